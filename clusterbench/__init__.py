@@ -1,0 +1,56 @@
+"""Benchmark suite for deep image clustering beyond ImageNet-1K.
+
+    import clusterbench as cb
+    labels = cb.methods.KMeans(n_clusters=100, random_state=0).fit_predict(X)
+    print(cb.score(targets, labels).acc)
+
+Names are loaded on first use, so `import clusterbench` costs nothing heavy.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from . import methods as methods
+    from .errors import ClusterbenchError as ClusterbenchError
+    from .errors import InputError as InputError
+    from .features.store import FeatureStore as FeatureStore
+    from .metrics import Scores as Scores
+    from .metrics import score as score
+    from .runs import run as run
+
+_EXPORTS = {
+    "ClusterbenchError": "clusterbench.errors",
+    "FeatureStore": "clusterbench.features.store",
+    "InputError": "clusterbench.errors",
+    "Scores": "clusterbench.metrics",
+    "run": "clusterbench.runs",
+    "score": "clusterbench.metrics",
+}
+
+__all__ = [
+    "ClusterbenchError",
+    "FeatureStore",
+    "InputError",
+    "Scores",
+    "__version__",
+    "methods",
+    "run",
+    "score",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "methods":
+        return importlib.import_module("clusterbench.methods")
+    if name in _EXPORTS:
+        return getattr(importlib.import_module(_EXPORTS[name]), name)
+    raise AttributeError(f"module 'clusterbench' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
