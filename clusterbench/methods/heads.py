@@ -1,0 +1,84 @@
+"""TEMI's projection head, many independent ones held in one stack of tensors.
+
+Head h (facts of the TEMI code and paper, arXiv:2303.17896): Linear(dim, 512) -> GELU ->
+Linear(512, 256) -> L2-normalise -> weight-normalised Linear(256, K) without bias. A stack of H
+heads is a dictionary of tensors whose first axis is the head, so one batched matrix product
+serves all of them.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+HeadStack = dict[str, Tensor]
+
+#: The tensors that weight decay applies to: matrices, not biases or gains.
+MATRICES = ("weight_1", "weight_2", "direction")
+#: The tensors of the last layer, frozen in the first epoch.
+LAST_LAYER = ("direction", "gain")
+
+
+def new_heads(
+    n_heads: int,
+    dim: int,
+    n_clusters: int,
+    generator: torch.Generator,
+    hidden: int = 512,
+    bottleneck: int = 256,
+    init_std: float = 0.02,
+) -> HeadStack:
+    """Freshly initialised heads on the CPU: truncated normal weights, zero biases, gain 1.
+
+    The draws come from `generator` on the CPU, head by head, so that head h is the same whatever
+    the number of heads after it and whatever the device.
+
+    Returns:
+        weight_1 (H, dim, hidden), bias_1 (H, 1, hidden), weight_2 (H, hidden, bottleneck),
+        bias_2 (H, 1, bottleneck), direction (H, bottleneck, K), gain (H, 1, K); float32.
+    """
+
+    def truncated(*shape: int) -> Tensor:
+        weight = torch.empty(*shape)
+        torch.nn.init.trunc_normal_(weight, std=init_std, a=-2.0, b=2.0, generator=generator)
+        return weight
+
+    layers = [
+        (truncated(dim, hidden), truncated(hidden, bottleneck), truncated(bottleneck, n_clusters))
+        for _ in range(n_heads)
+    ]
+    return {
+        "weight_1": torch.stack([layer[0] for layer in layers]),
+        "bias_1": torch.zeros(n_heads, 1, hidden),
+        "weight_2": torch.stack([layer[1] for layer in layers]),
+        "bias_2": torch.zeros(n_heads, 1, bottleneck),
+        "direction": torch.stack([layer[2] for layer in layers]),
+        "gain": torch.ones(n_heads, 1, n_clusters),
+    }
+
+
+def logits(heads: HeadStack, x: Tensor) -> Tensor:
+    """Logits of every head before the temperature: cosines times the gain.
+
+    Args:
+        heads: a stack of H heads.
+        x: (rows, dim), the same rows for every head.
+
+    Returns:
+        (H, rows, n_clusters), in [-gain, gain].
+    """
+    n_heads, dim, hidden = heads["weight_1"].shape
+    # The first layer sees the same input in every head: one wide product instead of H.
+    wide = heads["weight_1"].permute(1, 0, 2).reshape(dim, n_heads * hidden)
+    h = (x @ wide).view(len(x), n_heads, hidden).transpose(0, 1) + heads["bias_1"]
+    h = functional.gelu(h)
+    h = torch.baddbmm(heads["bias_2"], h, heads["weight_2"])
+    h = functional.normalize(h, dim=2)
+    weight = functional.normalize(heads["direction"], dim=1) * heads["gain"]
+    return torch.bmm(h, weight)
+
+
+def select_head(heads: HeadStack, which: int) -> HeadStack:
+    """The stack that holds only head `which`."""
+    return {name: tensor[which : which + 1].clone() for name, tensor in heads.items()}

@@ -1,0 +1,65 @@
+"""SCANv2: SCAN's loss with TEMI's heads and moving-average teacher, on precomputed features."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from .deep import DeepClusterer, _number
+from .losses import scan_loss
+from .trainer import Objective
+
+
+class SCAN(DeepClusterer):
+    """SCANv2, the variant of arXiv:2406.01203 (loss: Van Gansbeke et al., ECCV 2020).
+
+    An anchor and one of its nearest neighbours should get the same cluster, and the mean
+    assignment of a batch should have high entropy. Heads, teacher and optimiser are TEMI's; there
+    is no marginal, no exponent, no pair weight, and no self-labelling stage.
+
+    Args:
+        alpha: weight of the entropy term; 5 in all of SCAN's published settings.
+
+    All other settings are those of `TEMI`.
+    """
+
+    name: ClassVar[str] = "scan"
+    label: ClassVar[str] = "SCANv2"
+    version: ClassVar[int] = 1
+
+    def __init__(
+        self,
+        n_clusters: int,
+        random_state: int = 0,
+        device: str = "auto",
+        n_heads: int = 16,
+        epochs: int = 100,
+        batch_size: int = 1024,
+        n_neighbors: int = 50,
+        learning_rate: float = 1e-4,
+        warmup_epochs: int = 20,
+        decay: str = "constant",
+        weight_decay: float = 1e-4,
+        momentum: float = 0.996,
+        momentum_decay: str = "constant",
+        student_temperature: float = 0.1,
+        teacher_temperature: float = 0.1,
+        alpha: float = 5.0,
+        scaling: str = "standardize",
+        hidden: int = 512,
+        bottleneck: int = 256,
+    ) -> None:
+        settings = dict(locals())
+        super().__init__(n_clusters, random_state, device)
+        self._set(settings)
+        self.alpha = _number("alpha", alpha, at_least=0.0)
+
+    def _objective(self, n_heads: int, device: torch.device) -> Objective:
+        alpha = self.alpha
+
+        def objective(student: Tensor, teacher: Tensor) -> Tensor:
+            return scan_loss(student, teacher, alpha)
+
+        return objective

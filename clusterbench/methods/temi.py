@@ -1,0 +1,111 @@
+"""TEMI: self-distillation of clustering heads with pointwise mutual information."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+from .deep import DeepClusterer, _number
+from .losses import pair_weight, temi_loss
+from .trainer import Objective
+
+
+class TEMI(DeepClusterer):
+    """TEMI (Adaloglou, Michels, Kalisch, Kollmann, BMVC 2023, arXiv:2303.17896).
+
+    Heads on frozen features learn to give an anchor and one of its nearest neighbours the same
+    cluster; the teacher is a moving average of the student. Of `n_heads` independent heads the
+    one with the lowest training loss predicts. The defaults are the published recipe; data sets of
+    a few thousand samples need a higher learning rate (see the presets).
+
+    Args:
+        n_clusters: K.
+        random_state: seed of weights, batches and pairs.
+        device: "auto", "cpu", "cuda[:N]" or "mps".
+        n_heads: H, trained together in one batched computation.
+        epochs, batch_size: passes over the samples, pairs per step (at most n_samples).
+        n_neighbors: nearest neighbours (cosine, the sample excluded) a partner is drawn from.
+        learning_rate: of AdamW, per 256 pairs: the rate used is learning_rate * batch / 256.
+        warmup_epochs: linear warm-up of the learning rate.
+        decay: of the learning rate after the warm-up, "constant" or "cosine" (to zero).
+        weight_decay: on matrices only.
+        momentum, momentum_decay: of the teacher; "cosine" goes from `momentum` to 1.
+        student_temperature, teacher_temperature: of the softmax.
+        beta: exponent of the pair probabilities; 0.5 < beta <= 1.
+        marginal_momentum: of the running class marginal p(c), which starts at 1/K.
+        weighting: weigh pairs by the heads' mean agreement of teacher and neighbour.
+        scaling: of the heads' input: "standardize", "l2" or "none".
+        hidden, bottleneck: widths of the projection head.
+    """
+
+    name: ClassVar[str] = "temi"
+    label: ClassVar[str] = "TEMI"
+    version: ClassVar[int] = 1
+
+    def __init__(
+        self,
+        n_clusters: int,
+        random_state: int = 0,
+        device: str = "auto",
+        n_heads: int = 16,
+        epochs: int = 100,
+        batch_size: int = 1024,
+        n_neighbors: int = 50,
+        learning_rate: float = 1e-4,
+        warmup_epochs: int = 20,
+        decay: str = "constant",
+        weight_decay: float = 1e-4,
+        momentum: float = 0.996,
+        momentum_decay: str = "constant",
+        student_temperature: float = 0.1,
+        teacher_temperature: float = 0.1,
+        beta: float = 0.6,
+        marginal_momentum: float = 0.9,
+        weighting: bool = True,
+        scaling: str = "standardize",
+        hidden: int = 512,
+        bottleneck: int = 256,
+    ) -> None:
+        settings = dict(locals())
+        super().__init__(n_clusters, random_state, device)
+        self._set(settings)
+        self.beta = _number("beta", beta, above=0.0, at_most=1.0)
+        self.marginal_momentum = _number(
+            "marginal_momentum", marginal_momentum, at_least=0.0, at_most=1.0
+        )
+        if not isinstance(weighting, bool):
+            raise InputError(f"weighting={weighting!r} should be true or false")
+        self.weighting = weighting
+
+    def _objective(self, n_heads: int, device: torch.device) -> Objective:
+        return TemiObjective(
+            n_heads, self.n_clusters, self.beta, self.marginal_momentum, self.weighting, device
+        )
+
+
+class TemiObjective:
+    """TEMI's loss with the running marginal p(c) of each head, updated before each loss."""
+
+    def __init__(
+        self,
+        n_heads: int,
+        n_clusters: int,
+        beta: float,
+        marginal_momentum: float,
+        weighting: bool,
+        device: torch.device,
+    ) -> None:
+        self.beta = beta
+        self.marginal_momentum = marginal_momentum
+        self.weighting = weighting
+        self.marginal = torch.full((n_heads, n_clusters), 1.0 / n_clusters, device=device)
+
+    def __call__(self, student: Tensor, teacher: Tensor) -> Tensor:
+        mean = teacher.exp().mean(dim=1)
+        self.marginal.lerp_(mean, 1.0 - self.marginal_momentum)
+        weight = pair_weight(teacher) if self.weighting else None
+        log_marginal = self.marginal.clamp_min(torch.finfo(torch.float32).tiny).log()
+        return temi_loss(student, teacher, log_marginal, self.beta, weight)

@@ -1,0 +1,174 @@
+"""The batched losses against a reference that walks over heads, pairs and clusters one by one."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clusterbench.methods.losses import pair_weight, scan_loss, temi_loss
+from clusterbench.methods.temi import TemiObjective
+
+
+def reference_pair_weight(teacher: torch.Tensor) -> list[torch.Tensor]:
+    """w_i = (1/H) sum_h sum_c q_t^h(c|x_i) q_t^h(c|x'_i), from probabilities (H, 2B, K)."""
+    heads, rows, clusters = teacher.shape
+    batch = rows // 2
+    weights = []
+    for i in range(batch):
+        total = torch.zeros((), dtype=teacher.dtype)
+        for h in range(heads):
+            for c in range(clusters):
+                total = total + teacher[h, i, c] * teacher[h, batch + i, c]
+        weights.append(total / heads)
+    return weights
+
+
+def reference_temi(
+    student: torch.Tensor, teacher: torch.Tensor, marginal: torch.Tensor, beta: float
+) -> torch.Tensor:
+    """The formula, probability by probability: student and teacher are logits (H, 2B, K)."""
+    heads, rows, clusters = student.shape
+    batch = rows // 2
+    q_t = [[torch.softmax(teacher[h, r], dim=0) for r in range(rows)] for h in range(heads)]
+    weights = reference_pair_weight(torch.stack([torch.stack(rows_) for rows_ in q_t]))
+    losses = []
+    for h in range(heads):
+        q_s = [torch.softmax(student[h, r], dim=0) for r in range(rows)]
+        total = torch.zeros((), dtype=student.dtype)
+        for i in range(batch):
+            for a, b in ((i, batch + i), (batch + i, i)):
+                inner = torch.zeros((), dtype=student.dtype)
+                for c in range(clusters):
+                    inner = inner + (q_s[a][c] * q_t[h][b][c]) ** beta / marginal[h, c]
+                total = total + 0.5 * weights[i] * -torch.log(inner) / batch
+        losses.append(total)
+    return torch.stack(losses)
+
+
+def reference_scan(student: torch.Tensor, teacher: torch.Tensor, alpha: float) -> torch.Tensor:
+    heads, rows, clusters = student.shape
+    batch = rows // 2
+    losses = []
+    for h in range(heads):
+        q_s = [torch.softmax(student[h, r], dim=0) for r in range(rows)]
+        q_t = [torch.softmax(teacher[h, r], dim=0) for r in range(rows)]
+        total = torch.zeros((), dtype=student.dtype)
+        for i in range(batch):
+            for a, b in ((i, batch + i), (batch + i, i)):
+                total = total - 0.5 * torch.log((q_s[a] * q_t[b]).sum()) / batch
+        for view in (0, 1):
+            for c in range(clusters):
+                mean = sum(q_s[view * batch + i][c] for i in range(batch)) / batch
+                total = total + alpha * 0.5 * mean * torch.log(mean)
+        losses.append(total)
+    return torch.stack(losses)
+
+
+def random_case(
+    seed: int, heads: int, batch: int, clusters: int, scale: float
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    student = scale * torch.randn(heads, 2 * batch, clusters, generator=generator)
+    teacher = scale * torch.randn(heads, 2 * batch, clusters, generator=generator)
+    marginal = torch.softmax(torch.randn(heads, clusters, generator=generator), dim=1)
+    return student, teacher, marginal
+
+
+CASES = {
+    "seed": st.integers(0, 2**20),
+    "heads": st.integers(1, 3),
+    "batch": st.integers(1, 4),
+    "clusters": st.integers(1, 5),
+    "scale": st.sampled_from([0.0, 0.1, 1.0, 5.0]),
+}
+
+
+@settings(max_examples=40, deadline=None)
+@given(**CASES, beta=st.sampled_from([0.55, 0.6, 1.0]))
+def test_temi_equals_the_per_head_per_pair_reference_with_gradients(
+    seed: int, heads: int, batch: int, clusters: int, scale: float, beta: float
+) -> None:
+    student, teacher, marginal = random_case(seed, heads, batch, clusters, scale)
+    ours, theirs = student.clone().requires_grad_(), student.double().requires_grad_()
+    log_teacher = torch.log_softmax(teacher, dim=2)
+
+    loss = temi_loss(ours, log_teacher, marginal.log(), beta, pair_weight(log_teacher))
+    expected = reference_temi(theirs, teacher.double(), marginal.double(), beta)
+
+    torch.testing.assert_close(loss.double(), expected, rtol=1e-5, atol=1e-5)
+    mix = torch.linspace(0.5, 1.5, heads)  # unequal weights, so heads cannot be mixed up
+    (loss * mix).sum().backward()
+    (expected * mix).sum().backward()
+    torch.testing.assert_close(ours.grad.double(), theirs.grad, rtol=1e-5, atol=1e-5)
+
+
+@settings(max_examples=40, deadline=None)
+@given(**CASES, alpha=st.sampled_from([0.0, 1.0, 5.0]))
+def test_scan_equals_the_per_head_per_pair_reference_with_gradients(
+    seed: int, heads: int, batch: int, clusters: int, scale: float, alpha: float
+) -> None:
+    student, teacher, _ = random_case(seed, heads, batch, clusters, scale)
+    ours, theirs = student.clone().requires_grad_(), student.double().requires_grad_()
+
+    loss = scan_loss(ours, torch.log_softmax(teacher, dim=2), alpha)
+    expected = reference_scan(theirs, teacher.double(), alpha)
+
+    torch.testing.assert_close(loss.double(), expected, rtol=1e-5, atol=1e-5)
+    mix = torch.linspace(0.5, 1.5, heads)
+    (loss * mix).sum().backward()
+    (expected * mix).sum().backward()
+    torch.testing.assert_close(ours.grad.double(), theirs.grad, rtol=1e-5, atol=1e-5)
+
+
+def test_the_written_gradient_passes_gradcheck_in_double_precision() -> None:
+    student, teacher, marginal = (t.double() for t in random_case(3, 2, 3, 4, 1.0))
+    log_teacher = torch.log_softmax(teacher, dim=2)
+    student.requires_grad_()
+    assert torch.autograd.gradcheck(
+        lambda s: temi_loss(s, log_teacher, marginal.log(), 0.6, pair_weight(log_teacher)),
+        (student,),
+    )
+    assert torch.autograd.gradcheck(lambda s: scan_loss(s, log_teacher, 5.0), (student,))
+
+
+def test_extreme_logits_give_finite_losses_and_gradients() -> None:
+    student = torch.full((1, 4, 3), -60.0)
+    student[0, :, 0] = 60.0
+    teacher = student.flip(2).clone()  # the views are sure of different clusters
+    student.requires_grad_()
+    log_teacher = torch.log_softmax(teacher, dim=2)
+    loss = temi_loss(
+        student, log_teacher, torch.full((1, 3), 1 / 3).log(), 0.6, pair_weight(log_teacher)
+    ) + scan_loss(student, log_teacher, 5.0)
+    loss.sum().backward()
+    assert torch.isfinite(loss).all()
+    assert torch.isfinite(student.grad).all()
+
+
+def test_hand_worked_scan_case() -> None:
+    # Two clusters, one pair, both views certain of cluster 0 in student and teacher:
+    # consistency -log 1 = 0, mean assignment (1, 0), entropy 0.
+    certain = torch.tensor([[[100.0, 0.0], [100.0, 0.0]]])
+    assert scan_loss(certain, torch.log_softmax(certain, 2), 5.0).item() == pytest.approx(0.0)
+    # Uniform everywhere: -log(1/2) + 5 * -log 2.
+    uniform = torch.zeros(1, 2, 2)
+    expected = math.log(2) - 5 * math.log(2)
+    loss = scan_loss(uniform, torch.log_softmax(uniform, 2), 5.0)
+    assert loss.item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_marginal_starts_uniform_and_moves_before_the_loss() -> None:
+    student, teacher, _ = random_case(5, 2, 4, 3, 1.0)
+    log_teacher = torch.log_softmax(teacher, dim=2)
+    objective = TemiObjective(2, 3, 0.6, 0.9, True, torch.device("cpu"))
+
+    loss = objective(student, log_teacher)
+
+    moved = 0.9 * torch.full((2, 3), 1 / 3) + 0.1 * log_teacher.exp().mean(dim=1)
+    torch.testing.assert_close(objective.marginal, moved)
+    expected = reference_temi(student.double(), teacher.double(), moved.double(), 0.6)
+    torch.testing.assert_close(loss.double(), expected, rtol=1e-5, atol=1e-5)
