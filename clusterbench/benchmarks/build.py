@@ -1,0 +1,137 @@
+"""From a benchmark's name and a data set to its tasks."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..catalog import unknown_name
+from ..datasets.registry import Dataset
+from ..errors import InputError
+from .declaration import Declaration, TaskDeclaration, find, names
+from .easy import EasyParams, easy_task, rank_classes
+from .factors import measure
+from .granularity import GranularityParams, granularity_task
+from .imbalanced import RatioParams, WindowParams, ratio_task, window_task
+from .params import read_params
+from .pool import Draft, Pool
+from .ranking import ClassScores
+from .task import Task
+
+__all__ = ["build", "build_declaration", "names"]
+
+
+@dataclass
+class _Source:
+    """The data set, and what tasks of one build share."""
+
+    dataset: Dataset
+    pools: dict[int, Pool] = field(default_factory=dict)
+    rankings: dict[tuple, ClassScores] = field(default_factory=dict)
+
+    def pool(self, seed: int) -> Pool:
+        if seed not in self.pools:
+            self.pools[seed] = Pool(self.dataset.index, seed)
+        return self.pools[seed]
+
+
+def _ratio(source: _Source, params: RatioParams) -> Draft:
+    return ratio_task(source.pool(params.seed), params)
+
+
+def _window(source: _Source, params: WindowParams) -> Draft:
+    return window_task(source.pool(params.seed), params)
+
+
+def _granularity(source: _Source, params: GranularityParams) -> Draft:
+    return granularity_task(source.pool(params.seed), source.dataset.tree, params)
+
+
+def _easy(source: _Source, params: EasyParams) -> Draft:
+    pool = source.pool(params.seed)
+    store = source.dataset.store(params.encoder)
+    if params.candidates not in source.rankings:
+        source.rankings[params.candidates] = rank_classes(pool, store.read, params)
+    draft = easy_task(pool, source.rankings[params.candidates], params)
+    ranked_by = {"ranked_by": store.encoder, "ranked_by_identity": store.identity}
+    return dataclasses.replace(draft, notes={**draft.notes, **ranked_by})
+
+
+_BUILDERS: dict[str, tuple[type, Callable[[_Source, Any], Draft]]] = {
+    "ratio": (RatioParams, _ratio),
+    "window": (WindowParams, _window),
+    "granularity": (GranularityParams, _granularity),
+    "easy": (EasyParams, _easy),
+}
+
+
+def build(benchmark: str, dataset: Dataset, tasks: Iterable[str] | None = None) -> list[Task]:
+    """The tasks a benchmark declares for a data set, in the order of its file.
+
+    tasks: names of the tasks to build, by default all. The same index gives the same tasks on
+    every machine. Nothing is cached between calls.
+
+    Raises InputError for an unknown benchmark or task (with near names), a benchmark that declares
+    no tasks for the data set, and parameters that the data set cannot satisfy.
+    """
+    return build_declaration(find(benchmark), dataset, tasks)
+
+
+def build_declaration(
+    declaration: Declaration, dataset: Dataset, tasks: Iterable[str] | None = None
+) -> list[Task]:
+    """As `build`, for a declaration that was read from any file."""
+    if dataset.name not in declaration.datasets:
+        known = ", ".join(sorted(declaration.datasets)) or "none"
+        raise InputError(
+            f"benchmark {declaration.name!r} declares no tasks for dataset {dataset.name!r}; "
+            f"it has them for: {known}. Add [datasets.{dataset.name}] to a copy of "
+            f"{declaration.path.name} in your own benchmarks folder"
+        )
+    declared = {task.name: task for task in declaration.datasets[dataset.name]}
+    wanted = list(declared) if tasks is None else list(tasks)
+    for name in wanted:
+        if name not in declared:
+            raise unknown_name(f"task of {declaration.name}/{dataset.name}", name, declared)
+    source = _Source(dataset)
+    return [_task(source, declaration.name, declared[name]) for name in wanted]
+
+
+def _task(source: _Source, benchmark: str, declared: TaskDeclaration) -> Task:
+    if declared.builder not in _BUILDERS:
+        unknown = unknown_name("builder", declared.builder, _BUILDERS)
+        raise InputError(f"{declared.where}: {unknown}")
+    kind, builder = _BUILDERS[declared.builder]
+    params: Any = read_params(kind, declared.params, declared.where)
+    try:
+        draft = builder(source, params)
+    except InputError as error:
+        raise InputError(f"{declared.where}: {error}") from error
+    index = source.dataset.index
+    train_targets = draft.groups[index.labels[draft.train_rows]]
+    eval_targets = draft.groups[index.labels[draft.eval_rows]]
+    task = Task(
+        name=declared.name,
+        benchmark=benchmark,
+        dataset=source.dataset.name,
+        index_hash=index.hash,
+        train_rows=draft.train_rows,
+        eval_rows=draft.eval_rows,
+        train_targets=train_targets,
+        eval_targets=eval_targets,
+        n_classes=len(draft.names),
+        class_names=draft.names,
+        factors=measure(train_targets, eval_targets, len(draft.names)) | draft.factors,
+        recipe={"builder": declared.builder, **_plain(params), "notes": draft.notes},
+        seed=params.seed,
+    )
+    task.verify(index)
+    return task
+
+
+def _plain(params: Any) -> dict[str, Any]:
+    """The parameters as JSON gives them back: lists for tuples."""
+    values = dataclasses.asdict(params)
+    return {key: list(v) if isinstance(v, tuple) else v for key, v in values.items()}

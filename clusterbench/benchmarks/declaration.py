@@ -1,0 +1,131 @@
+"""Benchmark declarations: one TOML file per benchmark, found in the catalog's folders."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .. import catalog
+from ..errors import InputError
+
+_KIND = "benchmarks"
+_TOP = ("name", "title", "question", "description", "datasets")
+_DATASET = ("tasks", "defaults")
+
+
+@dataclass(frozen=True)
+class TaskDeclaration:
+    """One task as declared: its builder and that builder's parameters, not yet checked."""
+
+    name: str
+    builder: str
+    params: Mapping[str, Any]
+    where: str
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """One benchmark: what it asks, and its tasks per data set."""
+
+    name: str
+    title: str
+    question: str
+    description: str
+    datasets: Mapping[str, tuple[TaskDeclaration, ...]]
+    path: Path
+
+
+def names() -> list[str]:
+    """Names of all benchmarks, shipped and the user's, sorted."""
+    found = {
+        path.stem
+        for folder in catalog.folders(_KIND)
+        if folder.is_dir()
+        for path in folder.glob("*.toml")
+    }
+    return sorted(found)
+
+
+def find(benchmark: str) -> Declaration:
+    """The declaration of a benchmark; the user's file wins over a shipped one.
+
+    Raises InputError for an unknown name (with near names) or a file that `read` refuses.
+    """
+    for folder in catalog.folders(_KIND):
+        path = folder / f"{benchmark}.toml"
+        if benchmark in names() and path.is_file():
+            return read(path)
+    raise catalog.unknown_name("benchmark", benchmark, names())
+
+
+def read(path: Path) -> Declaration:
+    """Read a benchmark file.
+
+    Top level: name (the file's name), title, question, description. Per data set a table
+    `[datasets.<dataset>]` with `tasks`, a list of tables {name, builder, ...parameters}, and
+    optionally `[datasets.<dataset>.defaults.<builder>]`, parameters for all tasks of a builder.
+    Raises InputError naming the file and the key for an unknown or missing key, a wrong type and
+    a repeated task name.
+    """
+    path = Path(path)
+    table = catalog.read_toml(path)
+    _known(table, _TOP, str(path))
+    texts = {key: _text(table, key, str(path)) for key in _TOP[:4]}
+    if texts["name"] != path.stem:
+        raise InputError(f"{path}: name = {texts['name']!r}; it must be the file's, {path.stem!r}")
+    datasets = _table(table, "datasets", str(path))
+    return Declaration(
+        **texts,
+        datasets={
+            name: _tasks(_table(datasets, name, str(path)), f"{path}: datasets.{name}")
+            for name in datasets
+        },
+        path=path,
+    )
+
+
+def _tasks(table: Mapping[str, Any], where: str) -> tuple[TaskDeclaration, ...]:
+    _known(table, _DATASET, where)
+    defaults = _table(table, "defaults", where) if "defaults" in table else {}
+    entries = table.get("tasks")
+    if not isinstance(entries, list) or not entries:
+        raise InputError(f"{where}: tasks must be a list of at least one table")
+    tasks: dict[str, TaskDeclaration] = {}
+    for number, entry in enumerate(entries, start=1):
+        place = f"{where}: task {number}"
+        if not isinstance(entry, dict):
+            raise InputError(f"{place}: found {entry!r}; wanted a table {{name = ..., ...}}")
+        name, builder = _text(entry, "name", place), _text(entry, "builder", place)
+        if name in tasks:
+            raise InputError(f"{place}: the name {name!r} is taken by another task")
+        if not name.replace("-", "").replace("_", "").isalnum():
+            raise InputError(f"{place}: name = {name!r} should hold letters, digits, - and _ only")
+        shared = _table(defaults, builder, f"{where}: defaults") if builder in defaults else {}
+        own = {key: value for key, value in entry.items() if key not in ("name", "builder")}
+        tasks[name] = TaskDeclaration(name, builder, {**shared, **own}, f"{where}: task {name!r}")
+    unused = set(defaults) - {task.builder for task in tasks.values()}
+    if unused:
+        raise InputError(f"{where}: defaults.{min(unused)} belongs to no task's builder")
+    return tuple(tasks.values())
+
+
+def _known(table: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
+    for key in table:
+        if key not in known:
+            raise InputError(f"{where}: {catalog.unknown_name('key', key, known)}")
+
+
+def _text(table: Mapping[str, Any], key: str, where: str) -> str:
+    value = table.get(key)
+    if not isinstance(value, str) or not value.strip():
+        raise InputError(f"{where}: {key} = {value!r} should be a non-empty text")
+    return value
+
+
+def _table(table: Mapping[str, Any], key: str, where: str) -> Mapping[str, Any]:
+    value = table.get(key)
+    if not isinstance(value, dict):
+        raise InputError(f"{where}: {key} = {value!r} should be a table")
+    return value

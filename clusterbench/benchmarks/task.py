@@ -1,0 +1,164 @@
+"""A task: the rows, the targets and K that a method is run and scored on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ..datasets.index import DatasetIndex
+from ..errors import InputError
+from ..files import sha256_array, sha256_json
+
+FORMAT = "clusterbench-task/1"
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """A named view on a data set; arrays are stored read-only.
+
+    name:                   "ratio-10"; `full_name` is benchmark/dataset/name
+    index_hash:             hash of the DatasetIndex the rows refer to
+    train_rows, eval_rows:  (n,) int64, ascending, unique, disjoint: rows of any store of the index
+    train_targets, eval_targets: (n,) int32 in [0, n_classes), one per row
+    n_classes:              K; every class has at least one training row
+    class_names:            one per target value
+    factors:                what the task isolates, as measured (see `factors.measure`)
+    recipe:                 JSON: the builder and its parameters
+    seed:                   seed of the draws
+
+    Raises InputError for anything else.
+    """
+
+    name: str
+    benchmark: str
+    dataset: str
+    index_hash: str
+    train_rows: np.ndarray
+    eval_rows: np.ndarray
+    train_targets: np.ndarray
+    eval_targets: np.ndarray
+    n_classes: int
+    class_names: tuple[str, ...]
+    factors: Mapping[str, float] = field(default_factory=dict)
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.n_classes < 2:
+            raise InputError(f"{self._who}: n_classes={self.n_classes} should be >= 2")
+        if len(self.class_names) != self.n_classes:
+            raise InputError(
+                f"{self._who}: {len(self.class_names)} class names for n_classes={self.n_classes}"
+            )
+        for part in ("train", "eval"):
+            self._check_part(part)
+        shared = np.intersect1d(self.train_rows, self.eval_rows, assume_unique=True)
+        if len(shared):
+            raise InputError(
+                f"{self._who}: {len(shared)} rows are in both train and eval (first: "
+                f"{int(shared[0])}); evaluation rows must not be trained on"
+            )
+        present = np.bincount(self.train_targets, minlength=self.n_classes) > 0
+        if not present.all():
+            lost = self.class_names[int(np.argmin(present))]
+            raise InputError(
+                f"{self._who}: {int((~present).sum())} of {self.n_classes} classes have no "
+                f"training row (first: {lost!r})"
+            )
+
+    def _check_part(self, part: str) -> None:
+        rows = np.array(getattr(self, f"{part}_rows"))
+        targets = np.array(getattr(self, f"{part}_targets"))
+        for kind, array in (("rows", rows), ("targets", targets)):
+            if array.ndim != 1 or array.dtype.kind not in "iu":
+                raise InputError(
+                    f"{self._who}: {part}_{kind} are {array.dtype} of shape {array.shape}; "
+                    "wanted one-dimensional integers"
+                )
+        if not len(rows):
+            raise InputError(f"{self._who}: no {part} rows; a task needs some")
+        if len(rows) != len(targets):
+            raise InputError(f"{self._who}: {len(rows)} {part} rows but {len(targets)} targets")
+        if rows[0] < 0 or not (rows[1:] > rows[:-1]).all():
+            raise InputError(f"{self._who}: {part}_rows must be ascending, unique and >= 0")
+        if not 0 <= targets.min() <= targets.max() < self.n_classes:
+            raise InputError(
+                f"{self._who}: {part}_targets run from {targets.min()} to {targets.max()}; "
+                f"wanted 0 to n_classes-1={self.n_classes - 1}"
+            )
+        for kind, array, dtype in (("rows", rows, np.int64), ("targets", targets, np.int32)):
+            array = array.astype(dtype)
+            array.setflags(write=False)
+            object.__setattr__(self, f"{part}_{kind}", array)
+
+    @property
+    def _who(self) -> str:
+        return f"task {self.full_name}"
+
+    @property
+    def full_name(self) -> str:
+        """benchmark/dataset/name."""
+        return f"{self.benchmark}/{self.dataset}/{self.name}"
+
+    def manifest(self) -> dict[str, Any]:
+        """Everything that says what the task is, JSON-able; rows and targets as SHA-256."""
+        return {
+            "format": FORMAT,
+            **self._identity,
+            "class_names": list(self.class_names),
+            "factors": dict(self.factors),
+            "recipe": dict(self.recipe),
+            "seed": self.seed,
+            "manifest_hash": self.manifest_hash,
+        }
+
+    @cached_property
+    def _identity(self) -> dict[str, Any]:
+        return {
+            "benchmark": self.benchmark,
+            "dataset": self.dataset,
+            "name": self.name,
+            "index_hash": self.index_hash,
+            "n_classes": self.n_classes,
+            "train": _fingerprint(self.train_rows, self.train_targets),
+            "eval": _fingerprint(self.eval_rows, self.eval_targets),
+        }
+
+    @cached_property
+    def manifest_hash(self) -> str:
+        """Hex SHA-256 of what a method and its score can depend on.
+
+        That is: the task's full name, the index hash, K, and the rows and targets. The recipe,
+        the factors and the class names describe these and are left out, so that a reworded
+        recipe or a last digit of a logarithm never makes a finished result look like another.
+        """
+        return sha256_json(self._identity)
+
+    def verify(self, index: DatasetIndex) -> None:
+        """Raise InputError unless the task fits `index`: its hash, its rows and its split.
+
+        Training rows must be train rows of the index and evaluation rows must be val rows.
+        """
+        if index.hash != self.index_hash:
+            raise InputError(
+                f"{self._who} was built for index {self.index_hash[:12]}, "
+                f"not {index.hash[:12]}; build it again from this data set"
+            )
+        for part, rows, value in (("train", self.train_rows, 0), ("eval", self.eval_rows, 1)):
+            if rows[-1] >= index.n:
+                raise InputError(f"{self._who}: {part} row {rows[-1]} of an index of {index.n}")
+            wrong = np.flatnonzero(index.split[rows] != value)
+            if len(wrong):
+                row = int(rows[wrong[0]])
+                raise InputError(
+                    f"{self._who}: {len(wrong)} {part} rows are not of the "
+                    f"{'val' if value else 'train'} split (first: {index.id(row)!r})"
+                )
+
+
+def _fingerprint(rows: np.ndarray, targets: np.ndarray) -> dict[str, Any]:
+    return {"n": len(rows), "rows": sha256_array(rows), "targets": sha256_array(targets)}

@@ -1,0 +1,155 @@
+"""Data sets by name: a folder with `dataset.toml`, feature stores and perhaps a class tree."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .. import catalog
+from ..errors import InputError
+from ..taxonomy.tree import Tree
+from .index import DatasetIndex
+
+if TYPE_CHECKING:
+    from ..features.store import FeatureStore
+
+DECLARATION = "dataset.toml"
+_KIND = "features"
+_REQUIRED = ("name", "default_encoder", "preset")
+_OPTIONAL = ("description", "licence", "tree")
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A data set whose features are on disk; files are read on first use.
+
+    stores: encoder name -> store folder. preset: name of the methods' parameter set that suits
+    the data set's size. tree_path: its class tree, None where it has none.
+    """
+
+    name: str
+    folder: Path
+    stores: Mapping[str, Path]
+    default_encoder: str
+    preset: str
+    description: str = ""
+    licence: str = ""
+    tree_path: Path | None = None
+
+    @cached_property
+    def index(self) -> DatasetIndex:
+        """The samples, as the default encoder's store has them."""
+        return self._open(self.default_encoder).index
+
+    @cached_property
+    def tree(self) -> Tree | None:
+        """The class tree; InputError when a class of the index is not a node of it."""
+        if self.tree_path is None:
+            return None
+        tree = Tree.read(self.tree_path)
+        missing = [name for name in self.index.class_names if name not in tree]
+        if missing:
+            raise InputError(
+                f"{self.tree_path}: {len(missing)} of {self.index.n_classes} classes of data set "
+                f"{self.name!r} are not nodes (first: {missing[0]!r}); add their lines"
+            )
+        return tree
+
+    def store(self, encoder: str | None = None) -> FeatureStore:
+        """The feature store of an encoder, by default the data set's.
+
+        Raises InputError for an unknown encoder (with near names), a store that is not sound, and
+        a store of other samples than `index`.
+        """
+        name = encoder or self.default_encoder
+        store = self._open(name)
+        if store.index.hash != self.index.hash:
+            raise InputError(
+                f"{store.path}: its index {store.index.hash[:12]} is not the one of encoder "
+                f"{self.default_encoder!r}, {self.index.hash[:12]}; tasks name rows, so all stores "
+                "of a data set must hold the same samples"
+            )
+        return store
+
+    def _open(self, encoder: str) -> FeatureStore:
+        from ..features.store import FeatureStore
+
+        if encoder not in self.stores:
+            raise catalog.unknown_name("encoder", encoder, self.stores)
+        return FeatureStore.open(self.stores[encoder])
+
+
+def names() -> list[str]:
+    """Names of all data sets with features on disk, shipped and the user's, sorted."""
+    return sorted(_folders())
+
+
+def load(name: str) -> Dataset:
+    """The data set of a name; the user's folder wins over a shipped one.
+
+    Raises InputError for an unknown name (with near names) or a declaration that `read` refuses.
+    """
+    folders = _folders()
+    if name not in folders:
+        raise catalog.unknown_name("dataset", name, folders)
+    return read(folders[name])
+
+
+def read(folder: Path) -> Dataset:
+    """Read `<folder>/dataset.toml`.
+
+    Keys: name (the folder's), default_encoder, preset and a table `stores` of encoder -> folder;
+    optionally description, licence and tree. Paths are relative to the folder. Raises InputError
+    naming the file and the key for an unknown or missing key, a wrong type, a default encoder
+    without a store, and a tree file that is not there.
+    """
+    folder = Path(folder)
+    path = folder / DECLARATION
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; a data set's folder holds one")
+    table = catalog.read_toml(path)
+    for key in table:
+        if key not in (*_REQUIRED, *_OPTIONAL, "stores"):
+            known = (*_REQUIRED, *_OPTIONAL, "stores")
+            raise InputError(f"{path}: {catalog.unknown_name('key', key, known)}")
+    texts = {key: _text(table, key, path) for key in (*_REQUIRED, *_OPTIONAL)}
+    for key in _REQUIRED:
+        if not texts[key]:
+            raise InputError(f"{path}: the key {key!r} is missing or empty")
+    if texts["name"] != folder.name:
+        raise InputError(
+            f"{path}: name = {texts['name']!r}; it must be the folder's, {folder.name!r}"
+        )
+    stores = table.get("stores")
+    if not isinstance(stores, dict) or not all(isinstance(s, str) for s in stores.values()):
+        raise InputError(f'{path}: stores = {stores!r} should be a table encoder = "folder"')
+    if texts["default_encoder"] not in stores:
+        unknown = catalog.unknown_name("encoder", texts["default_encoder"], stores)
+        raise InputError(f"{path}: default_encoder: {unknown}")
+    tree = texts.pop("tree")
+    if tree and not (folder / tree).is_file():
+        raise InputError(f"{path}: tree = {tree!r}; there is no such file in {folder}")
+    return Dataset(
+        **texts,
+        folder=folder,
+        stores={encoder: folder / store for encoder, store in stores.items()},
+        tree_path=folder / tree if tree else None,
+    )
+
+
+def _folders() -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for parent in catalog.folders(_KIND):
+        for path in sorted(parent.glob(f"*/{DECLARATION}")) if parent.is_dir() else []:
+            found.setdefault(path.parent.name, path.parent)
+    return found
+
+
+def _text(table: Mapping[str, Any], key: str, path: Path) -> str:
+    value = table.get(key, "")
+    if not isinstance(value, str):
+        raise InputError(f"{path}: {key} = {value!r} should be a text")
+    return value
