@@ -1,0 +1,20 @@
+"""How kernels are compiled: machine code on first use, kept on disk where a folder allows it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numba
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`numba.njit` without fast-math, releasing the GIL, cached on disk.
+
+    Numba looks for a writable folder beside the module, then `NUMBA_CACHE_DIR`, then the user's
+    cache folder. Where none exists (read-only container) the function is compiled per process.
+    """
+    try:
+        return numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+    except RuntimeError:  # "cannot cache function: no locator available"
+        return numba.njit(nogil=True, error_model="numpy")(function)

@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+
+from clusterbench import InputError
+from clusterbench.metrics import score
+from clusterbench.metrics.validate import check_labels
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ([], r"predictions is empty; give at least one label"),
+        ([[0, 1], [1, 0]], r"predictions has shape \(2, 2\); give a 1-D array"),
+        (3, r"predictions has shape \(\)"),
+        ([0, -1, 2], r"predictions has label -1 at position 1; labels start at 0"),
+        ([0.0, 1.5], r"predictions has 1.5 at position 1; give whole numbers"),
+        ([0.0, float("nan")], r"predictions has nan at position 1"),
+        ([float("inf"), 0.0], r"predictions has inf at position 0"),
+        ([True, False], r"predictions has dtype bool; give whole numbers"),
+        (["a", "b"], r"predictions has dtype <U1"),
+        ([0, None], r"predictions has dtype object"),
+        ([[0], [1, 2]], r"predictions cannot be read as an array"),
+        ([0j, 1j], r"predictions has dtype complex128"),
+    ],
+)
+def test_unusable_labels_are_named_with_what_was_found(labels, message):
+    with pytest.raises(InputError, match=message):
+        score([0, 1], labels)
+
+
+def test_different_lengths_are_refused():
+    with pytest.raises(InputError, match="3 targets but 2 predictions; give one prediction per"):
+        score([0, 1, 1], [0, 1])
+
+
+def test_labels_at_or_above_a_given_count_are_refused():
+    with pytest.raises(InputError, match=r"targets has label 7 .* n_classes=7; .* 0 to 6"):
+        score([0, 7], [0, 1], n_classes=7)
+    with pytest.raises(InputError, match=r"predictions has label 3 at position 1 but n_clusters=2"):
+        score([0, 1], [0, 3], n_clusters=2)
+
+
+@pytest.mark.parametrize("count", [0, -3, 1.0, True, "4"])
+def test_counts_must_be_whole_and_positive(count):
+    with pytest.raises(InputError, match=f"n_clusters={count!r}; give a whole number from 1"):
+        score([0, 1], [0, 0], n_clusters=count)
+
+
+@pytest.mark.parametrize("kind", [list, tuple, np.array, lambda x: np.array(x, np.uint8)])
+def test_lists_and_arrays_of_any_integer_type_are_accepted(kind):
+    assert score(kind([0, 1, 1]), kind([1, 0, 0])).acc == 1.0
+
+
+def test_whole_floats_and_tensors_are_accepted():
+    torch = pytest.importorskip("torch")
+    assert score([0.0, 1.0], torch.tensor([1, 0])).acc == 1.0
+
+
+def test_far_apart_labels_are_renumbered_in_order():
+    labels = check_labels([10**15, 5, 10**15, 2**62], "targets")
+    assert labels.tolist() == [1, 0, 1, 2]
+    assert labels.dtype == np.int32
+
+
+def test_labels_that_fit_are_passed_on_without_a_copy():
+    labels = np.array([3, 1, 2], np.int32)
+    assert check_labels(labels, "targets") is labels
