@@ -22,44 +22,55 @@ from .task import Task
 
 __all__ = ["build", "build_declaration", "names"]
 
+_Built = tuple[Pool, Draft]
+
 
 @dataclass
 class _Source:
     """The data set, and what tasks of one build share."""
 
     dataset: Dataset
-    pools: dict[int, Pool] = field(default_factory=dict)
+    pools: dict[tuple[int, int | None], Pool] = field(default_factory=dict)
     rankings: dict[tuple, ClassScores] = field(default_factory=dict)
 
-    def pool(self, seed: int) -> Pool:
-        if seed not in self.pools:
-            self.pools[seed] = Pool(self.dataset.index, seed)
-        return self.pools[seed]
+    def pool(self, seed: int, depth: int | None = None) -> Pool:
+        key = (seed, depth)
+        if key not in self.pools:
+            index = self.dataset.index
+            self.pools[key] = (
+                Pool(index, seed)
+                if depth is None
+                else Pool.at_depth(index, seed, self.dataset.tree, depth)
+            )
+        return self.pools[key]
 
 
-def _ratio(source: _Source, params: RatioParams) -> Draft:
-    return ratio_task(source.pool(params.seed), params)
+def _ratio(source: _Source, params: RatioParams) -> _Built:
+    pool = source.pool(params.seed, params.depth)
+    return pool, ratio_task(pool, params)
 
 
-def _window(source: _Source, params: WindowParams) -> Draft:
-    return window_task(source.pool(params.seed), params)
+def _window(source: _Source, params: WindowParams) -> _Built:
+    pool = source.pool(params.seed, params.depth)
+    return pool, window_task(pool, params)
 
 
-def _granularity(source: _Source, params: GranularityParams) -> Draft:
-    return granularity_task(source.pool(params.seed), source.dataset.tree, params)
+def _granularity(source: _Source, params: GranularityParams) -> _Built:
+    pool = source.pool(params.seed)
+    return pool, granularity_task(pool, source.dataset.tree, params)
 
 
-def _easy(source: _Source, params: EasyParams) -> Draft:
+def _easy(source: _Source, params: EasyParams) -> _Built:
     pool = source.pool(params.seed)
     store = source.dataset.store(params.encoder)
     if params.candidates not in source.rankings:
         source.rankings[params.candidates] = rank_classes(pool, store.read, params)
     draft = easy_task(pool, source.rankings[params.candidates], params)
     ranked_by = {"ranked_by": store.encoder, "ranked_by_identity": store.identity}
-    return dataclasses.replace(draft, notes={**draft.notes, **ranked_by})
+    return pool, dataclasses.replace(draft, notes={**draft.notes, **ranked_by})
 
 
-_BUILDERS: dict[str, tuple[type, Callable[[_Source, Any], Draft]]] = {
+_BUILDERS: dict[str, tuple[type, Callable[[_Source, Any], _Built]]] = {
     "ratio": (RatioParams, _ratio),
     "window": (WindowParams, _window),
     "granularity": (GranularityParams, _granularity),
@@ -106,12 +117,12 @@ def _task(source: _Source, benchmark: str, declared: TaskDeclaration) -> Task:
     kind, builder = _BUILDERS[declared.builder]
     params: Any = read_params(kind, declared.params, declared.where)
     try:
-        draft = builder(source, params)
+        pool, draft = builder(source, params)
     except InputError as error:
         raise InputError(f"{declared.where}: {error}") from error
     index = source.dataset.index
-    train_targets = draft.groups[index.labels[draft.train_rows]]
-    eval_targets = draft.groups[index.labels[draft.eval_rows]]
+    train_targets = draft.groups[pool.labels[draft.train_rows]]
+    eval_targets = draft.groups[pool.labels[draft.eval_rows]]
     task = Task(
         name=declared.name,
         benchmark=benchmark,

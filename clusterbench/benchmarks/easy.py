@@ -67,9 +67,7 @@ def rank_classes(
     """
     classes = _candidates(pool, params)
     rows = pool.draw_train(classes, params.images_per_class)
-    return knn_class_scores(
-        read(rows), pool.index.labels[rows], pool.index.n_classes, k=params.n_neighbours
-    )
+    return knn_class_scores(read(rows), pool.labels[rows], pool.n_classes, k=params.n_neighbours)
 
 
 def easy_task(pool: Pool, scores: ClassScores, params: EasyParams) -> Draft:
@@ -78,7 +76,7 @@ def easy_task(pool: Pool, scores: ClassScores, params: EasyParams) -> Draft:
     Raises InputError when fewer than `n_classes` classes are large enough.
     """
     candidates = _candidates(pool, params)
-    names = pool.index.class_names
+    names = pool.class_names
     if params.which == "random":
         classes = draw_classes(candidates, names, params.n_classes, params.seed)
     else:
@@ -86,7 +84,7 @@ def easy_task(pool: Pool, scores: ClassScores, params: EasyParams) -> Draft:
         order = easiness_order(scores, candidates, tie_break)
         chosen = order[: params.n_classes] if params.which == "easiest" else order[::-1]
         classes = np.sort(chosen[: params.n_classes])
-    groups, class_names = natural_groups(pool.index, classes)
+    groups, class_names = natural_groups(pool, classes)
     return Draft(
         train_rows=pool.draw_train(classes, params.images_per_class),
         eval_rows=pool.draw_eval(classes, params.eval_per_class),

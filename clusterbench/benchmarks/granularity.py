@@ -62,7 +62,7 @@ def granularity_task(pool: Pool, tree: Tree | None, params: GranularityParams) -
     if tree is None:
         raise InputError("this data set has no class tree; granularity tasks are cuts of one")
     classes = _fine_classes(pool, tree, params)
-    nodes = tree.find(pool.index.class_names[c] for c in classes)
+    nodes = tree.find(pool.class_names[c] for c in classes)
     if params.depth is not None:
         labels = tree.cut(params.depth)[nodes]
     elif params.n_coarse is not None:
@@ -72,7 +72,7 @@ def granularity_task(pool: Pool, tree: Tree | None, params: GranularityParams) -
     used, targets = np.unique(labels, return_inverse=True)
     if len(used) < 2:
         raise InputError(f"the cut leaves {len(used)} label for {len(classes)} classes; cut deeper")
-    groups = np.full(pool.index.n_classes, -1, dtype=np.int32)
+    groups = np.full(pool.n_classes, -1, dtype=np.int32)
     groups[classes] = targets
     return Draft(
         train_rows=pool.draw_train(classes, params.images_per_class),
@@ -92,7 +92,7 @@ def _fine_classes(pool: Pool, tree: Tree, params: GranularityParams) -> np.ndarr
     min_images = max(params.min_images, params.images_per_class or 1)
     classes = pool.usable(min_images, params.eval_per_class or 1)
     if params.leaves_only and len(classes):
-        nodes = tree.find(pool.index.class_names[c] for c in classes)
+        nodes = tree.find(pool.class_names[c] for c in classes)
         classes = classes[without_inner(tree, nodes)]
     wanted = params.n_classes or 2
     if len(classes) < wanted:
@@ -103,5 +103,5 @@ def _fine_classes(pool: Pool, tree: Tree, params: GranularityParams) -> np.ndarr
             f"{wanted} are needed"
         )
     if params.n_classes is not None:
-        classes = draw_classes(classes, pool.index.class_names, params.n_classes, params.seed)
+        classes = draw_classes(classes, pool.class_names, params.n_classes, params.seed)
     return classes

@@ -25,12 +25,14 @@ class RatioParams:
     series: all ratios of the series; the classes are chosen so that each of them is possible.
     n_classes, images_per_class: K and the mean class size, the same in the whole series.
     eval_per_class: val images per class; None: as many as the chosen class with the fewest has.
+    depth: classes are the nodes at this depth of the class tree; None: the data set's own.
     """
 
     ratio: float
     series: tuple[float, ...]
     n_classes: int
     images_per_class: int
+    depth: int | None = None
     eval_per_class: int | None = None
     seed: int = 0
 
@@ -44,6 +46,7 @@ class RatioParams:
         )
         for ratio in self.series:
             require(ratio >= 1 and math.isfinite(ratio), f"ratio={ratio} should be >= 1")
+        require(self.depth is None or self.depth >= 0, f"depth={self.depth} should be >= 0")
         check_eval_per_class(self.eval_per_class)
 
 
@@ -84,9 +87,9 @@ def ratio_task(pool: Pool, params: RatioParams) -> Draft:
     need = np.maximum.reduce(list(sizes.values()))
     ranked = _assign(pool, need, params)
     classes = np.sort(ranked)
-    size_of = np.zeros(pool.index.n_classes, dtype=np.int64)
+    size_of = np.zeros(pool.n_classes, dtype=np.int64)
     size_of[ranked] = sizes[params.ratio]
-    groups, names = natural_groups(pool.index, classes)
+    groups, names = natural_groups(pool, classes)
     eval_per_class = params.eval_per_class or int(pool.eval_counts[classes].min())
     return Draft(
         train_rows=pool.draw_train(classes, size_of[classes]),
@@ -106,7 +109,7 @@ def _assign(pool: Pool, need: np.ndarray, params: RatioParams) -> np.ndarray:
     """
     classes = pool.usable(min_eval=params.eval_per_class or 1)
     counts = pool.train_counts[classes]
-    priority = text_priorities([pool.index.class_names[c] for c in classes], params.seed)
+    priority = text_priorities([pool.class_names[c] for c in classes], params.seed)
     waiting = classes[np.argsort(-counts, kind="stable")].tolist()
     order = dict(zip(classes.tolist(), priority.tolist(), strict=True))
     heap: list[tuple[int, int]] = []
@@ -136,10 +139,12 @@ class WindowParams:
     n_classes: K; drawn from the window's classes; None: all of them (nested windows).
     min_images: classes with fewer training images do not enter the histogram.
     eval_per_class: val images per class; None: all.
+    depth: classes are the nodes at this depth of the class tree; None: the data set's own.
     """
 
     half_width: float
     n_classes: int | None = None
+    depth: int | None = None
     min_images: int = 1
     eval_per_class: int | None = None
     seed: int = 0
@@ -151,6 +156,7 @@ class WindowParams:
             f"n_classes={self.n_classes} should be >= 2",
         )
         require(self.min_images >= 1, f"min_images={self.min_images} should be >= 1")
+        require(self.depth is None or self.depth >= 0, f"depth={self.depth} should be >= 0")
         check_eval_per_class(self.eval_per_class)
 
 
@@ -190,8 +196,8 @@ def window_task(pool: Pool, params: WindowParams) -> Draft:
             f"{wanted} are needed: widen the window"
         )
     if params.n_classes is not None:
-        inside = draw_classes(inside, pool.index.class_names, params.n_classes, params.seed)
-    groups, names = natural_groups(pool.index, inside)
+        inside = draw_classes(inside, pool.class_names, params.n_classes, params.seed)
+    groups, names = natural_groups(pool, inside)
     return Draft(
         train_rows=pool.draw_train(inside, None),
         eval_rows=pool.draw_eval(inside, params.eval_per_class),

@@ -9,20 +9,31 @@ import numpy as np
 
 from ..datasets.index import DatasetIndex
 from ..errors import InputError
+from ..taxonomy.tree import Tree
 from .sampling import priorities
 
 
 class Pool:
     """Rows of an index by split and class, ordered within a class by seeded priority.
 
+    labels: (n,) int32, the class of each row, and class_names: by default those of the index;
+    `at_depth` gives the nodes of a cut of the class tree instead.
     train_counts, eval_counts: (n_classes,) int64. The first m rows of a class are a draw of m;
     draws of one seed are nested. Training rows come from the train split and evaluation rows from
     the val split, nothing else: raises InputError when the index has no row of one of them.
     """
 
-    def __init__(self, index: DatasetIndex, seed: int) -> None:
+    def __init__(
+        self,
+        index: DatasetIndex,
+        seed: int,
+        labels: np.ndarray | None = None,
+        class_names: tuple[str, ...] | None = None,
+    ) -> None:
         self.index = index
         self.seed = seed
+        self.labels = index.labels if labels is None else labels
+        self.class_names = class_names or index.class_names
         for split in ("train", "val"):
             if not len(index.rows(split)):
                 raise InputError(
@@ -30,6 +41,23 @@ class Pool:
                     "train rows and scored on val rows, and one never stands in for the other: "
                     "make an index with both splits"
                 )
+
+    @classmethod
+    def at_depth(cls, index: DatasetIndex, seed: int, tree: Tree | None, depth: int) -> Pool:
+        """The pool whose classes are the ancestors, at this depth of the tree, of the index's.
+
+        A class that is not deeper stays itself. Raises InputError without a tree.
+        """
+        if tree is None:
+            raise InputError(f"depth={depth} needs a class tree, and this data set has none")
+        cut = tree.cut(depth)[tree.find(index.class_names)]
+        nodes, group = np.unique(cut, return_inverse=True)
+        labels = group.astype(np.int32)[index.labels]
+        return cls(index, seed, labels, tuple(tree.nodes[node] for node in nodes))
+
+    @property
+    def n_classes(self) -> int:
+        return len(self.class_names)
 
     @cached_property
     def train_counts(self) -> np.ndarray:
@@ -62,7 +90,7 @@ class Pool:
 
     def _counts(self, split: str) -> np.ndarray:
         rows = self._rows(split)
-        counts = np.bincount(self.index.labels[rows], minlength=self.index.n_classes)
+        counts = np.bincount(self.labels[rows], minlength=self.n_classes)
         return counts.astype(np.int64)
 
     def _rows(self, split: str) -> np.ndarray:
@@ -71,7 +99,7 @@ class Pool:
     def _ordered(self, split: str) -> np.ndarray:
         rows = self._rows(split)
         order = priorities(self.index.ids[rows], self.seed)
-        return rows[np.lexsort((order, self.index.labels[rows]))]
+        return rows[np.lexsort((order, self.labels[rows]))]
 
     @staticmethod
     def _draw(
@@ -95,7 +123,7 @@ class Pool:
 class Draft:
     """What a builder returns: rows, how classes map to targets, and what to write down.
 
-    train_rows, eval_rows: ascending rows. groups: (n_classes of the index,) int32, the target of
+    train_rows, eval_rows: ascending rows. groups: (n_classes of the pool,) int32, the target of
     each class, -1 for a class outside the task. names: one per target. factors: measured by the
     builder, beside those that every task reports. notes: facts for the recipe.
     """
@@ -108,8 +136,8 @@ class Draft:
     notes: dict[str, int | float | str]
 
 
-def natural_groups(index: DatasetIndex, classes: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+def natural_groups(pool: Pool, classes: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
     """(groups, names) where each class is its own target, in the order of the class names."""
-    groups = np.full(index.n_classes, -1, dtype=np.int32)
+    groups = np.full(pool.n_classes, -1, dtype=np.int32)
     groups[classes] = np.arange(len(classes), dtype=np.int32)
-    return groups, tuple(index.class_names[c] for c in classes)
+    return groups, tuple(pool.class_names[c] for c in classes)

@@ -28,6 +28,7 @@ tasks = [
   { name = "ratio-1", builder = "ratio", ratio = 1, series = [1, 5], n_classes = 8, images_per_class = 10 },
   { name = "ratio-5", builder = "ratio", ratio = 5, series = [1, 5], n_classes = 8, images_per_class = 10 },
   { name = "window", builder = "window", half_width = 20 },
+  { name = "nodes", builder = "window", half_width = 50, depth = 3 },
   { name = "coarse", builder = "granularity", depth = 2, n_classes = 12 },
   { name = "easiest", builder = "easy", which = "easiest", n_classes = 5, images_per_class = 10 },
   { name = "hardest", builder = "easy", which = "hardest", n_classes = 5, images_per_class = 10 },
@@ -50,7 +51,7 @@ def toy_tasks(folder, text=TOY, only=None):
 def test_every_builder_gives_sound_tasks(tmp_path):
     index = toy_dataset().index
     tasks = {task.name: task for task in toy_tasks(tmp_path)}
-    assert list(tasks) == ["ratio-1", "ratio-5", "window", "coarse", "easiest", "hardest"]
+    assert list(tasks) == ["ratio-1", "ratio-5", "window", "nodes", "coarse", "easiest", "hardest"]
     for task in tasks.values():
         task.verify(index)
         assert (task.benchmark, task.dataset, task.index_hash) == ("toy", "toy", index.hash)
@@ -59,14 +60,19 @@ def test_every_builder_gives_sound_tasks(tmp_path):
         assert set(task.eval_targets) == set(range(task.n_classes))
         assert task.factors["imbalance_ratio"] == sizes.max() / sizes.min()
         assert json.loads(json.dumps(task.manifest(), allow_nan=False)) == task.manifest()
-        if task.recipe["builder"] != "granularity":
+        if task.recipe.get("depth") is None:
             for part in ("train", "eval"):
                 rows, targets = getattr(task, f"{part}_rows"), getattr(task, f"{part}_targets")
                 named = [task.class_names[t] for t in targets]
                 assert named == [index.class_names[c] for c in index.labels[rows]]
     assert tasks["ratio-5"].factors["imbalance_ratio"] == pytest.approx(5, rel=0.25)
     assert tasks["easiest"].recipe["notes"]["ranked_by"] == "memory"
-    assert tasks["coarse"].recipe["depth"] == 2
+    for name, depth in (("coarse", 2), ("nodes", 3)):
+        task = tasks[name]
+        assert task.recipe["depth"] == depth
+        for row, target in zip(task.train_rows, task.train_targets, strict=True):
+            leaf = index.labels[row]
+            assert task.class_names[target] == f"r{leaf >> (5 - depth):0{depth}b}"
 
 
 def test_some_tasks_are_the_same_alone(tmp_path):

@@ -2,7 +2,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from benchmark_toys import make_index
+from benchmark_toys import binary_tree, make_index
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -170,6 +170,20 @@ def test_a_window_that_leaves_fewer_than_two_classes_is_refused():
         window_task(Pool(make_index([1, 2, 3, 4]), 0), WindowParams(half_width=1))
     with pytest.raises(InputError, match="at least 2 are needed"):
         window_task(Pool(make_index([5, 5, 5]), 0), WindowParams(half_width=50, min_images=6))
+
+
+def test_nodes_of_the_class_tree_can_be_the_classes():
+    tree = binary_tree(32)
+    index = make_index(np.arange(32) % 4 + 1, 2)
+    pool = Pool.at_depth(index, 0, tree, 3)
+    assert pool.class_names == tuple(f"r{i:03b}" for i in range(8))
+    assert pool.train_counts.tolist() == [10] * 8  # four leaves of 1 + 2 + 3 + 4 images
+    draft = ratio_task(pool, RatioParams(1, (1,), n_classes=5, images_per_class=8))
+    for row in draft.train_rows:
+        leaf = int(index.class_names[index.labels[row]][1:])
+        assert draft.names[draft.groups[pool.labels[row]]] == f"r{leaf // 4:03b}"
+    with pytest.raises(InputError, match="depth=3 needs a class tree"):
+        Pool.at_depth(index, 0, None, 3)
 
 
 def test_classes_without_evaluation_images_do_not_enter():

@@ -85,3 +85,15 @@ def test_asking_for_more_than_there_is_is_refused():
     pool = Pool(make_index([3, 4]), 0)
     with pytest.raises(InputError, match="class 0 has 3 rows; 4 were asked for"):
         pool.draw_train(np.array([0, 1]), 4)
+
+
+def test_a_draw_takes_the_smallest_priorities_of_its_class():
+    index = make_index([30, 20], 5)
+    for seed in (0, 1):
+        drawn = Pool(index, seed).draw_train(np.array([0, 1]), np.array([7, 4]))
+        expected = []
+        for c, size in ((0, 7), (1, 4)):
+            rows = [r for r in index.rows("train") if index.labels[r] == c]
+            rows.sort(key=lambda row: plain_priority(index.id(row), seed))
+            expected += sorted(rows[:size])
+        assert drawn.tolist() == expected

@@ -99,5 +99,5 @@ def test_verify_compares_with_the_index():
         make_task().verify(index)
     with pytest.raises(InputError, match="eval row 8 of an index of 8"):
         make_task(**good, eval_rows=np.array([2, 8])).verify(index)
-    with pytest.raises(InputError, match=r"1 train rows are not of the train split .*c001/image-0550"):
+    with pytest.raises(InputError, match=r"1 train rows are not of the train .*c001/image-0550"):
         make_task(index_hash=index.hash, train_rows=np.array([0, 3, 4, 5])).verify(index)
