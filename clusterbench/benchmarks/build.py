@@ -123,6 +123,12 @@ def _task(source: _Source, benchmark: str, declared: TaskDeclaration) -> Task:
     index = source.dataset.index
     train_targets = draft.groups[pool.labels[draft.train_rows]]
     eval_targets = draft.groups[pool.labels[draft.eval_rows]]
+    factors = measure(train_targets, eval_targets, len(draft.names)) | draft.factors
+    if factors["eval_largest_class"] < 2:
+        raise InputError(
+            f"{declared.where}: no class has more than one evaluation image, so adjusted scores "
+            "are 0 or undefined; use an index with more val images, or choose larger classes"
+        )
     task = Task(
         name=declared.name,
         benchmark=benchmark,
@@ -134,7 +140,7 @@ def _task(source: _Source, benchmark: str, declared: TaskDeclaration) -> Task:
         eval_targets=eval_targets,
         n_classes=len(draft.names),
         class_names=draft.names,
-        factors=measure(train_targets, eval_targets, len(draft.names)) | draft.factors,
+        factors=factors,
         recipe={"builder": declared.builder, **_plain(params), "notes": draft.notes},
         seed=params.seed,
     )

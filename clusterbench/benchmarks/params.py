@@ -43,8 +43,12 @@ def require(condition: bool, message: str) -> None:
 
 
 def check_eval_per_class(value: int | None) -> None:
-    """Raise InputError for fewer than one evaluation image per class."""
-    require(value is None or value >= 1, f"eval_per_class={value} should be >= 1")
+    """Raise InputError for fewer than two evaluation images per class.
+
+    With one image of each class, no clustering can put two images of a class together: adjusted
+    scores are 0 or undefined.
+    """
+    require(value is None or value >= 2, f"eval_per_class={value} should be >= 2")
 
 
 def _typed(hint: Any, value: Any, where: str) -> Any:

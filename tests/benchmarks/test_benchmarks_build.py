@@ -36,8 +36,8 @@ tasks = [
 """  # noqa: E501
 
 
-def toy_dataset():
-    index = make_index(np.arange(32) % 7 * 5 + 10, 4)
+def toy_dataset(val_counts=4):
+    index = make_index(np.arange(32) % 7 * 5 + 10, val_counts)
     features = clustered_features(index, np.linspace(0.1, 4, 32))
     return MemoryDataset(index, binary_tree(32), MemoryStore(features))
 
@@ -128,6 +128,13 @@ def test_mistakes_name_the_file_and_the_task(tmp_path, old, new, message):
     with pytest.raises(InputError, match=message) as caught:
         toy_tasks(tmp_path, TOY.replace(old, new))
     assert str(tmp_path / "toy.toml") in str(caught.value)
+
+
+def test_one_evaluation_image_per_class_is_refused(tmp_path):
+    path = tmp_path / "toy.toml"
+    path.write_text(TOY, encoding="utf-8")
+    with pytest.raises(InputError, match="'window': no class has more than one evaluation image"):
+        build_declaration(declaration.read(path), toy_dataset(1), ["window"])
 
 
 def test_unknown_benchmarks_and_data_sets_are_refused_with_what_there_is():

@@ -199,7 +199,7 @@ def test_classes_without_evaluation_images_do_not_enter():
         ({"images_per_class": 0}, "images_per_class=0"),
         ({"series": (1, 0.5), "ratio": 1}, "ratio=0.5 should be >= 1"),
         ({"series": (1, float("inf")), "ratio": 1}, "ratio=inf"),
-        ({"eval_per_class": 0}, "eval_per_class=0"),
+        ({"eval_per_class": 1}, "eval_per_class=1 should be >= 2"),
     ],
 )
 def test_ratio_parameters_out_of_range_are_refused(params, message):
