@@ -97,12 +97,15 @@ def finish_store(
     dim: int,
     dtype: np.dtype,
     shard_rows: int,
+    source: dict[str, Any] | None = None,
     broken: Iterable[dict[str, str]] = (),
 ) -> None:
     """Write index, virtual dataset, list of broken images, and last the manifest.
 
-    `shards` holds {"file", "start", "rows", "sha256"} in order. Until `store.json` is there the
-    folder is not a store, so a kill in between leaves an unfinished extraction, never a wrong one.
+    `shards` holds {"file", "start", "rows", "sha256"} in order; `source` is the hash and the size
+    of the index before broken images were left out, None for features given as an array. Until
+    `store.json` is there the folder is not a store, so a kill in between leaves an unfinished
+    extraction, never a wrong one.
     """
     lines = [json.dumps(entry, ensure_ascii=False) + "\n" for entry in broken]
     index.save(path / INDEX)
@@ -124,6 +127,7 @@ def finish_store(
             "shard_rows": shard_rows,
             "broken": len(lines),
             "shard_identity": shard_identity,
+            "source": source,
             "shards": shards,
         },
     )
