@@ -1,1 +1,16 @@
-"""..."""
+"""The leaderboard: verified submissions in one JSON file, and their ranking."""
+
+from .models import Entry, Leaderboard, PublishedRow, read_leaderboard
+from .rank import Ranking, rank
+from .submit import Submission, submit
+
+__all__ = [
+    "Entry",
+    "Leaderboard",
+    "PublishedRow",
+    "Ranking",
+    "Submission",
+    "rank",
+    "read_leaderboard",
+    "submit",
+]

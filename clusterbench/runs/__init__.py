@@ -1,1 +1,18 @@
-"""..."""
+"""Plan, execute and record runs: `run` returns a `RunReport` and leaves one JSON per run."""
+
+from .events import RunEvent
+from .outcome import Outcome, RunReport
+from .plan import PlannedRun, plan
+from .record import ResultRecord, read_result
+from .runner import run
+
+__all__ = [
+    "Outcome",
+    "PlannedRun",
+    "ResultRecord",
+    "RunEvent",
+    "RunReport",
+    "plan",
+    "read_result",
+    "run",
+]

@@ -1,0 +1,103 @@
+"""The command `clusterbench`: its verbs, and how errors become one line and an exit code.
+
+Verbs import what they need when they are called, so `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated, NoReturn
+
+import typer
+
+from .. import __version__
+from ..errors import ClusterbenchError
+from .declare import ENVIRONMENT_NOTE
+from .extract import extract
+from .leaderboard import leaderboard
+from .list import list_names
+from .run import run
+from .score import score
+from .submit import submit
+
+#: Set to 1 to see the traceback of an error that is not expected.
+TRACEBACK = "CLUSTERBENCH_TRACEBACK"
+
+app = typer.Typer(
+    name="clusterbench",
+    help="Benchmark suite for deep image clustering beyond ImageNet-1K.",
+    epilog="First run: clusterbench run --benchmark imbalanced",
+    add_completion=False,
+    # Help as plain text: half the start-up time of Rich panels, and it wraps well at 80 columns.
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"clusterbench {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    context: typer.Context,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+app.command("run", epilog=ENVIRONMENT_NOTE)(run)
+app.command("extract")(extract)
+app.command("score")(score)
+app.command("submit")(submit)
+app.command("leaderboard")(leaderboard)
+app.command("list")(list_names)
+
+# Of the library under Typer, only the error classes are needed; they are reached through the one
+# that Typer exports, since Typer brings its own copy of Click in some versions.
+_USAGE_ERROR, _CLICK_ERROR = typer.BadParameter.__mro__[1:3]
+
+
+def main() -> NoReturn:
+    """Run the command line and exit: 0 done, 1 failed, 2 wrong usage or storage, 130 Ctrl-C."""
+    sys.exit(_guarded())
+
+
+def _guarded() -> int:
+    try:
+        code = app(prog_name="clusterbench", standalone_mode=False)
+        sys.stdout.flush()
+        return int(code or 0)
+    except ClusterbenchError as error:
+        return _complain(str(error), error, error.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        sys.stderr.write("interrupted\n")
+        return 130
+    except BrokenPipeError:  # the reader of a pipe left, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 1
+    except Exception as error:
+        if isinstance(error, _CLICK_ERROR):
+            message = error.format_message()  # type: ignore[attr-defined]
+            return _complain(message, error, 2 if isinstance(error, _USAGE_ERROR) else 1)
+        found = f"unexpected {type(error).__name__}: {error}"
+        return _complain(f"{found} (set {TRACEBACK}=1 to see the traceback)", error, 1)
+
+
+def _complain(message: str, error: Exception, code: int) -> int:
+    if os.environ.get(TRACEBACK, "") not in ("", "0"):
+        import traceback
+
+        traceback.print_exception(error)
+    sys.stderr.write(f"error: {' '.join(message.split())}\n")
+    return code

@@ -1,0 +1,84 @@
+"""The leaderboard as one JSON file: `clusterbench-leaderboard/1`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, JsonValue
+
+from ..runs.record import Sha256, UtcTime
+from ..runs.schema import StrictModel, read_model
+
+SCHEMA = "clusterbench-leaderboard/1"
+
+
+class Entry(StrictModel):
+    """One submitted run whose scores were computed again from its predictions."""
+
+    key: Sha256
+    benchmark: str
+    dataset: str
+    task: str
+    manifest_hash: Sha256
+    encoder: str
+    feature_identity: str
+    method: str
+    version: int
+    params: dict[str, JsonValue]
+    seed: Annotated[int, Field(ge=0)]
+    k: Annotated[int, Field(ge=1)]
+    metrics: dict[str, float]
+    predictions_sha256: Sha256
+    verified: Literal[True] = True
+    created: UtcTime
+    submitted: UtcTime
+
+
+class PublishedRow(StrictModel):
+    """A row of the literature: shown with its backbone and source, never ranked."""
+
+    benchmark: str
+    method: str
+    backbone: str
+    metrics: dict[str, float]
+    source: str
+    verified: Literal[False] = False
+
+
+class TaskDefinition(StrictModel):
+    """A task that an aggregate must cover, as submissions were checked against it."""
+
+    name: str
+    manifest_hash: Sha256
+    n_classes: Annotated[int, Field(ge=1)]
+    random_floor: dict[str, float]
+
+
+class BoardBenchmark(StrictModel):
+    """A benchmark on a data set: all its tasks, in order."""
+
+    benchmark: str
+    dataset: str
+    tasks: tuple[TaskDefinition, ...]
+
+
+class Leaderboard(StrictModel):
+    """All benchmarks with submissions, all entries sorted by place, and the published rows."""
+
+    schema_: Literal["clusterbench-leaderboard/1"] = Field(
+        default="clusterbench-leaderboard/1", alias="schema"
+    )
+    benchmarks: tuple[BoardBenchmark, ...] = ()
+    entries: tuple[Entry, ...] = ()
+    published: tuple[PublishedRow, ...] = ()
+
+
+def read_leaderboard(path: Path) -> Leaderboard:
+    """Read a leaderboard; InputError when it is missing, truncated or not a leaderboard."""
+    return read_model(
+        path,
+        Leaderboard,
+        schema=SCHEMA,
+        repair="restore it from a copy, or submit the results to a new file",
+    )

@@ -1,0 +1,202 @@
+"""The ranking of a leaderboard: per benchmark, mean over tasks of the mean over seeds."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..files import sha256_json
+from .models import BoardBenchmark, Entry, Leaderboard, PublishedRow
+
+#: Seeds that each task needs at least: 0, 1, 2. More must go on from there without a gap and be the
+#: same for every task, so that nobody ranks by the seeds that came out well.
+MIN_SEEDS = 3
+
+#: Metrics that are aggregated; the first one ranks.
+METRICS = ("ami", "acc")
+
+
+@dataclass(frozen=True)
+class RankedRow:
+    """One entrant: a method with its settings on the features of one encoder.
+
+    rank, means: None and empty unless complete. `missing` says what an incomplete entrant lacks.
+    tasks: metric means over the seeds submitted, by task.
+    """
+
+    method: str
+    version: int
+    encoder: str
+    params: dict[str, Any]
+    entrant: str
+    k: int | None
+    n_tasks: int
+    seeds: tuple[int, ...]
+    rank: int | None
+    means: dict[str, float]
+    tasks: dict[str, dict[str, float]]
+    missing: str
+
+    @property
+    def complete(self) -> bool:
+        """Whether every task has every seed that an aggregate needs."""
+        return not self.missing
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form; `means` is null for an incomplete entrant."""
+        return {
+            "rank": self.rank,
+            "method": self.method,
+            "version": self.version,
+            "encoder": self.encoder,
+            "entrant": self.entrant,
+            "params": self.params,
+            "k": self.k,
+            "verified": True,
+            "complete": self.complete,
+            "missing": self.missing or None,
+            "n_tasks": self.n_tasks,
+            "seeds": list(self.seeds),
+            "means": self.means or None,
+            "tasks": self.tasks,
+        }
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """The ranking of one benchmark on one data set, and the literature's rows beside it."""
+
+    benchmark: str
+    dataset: str
+    n_tasks: int
+    floor: dict[str, float]
+    rows: tuple[RankedRow, ...]
+    published: tuple[PublishedRow, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form."""
+        return {
+            "benchmark": self.benchmark,
+            "dataset": self.dataset,
+            "n_tasks": self.n_tasks,
+            "random_floor": self.floor,
+            "rows": [row.to_dict() for row in self.rows],
+            "published": [row.to_dict() for row in self.published],
+        }
+
+
+def rank(board: Leaderboard, benchmark: str | None = None) -> list[Ranking]:
+    """Rankings of all benchmarks of a leaderboard, or of one.
+
+    Complete entrants are ranked by mean AMI, equal means share a rank. Entrants that lack a task
+    or a seed follow without rank or mean: a mean over fewer tasks is a mean over other tasks.
+    """
+    return [
+        _ranking(known, board)
+        for known in board.benchmarks
+        if benchmark is None or known.benchmark == benchmark
+    ]
+
+
+def _ranking(known: BoardBenchmark, board: Leaderboard) -> Ranking:
+    current = {task.name: task.manifest_hash for task in known.tasks}
+    sizes = {task.name: task.n_classes for task in known.tasks}
+    groups: dict[str, list[Entry]] = {}
+    for entry in board.entries:
+        if (entry.benchmark, entry.dataset) != (known.benchmark, known.dataset):
+            continue
+        if current.get(entry.task) == entry.manifest_hash:
+            groups.setdefault(_entrant(entry, sizes), []).append(entry)
+    rows = [_row(entrant, group, known, sizes) for entrant, group in groups.items()]
+    complete = sorted(
+        (row for row in rows if row.complete), key=lambda row: (-row.means[METRICS[0]], row.entrant)
+    )
+    partial = sorted(
+        (row for row in rows if not row.complete),
+        key=lambda row: (-row.n_tasks, row.method, row.encoder, row.entrant),
+    )
+    return Ranking(
+        benchmark=known.benchmark,
+        dataset=known.dataset,
+        n_tasks=len(known.tasks),
+        floor={
+            name: statistics.fmean(task.random_floor[name] for task in known.tasks)
+            for name in METRICS
+        },
+        rows=(*_numbered(complete), *partial),
+        published=tuple(row for row in board.published if row.benchmark == known.benchmark),
+    )
+
+
+def _entrant(entry: Entry, sizes: dict[str, int]) -> str:
+    return sha256_json(
+        {
+            "method": entry.method,
+            "version": entry.version,
+            "params": entry.params,
+            "features": entry.feature_identity,
+            "k": None if entry.k == sizes[entry.task] else entry.k,
+        }
+    )
+
+
+def _row(
+    entrant: str, group: list[Entry], known: BoardBenchmark, sizes: dict[str, int]
+) -> RankedRow:
+    by_task: dict[str, list[Entry]] = {}
+    for entry in group:
+        by_task.setdefault(entry.task, []).append(entry)
+    tasks = {
+        name: {m: statistics.fmean(e.metrics[m] for e in by_task[name]) for m in METRICS}
+        for name in sizes
+        if name in by_task
+    }
+    missing = _missing(by_task, known)
+    means = {} if missing else _means(tasks.values())
+    first = group[0]
+    return RankedRow(
+        method=first.method,
+        version=first.version,
+        encoder=first.encoder,
+        params=dict(first.params),
+        entrant=entrant[:12],
+        k=None if first.k == sizes[first.task] else first.k,
+        n_tasks=len(tasks),
+        seeds=tuple(sorted({entry.seed for entry in group})),
+        rank=None,
+        means=means,
+        tasks=tasks,
+        missing=missing,
+    )
+
+
+def _missing(by_task: dict[str, list[Entry]], known: BoardBenchmark) -> str:
+    absent = [task.name for task in known.tasks if task.name not in by_task]
+    if absent:
+        return f"{len(absent)} of {len(known.tasks)} tasks ({', '.join(absent)})"
+    last = max(entry.seed for group in by_task.values() for entry in group)
+    wanted = range(max(MIN_SEEDS, last + 1))
+    lacking = {
+        name: [str(seed) for seed in wanted if seed not in {entry.seed for entry in group}]
+        for name, group in by_task.items()
+    }
+    short = [f"{name}: {', '.join(seeds)}" for name, seeds in lacking.items() if seeds]
+    if not short:
+        return ""
+    more = f" and {len(short) - 1} more tasks" if len(short) > 1 else ""
+    return f"seeds ({short[0]}{more})"
+
+
+def _means(tasks: Iterable[dict[str, float]]) -> dict[str, float]:
+    rows = list(tasks)
+    return {name: statistics.fmean(row[name] for row in rows) for name in METRICS}
+
+
+def _numbered(rows: list[RankedRow]) -> list[RankedRow]:
+    numbered: list[RankedRow] = []
+    for position, row in enumerate(rows, start=1):
+        tied = numbered and numbered[-1].means[METRICS[0]] == row.means[METRICS[0]]
+        numbered.append(replace(row, rank=numbered[-1].rank if tied else position))
+    return numbered

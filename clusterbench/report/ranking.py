@@ -1,0 +1,89 @@
+"""The table of a leaderboard: ranked entrants first, incomplete ones without figures below."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from ..leaderboard.models import PublishedRow
+    from ..leaderboard.rank import RankedRow, Ranking
+
+_METRICS = ("ami", "acc")
+
+
+def render_ranking(ranking: Ranking) -> RenderableType:
+    """One ranking: heading, table, what incomplete entrants lack, rows of the literature."""
+    from ..metrics import METRICS
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
+    table.add_column("#", justify="right", no_wrap=True)
+    table.add_column("method", no_wrap=True, overflow="ellipsis", max_width=16)
+    table.add_column("encoder", no_wrap=True, overflow="ellipsis", max_width=26)
+    for name in _METRICS:
+        table.add_column(METRICS[name].label, justify="right", no_wrap=True)
+    table.add_column("tasks", justify="right", no_wrap=True)
+    table.add_column("seeds", justify="right", no_wrap=True)
+    labels = _labels(ranking)
+    for row in ranking.rows:
+        table.add_row(*_cells(row, labels[row.entrant], ranking.n_tasks))
+    if ranking.rows:
+        floor = [f"{100 * ranking.floor[name]:.1f}" for name in _METRICS]
+        table.add_row("", "random", "", *floor, "", "", style="dim")
+    heading = Text.assemble((f"{ranking.benchmark} / {ranking.dataset}", "bold"))
+    return Group(heading, Text(), table, Text(), *_notes(ranking, labels))
+
+
+def _labels(ranking: Ranking) -> dict[str, str]:
+    """Name of each entrant; settings that share a method's name get their hash beside it."""
+    names = [(row.method, row.encoder) for row in ranking.rows]
+    return {
+        row.entrant: row.method
+        if names.count((row.method, row.encoder)) == 1
+        else f"{row.method} {row.entrant[:4]}"
+        for row in ranking.rows
+    }
+
+
+def _cells(row: RankedRow, label: str, n_tasks: int) -> list[Text]:
+    style = "" if row.complete else "dim"
+    first = row.rank == 1
+    figures = [
+        Text(f"{100 * row.means[name]:.1f}", style="bold" if first and name == "ami" else "")
+        if row.complete
+        else Text("–", style="dim")
+        for name in _METRICS
+    ]
+    return [
+        Text(str(row.rank) if row.rank else "–", style=style),
+        Text(label, style=style),
+        Text(row.encoder, style=style),
+        *figures,
+        Text(f"{row.n_tasks}/{n_tasks}", style="" if row.n_tasks == n_tasks else "red"),
+        Text(str(len(row.seeds)), style=style),
+    ]
+
+
+def _notes(ranking: Ranking, labels: dict[str, str]) -> Iterator[Text]:
+    dim = "dim"
+    yield Text(
+        "Percent; mean over tasks of the mean over seeds, ranked by AMI. Every row verified:", dim
+    )
+    yield Text("scored again from its predictions.", dim)
+    for row in ranking.rows:
+        if not row.complete:
+            yield Text(f"Incomplete, not ranked: {labels[row.entrant]} lacks {row.missing}.", dim)
+    for published in ranking.published:
+        yield Text(_published(published), dim)
+
+
+def _published(row: PublishedRow) -> str:
+    figures = ", ".join(f"{name.upper()} {100 * value:.1f}" for name, value in row.metrics.items())
+    return f"Published, not verified: {row.method} ({row.backbone}) {figures}; {row.source}"

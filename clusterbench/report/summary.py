@@ -1,0 +1,134 @@
+"""Numbers of a report: for each task and method, mean and standard deviation over seeds."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..runs.outcome import Outcome
+
+#: Metrics of a report, in order.
+COLUMNS = ("acc", "nmi", "ami", "ari")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A metric over seeds. `std` is the sample standard deviation; None for a single seed."""
+
+    mean: float
+    std: float | None
+    values: tuple[float, ...]
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Figure:
+        """Mean and standard deviation of one value per seed."""
+        std = statistics.stdev(values) if len(values) > 1 else None
+        return cls(statistics.fmean(values), std, tuple(values))
+
+
+@dataclass(frozen=True)
+class MethodRow:
+    """A method on a task: its figures, only if every planned seed succeeded.
+
+    A mean over the seeds that happened to survive could look better than the method is, so an
+    incomplete row has no figures at all.
+    """
+
+    method: str
+    n_seeds: int
+    n_success: int
+    n_failed: int
+    figures: dict[str, Figure]
+
+    @property
+    def complete(self) -> bool:
+        """Whether every planned seed has a successful result."""
+        return self.n_success == self.n_seeds
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form; `metrics` is null for an incomplete row."""
+        return {
+            "method": self.method,
+            "complete": self.complete,
+            "n_seeds": self.n_seeds,
+            "n_success": self.n_success,
+            "n_failed": self.n_failed,
+            "metrics": {
+                name: {"mean": f.mean, "std": f.std, "values": list(f.values)}
+                for name, f in self.figures.items()
+            }
+            if self.complete
+            else None,
+        }
+
+
+@dataclass(frozen=True)
+class TaskSummary:
+    """A task: its size, the floor of a random assignment, and a row per method."""
+
+    task: str
+    n_classes: int
+    n_eval: int
+    k: int
+    floor: dict[str, float]
+    rows: tuple[MethodRow, ...]
+
+    def best(self, metric: str) -> float | None:
+        """The best mean of a metric among complete rows; None if there is none."""
+        from ..metrics import METRICS
+
+        means = [row.figures[metric].mean for row in self.rows if row.complete]
+        if not means:
+            return None
+        return max(means) if METRICS[metric].higher_is_better else min(means)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form."""
+        return {
+            "task": self.task,
+            "n_classes": self.n_classes,
+            "n_eval": self.n_eval,
+            "k": self.k,
+            "random_floor": self.floor,
+            "methods": [row.to_dict() for row in self.rows],
+        }
+
+
+def summarise(outcomes: Iterable[Outcome]) -> list[TaskSummary]:
+    """One summary per task, tasks and methods in the order of the plan."""
+    by_task: dict[str, dict[str, list[Outcome]]] = {}
+    for outcome in outcomes:
+        rows = by_task.setdefault(outcome.run.task.name, {})
+        rows.setdefault(outcome.run.method.name, []).append(outcome)
+    return [_task(name, rows) for name, rows in by_task.items()]
+
+
+def _task(name: str, rows: dict[str, list[Outcome]]) -> TaskSummary:
+    outcomes = [outcome for row in rows.values() for outcome in row]
+    run = outcomes[0].run
+    floors = [outcome.record.random_floor for outcome in outcomes if outcome.record is not None]
+    return TaskSummary(
+        task=name,
+        n_classes=run.task.n_classes,
+        n_eval=len(run.task.eval_rows),
+        k=run.k,
+        floor=floors[0] if floors else {},
+        rows=tuple(_row(method, row) for method, row in rows.items()),
+    )
+
+
+def _row(method: str, outcomes: list[Outcome]) -> MethodRow:
+    scores = [o.record.scores for o in outcomes if o.record is not None and o.record.scores]
+    figures = {}
+    if len(scores) == len(outcomes):
+        figures = {name: Figure.of([s.metrics[name] for s in scores]) for name in COLUMNS}
+    return MethodRow(
+        method=method,
+        n_seeds=len(outcomes),
+        n_success=len(scores),
+        n_failed=sum(outcome.status == "failed" for outcome in outcomes),
+        figures=figures,
+    )

@@ -1,0 +1,199 @@
+"""Compute planned runs one after another; each leaves a whole result or a whole failure."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..files import sha256_file
+from . import fitting
+from .events import Listener, RunEvent
+from .fitting import Assignment, StageError
+from .plan import PlannedRun
+from .predictions import write_predictions
+from .record import (
+    Environment,
+    ErrorRecord,
+    FeaturesRecord,
+    MethodRecord,
+    PredictionsRecord,
+    ResultRecord,
+    SplitScores,
+    TaskRecord,
+    Timings,
+    plain,
+    utc_now,
+    write_result,
+)
+from .scoring import floor, split_scores
+from .task_features import TaskFeatures
+
+if TYPE_CHECKING:
+    from ..features.store import FeatureStore
+    from ..methods import Clusterer
+
+_MAX_MESSAGE = 500
+
+
+def execute(
+    runs: Sequence[PlannedRun],
+    store: FeatureStore,
+    make: Callable[[PlannedRun], Clusterer],
+    environment: Environment,
+    listen: Listener,
+) -> Iterator[tuple[PlannedRun, ResultRecord]]:
+    """Compute runs in order and yield each with its record, already on disk.
+
+    The features of a task are read once for all its methods and seeds. A run that fails becomes
+    a record with its error, and the next one starts. Of a success the predictions are written
+    first, then the result, so a result never names predictions that are not there.
+
+    Raises:
+        InputError: the store holds other samples than a task was built on, or NaN features.
+        StorageError: a result could not be written; what was finished before stays.
+    """
+    features: TaskFeatures | None = None
+    floors: dict[tuple[str, int], dict[str, float]] = {}
+    for position, run in enumerate(runs, start=1):
+        if features is None or features.task is not run.task:
+            features = None  # let the last task's memory go before the next is read
+            features = TaskFeatures(store, run.task)
+        place = (run.task.manifest_hash, run.k)
+        if place not in floors:
+            floors[place] = floor(run.task.eval_targets, run.k)
+        listen(RunEvent("start", run, position, len(runs)))
+        start = time.perf_counter()
+        record = _compute(
+            run,
+            features,
+            make,
+            floors[place],
+            environment,
+            _fit_progress(run, position, runs, listen),
+        )
+        listen(
+            RunEvent(
+                "end",
+                run,
+                position,
+                len(runs),
+                status=record.status,
+                seconds=time.perf_counter() - start,
+                message=f"{record.error.type}: {record.error.message}" if record.error else "",
+            )
+        )
+        yield run, record
+
+
+def _compute(
+    run: PlannedRun,
+    features: TaskFeatures,
+    make: Callable[[PlannedRun], Clusterer],
+    random_floor: dict[str, float],
+    environment: Environment,
+    progress: Callable[[int, int], None],
+) -> ResultRecord:
+    assignment: Assignment | None = None
+    about: Assignment | StageError
+    outcome: dict[str, Any]
+    try:
+        method = _made(run, make)
+        assignment = fitting.assign(method, features.train, features.evaluation, progress)
+        about = assignment
+        start = time.perf_counter()
+        scores, train_scores = _scores(run, assignment)
+        timings = Timings(
+            fit=assignment.fit_seconds,
+            predict=assignment.predict_seconds,
+            score=time.perf_counter() - start,
+        )
+        outcome = {"status": "success", "scores": scores, "train_scores": train_scores}
+        write_predictions(run.predictions_path, assignment.evaluation, run.task.eval_rows)
+        outcome["predictions"] = PredictionsRecord(
+            file=run.predictions_path.name, sha256=sha256_file(run.predictions_path)
+        )
+    except StageError as error:
+        timings = Timings(fit=error.fit_seconds)
+        if assignment is not None:
+            timings = Timings(fit=assignment.fit_seconds, predict=assignment.predict_seconds)
+        outcome = {"status": "failed", "error": _error(error)}
+        about = error
+    outcome["diagnostics"] = plain(about.diagnostics)
+    outcome["warnings"] = about.warnings
+    record = _record(run, random_floor, environment, timings, outcome)
+    write_result(run.path, record)
+    if record.status == "failed":  # predictions of an earlier success belong to nothing now
+        run.predictions_path.unlink(missing_ok=True)
+    return record
+
+
+def _made(run: PlannedRun, make: Callable[[PlannedRun], Clusterer]) -> Clusterer:
+    try:
+        return make(run)
+    except Exception as error:
+        raise StageError("fit", error) from error
+
+
+def _scores(run: PlannedRun, assignment: Assignment) -> tuple[SplitScores, SplitScores]:
+    task = run.task
+    try:
+        return (
+            split_scores(task.eval_targets, assignment.evaluation, task.n_classes, run.k),
+            split_scores(task.train_targets, assignment.train, task.n_classes, run.k),
+        )
+    except Exception as error:
+        raise StageError("score", error) from error
+
+
+def _error(error: StageError) -> ErrorRecord:
+    message = " ".join(str(error.cause).split())[:_MAX_MESSAGE]
+    return ErrorRecord(
+        stage=error.stage, type=type(error.cause).__name__, message=message, where=error.where
+    )
+
+
+def _record(
+    run: PlannedRun,
+    random_floor: dict[str, float],
+    environment: Environment,
+    timings: Timings,
+    outcome: dict[str, Any],
+) -> ResultRecord:
+    task = run.task
+    return ResultRecord(
+        key=run.key,
+        benchmark=task.benchmark,
+        dataset=task.dataset,
+        index_hash=task.index_hash,
+        task=TaskRecord(
+            name=task.name,
+            manifest_hash=task.manifest_hash,
+            n_classes=task.n_classes,
+            n_train=len(task.train_rows),
+            n_eval=len(task.eval_rows),
+            factors={name: float(value) for name, value in task.factors.items()},
+        ),
+        features=FeaturesRecord(
+            encoder=run.features.encoder, identity=run.features.identity, dim=run.features.dim
+        ),
+        method=MethodRecord(
+            name=run.method.name, version=run.method.version, params=dict(run.method.params)
+        ),
+        seed=run.seed,
+        k=run.k,
+        random_floor=random_floor,
+        timings=timings,
+        environment=environment,
+        created=utc_now(),
+        **outcome,
+    )
+
+
+def _fit_progress(
+    run: PlannedRun, position: int, runs: Sequence[PlannedRun], listen: Listener
+) -> Callable[[int, int], None]:
+    def progress(done: int, steps: int) -> None:
+        listen(RunEvent("fit", run, position, len(runs), done=int(done), steps=int(steps)))
+
+    return progress

@@ -1,0 +1,147 @@
+"""Fit a method and let it predict. Labels are out of reach: nothing here is given a task."""
+
+from __future__ import annotations
+
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from ..errors import ClusterbenchError, StorageError
+
+if TYPE_CHECKING:
+    from ..methods import Clusterer
+
+_MAX_WARNINGS = 20
+
+Stage = Literal["fit", "predict", "score"]
+
+
+class StageError(Exception):
+    """A stage of a run failed; `cause` is the exception, `stage` where it happened.
+
+    fit_seconds, diagnostics and warnings hold what was known by then.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        cause: Exception,
+        *,
+        fit_seconds: float | None = None,
+        diagnostics: Mapping[str, Any] | None = None,
+        warnings: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(str(cause))
+        self.stage: Stage = stage
+        self.cause = cause
+        self.fit_seconds = fit_seconds
+        self.diagnostics = dict(diagnostics or {})
+        self.warnings = warnings
+
+    @property
+    def where(self) -> str:
+        """`file.py:line in function` of the frame that raised, without its folder."""
+        frames = traceback.extract_tb(self.cause.__traceback__)
+        if not frames:
+            return ""
+        return f"{Path(frames[-1].filename).name}:{frames[-1].lineno} in {frames[-1].name}"
+
+
+class UnusableClustersError(ClusterbenchError):
+    """A method returned something that is not one cluster number per sample."""
+
+
+@dataclass(frozen=True, eq=False)
+class Assignment:
+    """Clusters of both splits, and what the method says about its fit.
+
+    train, evaluation: (n_train,), (n_eval,) int32 in [0, k).
+    """
+
+    train: np.ndarray
+    evaluation: np.ndarray
+    diagnostics: dict[str, Any]
+    warnings: tuple[str, ...]
+    fit_seconds: float
+    predict_seconds: float
+
+
+def assign(
+    method: Clusterer,
+    train_features: np.ndarray,
+    eval_features: np.ndarray,
+    progress: Callable[[int, int], None],
+) -> Assignment:
+    """Fit on the training features, predict the evaluation features.
+
+    Args:
+        train_features, eval_features: (n, dim) float32, read-only.
+        progress: the method's own progress, `progress(done, total)`.
+
+    Raises:
+        StageError: the method raised, or returned labels that are not clusters in [0, K).
+        StorageError: passed on as it is; no method can be blamed for a full disk.
+    """
+    stage: Stage = "fit"
+    fit_seconds = None
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        start = time.perf_counter()
+        try:
+            labels = method.fit(train_features, progress=progress).labels_
+            train = _clusters(labels, len(train_features), method.n_clusters)
+            fit_seconds = time.perf_counter() - start
+            stage = "predict"
+            start = time.perf_counter()
+            labels = method.predict(eval_features)
+            evaluation = _clusters(labels, len(eval_features), method.n_clusters)
+            predict_seconds = time.perf_counter() - start
+        except StorageError:
+            raise
+        except Exception as error:
+            raise StageError(
+                stage,
+                error,
+                fit_seconds=fit_seconds,
+                diagnostics=method.diagnostics_,
+                warnings=_messages(caught),
+            ) from error
+    return Assignment(
+        train,
+        evaluation,
+        dict(method.diagnostics_),
+        _messages(caught),
+        fit_seconds,
+        predict_seconds,
+    )
+
+
+def _messages(caught: list[warnings.WarningMessage]) -> tuple[str, ...]:
+    unique = dict.fromkeys(" ".join(str(warning.message).split()) for warning in caught)
+    return tuple(unique)[:_MAX_WARNINGS]
+
+
+def _clusters(labels: Any, n: int, k: int) -> np.ndarray:
+    labels = np.asarray(labels)
+    if labels.shape != (n,):
+        raise UnusableClustersError(
+            f"the method returned labels of shape {labels.shape}; expected ({n},)"
+        )
+    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
+        raise UnusableClustersError("the method returned NaN or infinity as a cluster")
+    if labels.dtype.kind not in "iu":
+        raise UnusableClustersError(
+            f"the method returned labels of dtype {labels.dtype}; expected integers"
+        )
+    if n and not 0 <= labels.min() <= labels.max() < k:
+        raise UnusableClustersError(
+            f"the method returned clusters {labels.min()}..{labels.max()}; expected 0..{k - 1}"
+        )
+    clusters: np.ndarray = labels.astype(np.int32)
+    return clusters

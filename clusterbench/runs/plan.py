@@ -1,0 +1,147 @@
+"""What a request amounts to: tasks x methods x seeds, each with its key and its path.
+
+Nothing here reads or writes a file, so `--dry-run` shows exactly what a run would do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..errors import InputError
+from .record import run_key
+
+if TYPE_CHECKING:
+    from ..benchmarks.task import Task
+
+Strategy = Literal["never", "only-missing", "always"]
+STRATEGIES: tuple[Strategy, ...] = ("never", "only-missing", "always")
+
+#: What the results folder holds for a planned run. "partial" is anything that is neither a whole
+#: success nor a whole failure: a truncated JSON, predictions without a result or the reverse.
+State = Literal["missing", "success", "failed", "partial"]
+
+
+@dataclass(frozen=True)
+class MethodSpec:
+    """A method with settled settings.
+
+    params: every setting that changes the answer, defaults included, without K and seed; JSON.
+    """
+
+    name: str
+    version: int
+    params: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class FeatureSource:
+    """The features of a plan: encoder name, identity of the store, number of dimensions."""
+
+    encoder: str
+    identity: str
+    dim: int
+
+
+@dataclass(frozen=True, eq=False)
+class PlannedRun:
+    """One run of a plan: a method on a task with a seed, and where its result goes."""
+
+    key: str
+    path: Path
+    task: Task
+    features: FeatureSource
+    method: MethodSpec
+    seed: int
+    k: int
+
+    @property
+    def predictions_path(self) -> Path:
+        """The predictions file beside the result."""
+        return self.path.with_suffix(".npz")
+
+    @property
+    def title(self) -> str:
+        """The run in a few words, for progress and messages."""
+        return f"{self.task.name} {self.method.name} seed {self.seed}"
+
+
+def plan(
+    tasks: Sequence[Task],
+    methods: Sequence[MethodSpec],
+    seeds: Sequence[int],
+    features: FeatureSource,
+    results: Path,
+    k: int | None = None,
+) -> list[PlannedRun]:
+    """All runs of a request, by task, then method, then seed.
+
+    Args:
+        k: number of clusters for every task; None takes each task's number of classes.
+
+    Raises:
+        InputError: K is larger than the number of training samples of a task.
+    """
+    runs = []
+    for task in tasks:
+        n_clusters = task.n_classes if k is None else k
+        if n_clusters > len(task.train_rows):
+            raise InputError(
+                f"k={n_clusters} is larger than the {len(task.train_rows)} training samples of "
+                f"task {task.name!r}; choose a smaller --k"
+            )
+        for method in methods:
+            for seed in seeds:
+                key = run_key(
+                    manifest_hash=task.manifest_hash,
+                    feature_identity=features.identity,
+                    method=method.name,
+                    version=method.version,
+                    params=method.params,
+                    seed=seed,
+                    k=n_clusters,
+                )
+                path = result_path(results, task, features.encoder, method.name, seed, key)
+                runs.append(PlannedRun(key, path, task, features, method, seed, n_clusters))
+    return runs
+
+
+def result_path(results: Path, task: Task, encoder: str, method: str, seed: int, key: str) -> Path:
+    """`results/<benchmark>/<dataset>/<encoder>/<task>/<method>/seed-<s>-<key[:12]>.json`."""
+    parts = (task.benchmark, task.dataset, encoder, task.name, method)
+    folder = Path(results).joinpath(*(part.replace("/", "-") for part in parts))
+    return folder / f"seed-{seed}-{key[:12]}.json"
+
+
+def should_run(state: State, strategy: Strategy) -> bool:
+    """Whether a planned run is computed, given what the results folder holds for it.
+
+    "never" touches no existing file, so it computes only what has none at all; "only-missing"
+    also repeats failed and partial runs; "always" computes everything again.
+    """
+    if strategy == "always":
+        return True
+    if strategy == "never":
+        return state == "missing"
+    return state != "success"
+
+
+def seed_list(seeds: int | Sequence[int]) -> tuple[int, ...]:
+    """`3` means seeds 0, 1, 2; a sequence is taken as it is. InputError for anything unusable."""
+    if isinstance(seeds, bool):
+        raise InputError(f"seeds={seeds!r}; wanted a count or a list of seeds")
+    if isinstance(seeds, int):
+        if seeds < 1:
+            raise InputError(f"seeds={seeds}; wanted at least 1")
+        return tuple(range(seeds))
+    chosen = tuple(seeds)
+    for seed in chosen:
+        if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**31:
+            raise InputError(f"seed {seed!r}; wanted whole numbers in [0, 2**31)")
+    if not chosen:
+        raise InputError("seeds is empty; wanted a count or a list of seeds")
+    if len(set(chosen)) < len(chosen):
+        raise InputError(f"seeds {', '.join(map(str, chosen))}: one occurs twice; name each once")
+    return chosen

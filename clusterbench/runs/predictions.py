@@ -1,0 +1,48 @@
+"""The predictions file of a run: what a result can be scored from again."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import InputError
+from ..files import atomic_path
+
+
+def rows_hash(rows: np.ndarray) -> str:
+    """Hex SHA-256 of evaluation rows, as int64 little-endian bytes."""
+    return hashlib.sha256(np.ascontiguousarray(rows, "<i8").tobytes()).hexdigest()
+
+
+def write_predictions(path: Path, predictions: np.ndarray, rows: np.ndarray) -> None:
+    """Write eval predictions atomically; the same predictions give the same bytes.
+
+    The file is a NumPy archive with `predictions` (n,) int32 and `rows_sha256`, the hash of the
+    store rows (ascending int64) that they belong to.
+    """
+    with atomic_path(path) as temporary, temporary.open("wb") as handle:
+        np.savez_compressed(
+            handle,
+            predictions=np.asarray(predictions, np.int32),
+            rows_sha256=np.asarray(rows_hash(rows)),
+        )
+
+
+def read_predictions(path: Path) -> tuple[np.ndarray, str]:
+    """Predictions (n,) int32 and the hash of their rows; InputError for an unusable file."""
+    path = Path(path)
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            predictions, rows = archive["predictions"], str(archive["rows_sha256"])
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such predictions file") from error
+    except Exception as error:  # a damaged archive raises whatever the unpacking meets first
+        raise InputError(f"{path}: damaged, or not a predictions file ({error})") from error
+    if predictions.ndim != 1 or predictions.dtype != np.int32:
+        raise InputError(
+            f"{path}: predictions are {predictions.dtype} with shape {predictions.shape}; "
+            "wanted one int32 per evaluated sample"
+        )
+    return predictions, rows

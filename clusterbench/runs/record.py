@@ -1,0 +1,212 @@
+"""The result of one run as one JSON file: `clusterbench-result/1` (docs/results-format.md)."""
+
+from __future__ import annotations
+
+import datetime
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import Field, JsonValue, model_validator
+from typing_extensions import Self
+
+from ..files import sha256_json, write_json
+from .schema import StrictModel, read_model
+
+SCHEMA = "clusterbench-result/1"
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+UtcTime = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
+Seconds = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=0)]
+
+
+class TaskRecord(StrictModel):
+    """Which task was run, and the hash of its manifest."""
+
+    name: str
+    manifest_hash: Sha256
+    n_classes: Annotated[int, Field(ge=1)]
+    n_train: Count
+    n_eval: Count
+    factors: dict[str, float]
+
+
+class FeaturesRecord(StrictModel):
+    """Which features the method saw."""
+
+    encoder: str
+    identity: str
+    dim: Annotated[int, Field(ge=1)]
+
+
+class MethodRecord(StrictModel):
+    """The method and every setting that changes its answer; K and the seed stand beside it."""
+
+    name: str
+    version: int
+    params: dict[str, JsonValue]
+
+
+class SplitScores(StrictModel):
+    """Scores of one split: named metrics and statistics of the cluster sizes."""
+
+    n: Count
+    n_classes: Count
+    n_clusters: Count
+    metrics: dict[str, float]
+    clusters: dict[str, float | int]
+
+
+class PredictionsRecord(StrictModel):
+    """The predictions file beside the result: eval clusters (int32) and the hash of their rows."""
+
+    file: Annotated[str, Field(pattern=r"^[^/\\]+\.npz$")]
+    sha256: Sha256
+
+
+class ErrorRecord(StrictModel):
+    """Why a run failed: where (fit, predict or score), the exception's type and message."""
+
+    stage: Literal["fit", "predict", "score"]
+    type: str
+    message: str
+    where: str
+
+
+class Timings(StrictModel):
+    """Wall-clock seconds of each stage that was finished; reading the features is not in them."""
+
+    fit: Seconds | None = None
+    predict: Seconds | None = None
+    score: Seconds | None = None
+
+
+class Environment(StrictModel):
+    """What the run was made with. Nothing here is part of the run key."""
+
+    clusterbench: str
+    git_commit: str | None
+    python: str
+    platform: str
+    device: str
+    device_name: str
+    threads: int
+    packages: dict[str, str]
+
+
+class ResultRecord(StrictModel):
+    """One run: a success with its scores, or a failure with its error and no scores at all."""
+
+    schema_: Literal["clusterbench-result/1"] = Field(
+        default="clusterbench-result/1", alias="schema"
+    )
+    status: Literal["success", "failed"]
+    key: Sha256
+    benchmark: str
+    dataset: str
+    index_hash: Sha256
+    task: TaskRecord
+    features: FeaturesRecord
+    method: MethodRecord
+    seed: Count
+    k: Annotated[int, Field(ge=1)]
+    protocol: Literal["train->val"] = "train->val"
+    scores: SplitScores | None = None
+    train_scores: SplitScores | None = None
+    random_floor: dict[str, float]
+    predictions: PredictionsRecord | None = None
+    error: ErrorRecord | None = None
+    diagnostics: dict[str, JsonValue] = Field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    timings: Timings
+    environment: Environment
+    created: UtcTime
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        outcome = (self.scores, self.train_scores, self.predictions)
+        if self.status == "success" and (self.error is not None or None in outcome):
+            raise ValueError("a success has scores, train_scores and predictions, and no error")
+        if self.status == "failed" and (self.error is None or outcome != (None, None, None)):
+            raise ValueError("a failed run has an error, and no scores and no predictions")
+        return self
+
+    def recomputed_key(self) -> str:
+        """The run key that the recorded fields give; equal to `key` unless they were edited."""
+        return run_key(
+            manifest_hash=self.task.manifest_hash,
+            feature_identity=self.features.identity,
+            method=self.method.name,
+            version=self.method.version,
+            params=self.method.params,
+            seed=self.seed,
+            k=self.k,
+        )
+
+
+def run_key(
+    *,
+    manifest_hash: str,
+    feature_identity: str,
+    method: str,
+    version: int,
+    params: Mapping[str, Any],
+    seed: int,
+    k: int,
+) -> str:
+    """Hex SHA-256 of what changes the answer of a run, and of nothing else.
+
+    Device, thread count, library versions, names of presets, encoders and tasks, and the results
+    folder are not in it: a run made elsewhere with the same inputs is the same run.
+    """
+    return sha256_json(
+        {
+            "task": manifest_hash,
+            "features": feature_identity,
+            "method": method,
+            "version": version,
+            "params": dict(params),
+            "seed": seed,
+            "k": k,
+        }
+    )
+
+
+def read_result(path: Path) -> ResultRecord:
+    """Read a result file; InputError when it is missing, truncated or not a result."""
+    return read_model(
+        path,
+        ResultRecord,
+        schema=SCHEMA,
+        repair="the same `clusterbench run` command writes it again",
+    )
+
+
+def write_result(path: Path, record: ResultRecord) -> None:
+    """Write a result atomically."""
+    write_json(path, record.to_dict())
+
+
+def utc_now() -> str:
+    """The time as `2024-06-03T12:00:00Z`."""
+    return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def plain(value: Any) -> JsonValue:
+    """`value` as JSON: NumPy scalars and arrays become numbers and lists, NaN becomes "nan"."""
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    elif isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    return str(value)

@@ -1,0 +1,72 @@
+"""What every stored JSON model shares: strict fields, and one clear error for a damaged file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ..errors import InputError
+
+Model = TypeVar("Model", bound="StrictModel")
+
+
+class StrictModel(BaseModel):
+    """Frozen; unknown keys, wrong types, NaN and infinity are refused."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        allow_inf_nan=False,
+        populate_by_name=True,
+    )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form, keys in the order of the documentation."""
+        return self.model_dump(mode="json", by_alias=True)
+
+
+def read_model(path: Path, model: type[Model], *, schema: str, repair: str) -> Model:
+    """Read one JSON file as `model`.
+
+    Args:
+        schema: the value of the file's "schema" key that this version reads.
+        repair: what to do about a file that cannot be read, as the end of the message.
+
+    Raises:
+        InputError: the file is missing, is not whole JSON, has another schema, or a field is
+            missing, unknown or of the wrong type. The message names the file and the first fault.
+    """
+    path = Path(path)
+    try:
+        content = json.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    except ValueError as error:  # JSONDecodeError, UnicodeDecodeError
+        raise InputError(f"{path}: not whole JSON ({error}); {repair}") from error
+    found = content.get("schema") if isinstance(content, dict) else None
+    if found != schema:
+        raise InputError(
+            f"{path}: schema is {found!r}; this version reads {schema!r}"
+            if found is not None
+            else f"{path}: has no 'schema' key; wanted a {schema!r} file"
+        )
+    try:
+        # Through JSON again, so that lists count as tuples and nothing else is converted.
+        return model.model_validate_json(json.dumps(content))
+    except ValidationError as error:
+        raise InputError(f"{path}: {first_fault(error)}; {repair}") from error
+
+
+def first_fault(error: ValidationError) -> str:
+    """The first fault of a validation error on one line: which field, what is wrong."""
+    faults = error.errors(include_url=False)
+    where = ".".join(str(part) for part in faults[0]["loc"]) or "content"
+    more = f" (and {len(faults) - 1} more faults)" if len(faults) > 1 else ""
+    message = faults[0]["msg"].removeprefix("Value error, ")
+    return f"{where}: {message}{more}"

@@ -1,0 +1,64 @@
+"""What a results folder already holds for the runs of a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from ..errors import InputError, StorageError
+from ..files import sha256_file, write_bytes
+from .plan import PlannedRun, State
+from .record import ResultRecord, read_result
+
+
+def survey(run: PlannedRun) -> tuple[State, ResultRecord | None]:
+    """The state of one planned run and, if it is whole, its record.
+
+    A result counts as whole only when it is readable, is the result of this very run, and its
+    predictions file has the recorded hash. Anything less is "partial" and never blocks a run.
+    """
+    if not run.path.exists():
+        return ("partial" if run.predictions_path.exists() else "missing"), None
+    try:
+        record = read_result(run.path)
+    except InputError:
+        return "partial", None
+    if record.key != run.key or record.recomputed_key() != run.key:
+        return "partial", None
+    if record.status == "failed":
+        return "failed", record
+    if not holds_predictions(run.path, record):
+        return "partial", None
+    return "success", record
+
+
+def holds_predictions(path: Path, record: ResultRecord) -> bool:
+    """Whether the predictions file beside the result `path` is the one the record names."""
+    if record.predictions is None:
+        return False
+    file = Path(path).parent / record.predictions.file
+    return file.is_file() and sha256_file(file) == record.predictions.sha256
+
+
+def check_writable(results: Path) -> None:
+    """Write and remove an empty file in the results folder, making the folder if need be.
+
+    Raises StorageError when that fails, so that nothing is computed that could not be kept.
+    """
+    probe = Path(results) / ".write-probe"
+    try:
+        write_bytes(probe, b"")
+        probe.unlink()
+    except StorageError:
+        raise
+    except OSError as error:
+        raise StorageError(
+            f"cannot write in {results}: {error.strerror}; choose another --results folder"
+        ) from error
+
+
+def count_states(states: Iterable[State]) -> dict[str, int]:
+    """How many runs are in each state, in a fixed order, zeros left out."""
+    found = list(states)
+    order: tuple[State, ...] = ("success", "failed", "partial", "missing")
+    return {state: found.count(state) for state in order if state in found}

@@ -1,0 +1,223 @@
+"""A small world on disk: a data set, its features, a benchmark, and methods that misbehave."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+N_CLASSES, N_TRAIN, N_VAL, DIM = 6, 20, 5, 8
+
+BENCHMARK = """
+name = "tiny-imbalance"
+title = "Tiny"
+question = "Does it run?"
+description = "Two small tasks."
+
+[datasets.tiny]
+tasks = [
+  { name = "ratio-1", builder = "ratio", ratio = 1 },
+  { name = "ratio-4", builder = "ratio", ratio = 4 },
+]
+
+[datasets.tiny.defaults.ratio]
+series = [1, 4]
+n_classes = 4
+images_per_class = 8
+eval_per_class = 5
+"""
+
+DATASET = """
+name = "tiny"
+description = "Gaussian blobs."
+licence = "CC0-1.0"
+default_encoder = "blobs"
+preset = "tiny"
+
+[stores]
+blobs = "blobs"
+shifted = "shifted"
+"""
+
+PRESET = """
+[kmeans]
+n_init = 2
+max_iter = 20
+"""
+
+METHODS = '''
+import json, os, time
+from pathlib import Path
+
+import numpy as np
+
+from clusterbench.methods import Clusterer
+
+
+class Modulo(Clusterer):
+    """Cluster of a row: its position modulo K, moved by the seed."""
+
+    name, label, version = "modulo", "modulo", 1
+
+    def __init__(self, n_clusters, random_state=0, device="auto", shift: int = 0,
+                 flag: bool = False):
+        super().__init__(n_clusters, random_state, device)
+        self.shift, self.flag = shift, flag
+
+    def _fit(self, features, progress):
+        progress(1, 2)
+        progress(2, 2)
+        self.diagnostics_ = {"chosen_head": np.int64(3), "losses": [1.0, float("nan")]}
+        return self._predict(features)
+
+    def _predict(self, features):
+        return (np.arange(len(features)) + self.random_state + self.shift) % self.n_clusters
+
+    def _predict_top(self, features, n):
+        raise NotImplementedError
+
+
+class Fails(Modulo):
+    name = "fails"
+
+    def _fit(self, features, progress):
+        if self.random_state == int(os.environ.get("TEST_FAILING_SEED", 1)):
+            raise ValueError("the head\\ncollapsed")
+        return super()._fit(features, progress)
+
+
+class NaNs(Modulo):
+    name = "nans"
+
+    def _predict(self, features):
+        return np.full(len(features), np.nan)
+
+
+class Interrupted(Modulo):
+    name = "interrupted"
+
+    def _fit(self, features, progress):
+        if self.random_state == 1:
+            raise KeyboardInterrupt
+        return super()._fit(features, progress)
+
+
+class Slow(Modulo):
+    name = "slow"
+
+    def _fit(self, features, progress):
+        if self.random_state == 1 and "TEST_FAST" not in os.environ:
+            Path(os.environ["TEST_STARTED"]).touch()
+            time.sleep(60)
+        return super()._fit(features, progress)
+
+
+class Spy(Modulo):
+    name = "spy"
+    seen = []
+
+    def fit(self, *args, **kwargs):
+        Spy.seen.append(("fit", args, kwargs))
+        return super().fit(*args, **kwargs)
+
+    def predict(self, *args, **kwargs):
+        Spy.seen.append(("predict", args, kwargs))
+        return super().predict(*args, **kwargs)
+'''
+
+ENTRY_POINTS = """[clusterbench.methods]
+modulo = clusterbench_test_methods:Modulo
+fails = clusterbench_test_methods:Fails
+nans = clusterbench_test_methods:NaNs
+interrupted = clusterbench_test_methods:Interrupted
+slow = clusterbench_test_methods:Slow
+spy = clusterbench_test_methods:Spy
+"""
+
+
+@pytest.fixture(scope="session")
+def tiny_files(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+    """Written once: `home` (a CLUSTERBENCH_HOME) and `plugins` (a folder for the Python path)."""
+    from clusterbench.datasets.index import DatasetIndex
+    from clusterbench.features.store import FeatureStore
+
+    home, plugins = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("plugins")
+    folder = home / "features" / "tiny"
+    folder.mkdir(parents=True)
+    (folder / "dataset.toml").write_text(DATASET)
+    (home / "benchmarks" / "presets").mkdir(parents=True)
+    (home / "benchmarks" / "tiny-imbalance.toml").write_text(BENCHMARK)
+    (home / "benchmarks" / "presets" / "tiny.toml").write_text(PRESET)
+
+    classes = np.repeat([f"class-{c}" for c in range(N_CLASSES)], N_TRAIN + N_VAL)
+    ids = [f"{name}/{number:03d}" for number, name in enumerate(classes)]
+    split = np.tile(np.r_[np.zeros(N_TRAIN), np.ones(N_VAL)].astype(np.uint8), N_CLASSES)
+    index, order = DatasetIndex.from_samples(ids, classes, split)
+    rng = np.random.default_rng(0)
+    centres = 4 * rng.normal(size=(N_CLASSES, DIM))
+    features = centres[index.labels] + rng.normal(size=(index.n, DIM))
+    assert (order == np.arange(index.n)).all()
+    for name, shift in (("blobs", 0.0), ("shifted", 1.0)):
+        FeatureStore.write(
+            folder / name, (features + shift).astype(np.float32), index, encoder=name
+        )
+
+    (plugins / "clusterbench_test_methods.py").write_text(METHODS)
+    info = plugins / "clusterbench_test_methods-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: clusterbench-test-methods\nVersion: 1.0\n"
+    )
+    (info / "entry_points.txt").write_text(ENTRY_POINTS)
+    return SimpleNamespace(home=home, plugins=plugins)
+
+
+@pytest.fixture
+def tiny_world(
+    tiny_files: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> SimpleNamespace:
+    """The small world in this process, working in an empty folder.
+
+    `run(**settings)` calls `clusterbench.run` on it; `command(*words, **environment)` runs the
+    command line in a process of its own.
+    """
+    for name in [name for name in os.environ if name.startswith("CLUSTERBENCH_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("CLUSTERBENCH_HOME", str(tiny_files.home))
+    monkeypatch.syspath_prepend(str(tiny_files.plugins))
+    monkeypatch.chdir(tmp_path)
+
+    def run(**settings: Any) -> Any:
+        import clusterbench
+
+        request = {
+            "benchmark": "tiny-imbalance",
+            "dataset": "tiny",
+            "methods": ["modulo"],
+            "device": "cpu",
+            **settings,
+        }
+        return clusterbench.run(**request)
+
+    def environment(**extra: str) -> dict[str, str]:
+        python_path = os.pathsep.join([str(tiny_files.plugins), os.environ.get("PYTHONPATH", "")])
+        return {**os.environ, "PYTHONPATH": python_path, "OMP_NUM_THREADS": "1", **extra}
+
+    def command(*words: str, **extra: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "clusterbench", *words],
+            capture_output=True,
+            text=True,
+            env=environment(**extra),
+            timeout=60,
+        )
+
+    return SimpleNamespace(
+        run=run, command=command, environment=environment, folder=tmp_path, **vars(tiny_files)
+    )
