@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -221,3 +222,22 @@ def tiny_world(
     return SimpleNamespace(
         run=run, command=command, environment=environment, folder=tmp_path, **vars(tiny_files)
     )
+
+
+@pytest.fixture
+def cli(
+    tiny_world: SimpleNamespace,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Callable[..., tuple[int, str, str]]:
+    """The command line in this process: words in; (exit code, stdout, stderr) out."""
+    from clusterbench.cli.main import main
+
+    def call(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["clusterbench", *words])
+        with pytest.raises(SystemExit) as caught:
+            main()
+        captured = capsys.readouterr()
+        return int(caught.value.code or 0), captured.out, captured.err
+
+    return call

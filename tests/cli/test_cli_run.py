@@ -14,31 +14,11 @@ from typing import Any
 
 import pytest
 
-from clusterbench.cli import main as cli_main
 from clusterbench.cli.progress import BarView, LineView, progress_view
 
 RUN = ("run", "-b", "tiny-imbalance", "-d", "tiny", "--device", "cpu")
 
-Answer = tuple[int, str, str]
-Cli = Callable[..., Answer]
-
-
-@pytest.fixture
-def cli(
-    tiny_world: SimpleNamespace,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Cli:
-    """The command in this process: (exit code, stdout, stderr)."""
-
-    def call(*words: str) -> Answer:
-        monkeypatch.setattr(sys, "argv", ["clusterbench", *words])
-        with pytest.raises(SystemExit) as caught:
-            cli_main.main()
-        captured = capsys.readouterr()
-        return int(caught.value.code or 0), captured.out, captured.err
-
-    return call
+Cli = Callable[..., tuple[int, str, str]]
 
 
 def test_without_a_benchmark_the_error_lists_them(cli: Cli) -> None:

@@ -1,0 +1,140 @@
+"""Given results and label files: what `submit`, `leaderboard`, `score` and `list` answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+Cli = Callable[..., tuple[int, str, str]]
+
+
+def test_from_results_to_the_ranking(tiny_world: SimpleNamespace, cli: Cli) -> None:
+    tiny_world.run(methods=["kmeans", "modulo"])
+    tiny_world.run(methods=["modulo"], seeds=2, params={"modulo": {"shift": 1}})
+    code, out, err = cli("submit", "results")
+    assert (code, out, err) == (0, "leaderboard.json: 16 added\n", "")
+    assert cli("submit", "results")[1] == "leaderboard.json: 16 unchanged\n"
+
+    code, out, _ = cli("leaderboard")
+    lines = out.splitlines()
+    assert code == 0 and max(map(len, lines)) <= 80
+    ranked = [line.split() for line in lines if "blobs" in line]
+    assert [row[0] for row in ranked] == ["1", "2", "–"]
+    assert ranked[0][1] == "kmeans" and ranked[1][1] == "modulo"
+    assert ranked[2].count("–") == 3  # no rank and no mean for who lacks a seed
+    assert "Incomplete, not ranked: modulo" in out and "lacks seeds (ratio-1: 2" in out
+
+    document = json.loads(cli("leaderboard", "--json")[1])
+    (ranking,) = document["rankings"]
+    assert [row["complete"] for row in ranking["rows"]] == [True, True, False]
+    assert ranking["rows"][2]["means"] is None
+
+
+def test_refused_results_are_lines_and_exit_code_1(tiny_world: SimpleNamespace, cli: Cli) -> None:
+    tiny_world.run(methods=["fails"], seeds=2)
+    code, out, err = cli("submit", "results", "-l", "board.json")
+    assert (code, out) == (1, "board.json: 2 added, 2 refused\n")
+    assert err.count("\n") == 2 and err.startswith("refused: results/tiny-imbalance/")
+    code, out, _ = cli("submit", "results", "-l", "board.json", "--json")
+    assert code == 1
+    assert json.loads(out)["counts"] == {"added": 0, "replaced": 0, "unchanged": 2, "refused": 2}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("submit", "nowhere"), "no such result file or folder"),
+        (("leaderboard",), "leaderboard.json: no such file"),
+        (("leaderboard", "-l", "nowhere.json"), "nowhere.json: no such file"),
+    ],
+)
+def test_files_that_are_not_there(cli: Cli, words: tuple[str, ...], message: str) -> None:
+    code, out, err = cli(*words)
+    assert (code, out) == (2, "") and message in err and err.count("\n") == 1
+
+
+def test_a_benchmark_that_is_not_on_the_board(tiny_world: SimpleNamespace, cli: Cli) -> None:
+    tiny_world.run(seeds=1)
+    cli("submit", "results")
+    code, _, err = cli("leaderboard", "-b", "tiny")
+    assert code == 2 and "known: tiny-imbalance" in err
+
+
+class TestScore:
+    def test_by_hand(self, cli: Cli) -> None:
+        np.save("t.npy", [0, 0, 1, 1])
+        np.savez("p.npz", predictions=[1, 1, 0, 1], other=[0])
+        code, out, _ = cli("score", "t.npy", "p.npz", "--json")
+        scores = json.loads(out)
+        assert code == 0
+        assert (scores["n"], scores["acc"]) == (4, 0.75)
+        assert scores["clusters"]["largest"] == 3
+        code, out, _ = cli("score", "t.npy", "p.npz")
+        assert out.splitlines()[:2] == [
+            "4 samples, 2 classes, 2 clusters",
+            "ACC              0.7500",
+        ]
+
+    def test_an_archive_with_one_array_needs_no_name(self, cli: Cli) -> None:
+        np.savez("t.npz", whatever=[0, 1])
+        np.savez("p.npz", labels=[0, 1])
+        assert json.loads(cli("score", "t.npz", "p.npz", "--json")[1])["acc"] == 1
+
+    def test_predictions_of_a_run(self, tiny_world: SimpleNamespace, cli: Cli) -> None:
+        outcome = tiny_world.run(seeds=1).outcomes[0]
+        np.save("t.npy", outcome.run.task.eval_targets)
+        scores = json.loads(cli("score", "t.npy", str(outcome.run.predictions_path), "--json")[1])
+        assert scores["ami"] == outcome.record.scores.metrics["ami"]
+
+    @pytest.mark.parametrize(
+        ("name", "message"),
+        [
+            ("nowhere.npy", "no such file"),
+            ("text.npy", "not a readable .npy or .npz file"),
+            ("empty.npy", "not a readable .npy or .npz file"),
+            ("two.npz", "holds a, b; wanted one named 'predictions'"),
+            ("short.npy", "error: "),
+            ("nan.npy", "error: "),
+            ("pickle.npy", "not a readable .npy or .npz file"),
+        ],
+    )
+    def test_unusable_files(self, cli: Cli, name: str, message: str) -> None:
+        np.save("t.npy", [0, 1])
+        Path("text.npy").write_text("hello")
+        Path("empty.npy").touch()
+        np.savez("two.npz", a=[0], b=[0])
+        np.save("short.npy", [0])
+        np.save("nan.npy", [0.0, np.nan])
+        np.save("pickle.npy", np.array([{}, {}]), allow_pickle=True)
+        code, out, err = cli("score", "t.npy", name)
+        assert (code, out) == (2, "") and message in err and err.count("\n") == 1
+
+
+class TestList:
+    @pytest.mark.parametrize(
+        ("kind", "name"),
+        [
+            ("benchmarks", "tiny-imbalance"),
+            ("methods", "kmeans"),
+            ("methods", "modulo"),
+            ("datasets", "tiny"),
+            ("encoders", "efficientnet-lite0"),
+        ],
+    )
+    def test_names_with_a_line_about_each(self, cli: Cli, kind: str, name: str) -> None:
+        code, out, _ = cli("list", kind)
+        assert code == 0
+        (line,) = [line for line in out.splitlines() if line.split()[0] == name]
+        assert len(line.split()) > 2
+        listed = {entry["name"]: entry for entry in json.loads(cli("list", kind, "--json")[1])}
+        assert listed[name]["about"]
+
+    def test_a_benchmark_lists_its_tasks(self, cli: Cli) -> None:
+        listed = json.loads(cli("list", "benchmarks", "--json")[1])
+        (tiny,) = [entry for entry in listed if entry["name"] == "tiny-imbalance"]
+        assert tiny["datasets"] == {"tiny": ["ratio-1", "ratio-4"]}
