@@ -96,7 +96,7 @@ def make_plan(
         lines = [line.removeprefix("fields.") for line in differences(found, wanted)]
         if lines:
             raise InputError(
-                f"{output} holds other features:\n  " + "\n  ".join(lines) + "\n"
+                f"{output} holds other features: {'; '.join(lines)}; "
                 "choose another --output, or delete that folder"
             )
     plan = Plan(output, fields, n, dim, dtype, shard_rows, (), False)

@@ -364,7 +364,7 @@ def require_identity(store: FeatureStore, wanted: dict[str, Any]) -> None:
     lines = differences(store.fields, wanted)
     if lines:
         raise InputError(
-            f"{store.path} holds other features:\n  " + "\n  ".join(lines) + "\n"
+            f"{store.path} holds other features: {'; '.join(lines)}; "
             "use another folder, or delete this one"
         )
 
