@@ -1,8 +1,10 @@
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from labellings import labellings
 from sklearn.metrics import adjusted_rand_score
 
+from clusterbench.kernels.contingency import Contingency
 from clusterbench.metrics import score
 from clusterbench.metrics.pairs import ari
 
@@ -30,9 +32,7 @@ def test_ari_where_it_is_degenerate_or_lowest(targets, predictions, expected):
 
 def test_ari_of_two_billion_samples_does_not_overflow():
     """Two classes of 1e9 samples each; clusters that agree on all but 2 samples."""
-    import numpy as np
 
-    from clusterbench.kernels.contingency import Contingency
 
     half = 10**9
     sizes = np.array([half, half])

@@ -62,6 +62,11 @@ def test_far_apart_labels_are_renumbered_in_order():
     assert labels.dtype == np.int32
 
 
+def test_a_label_far_above_the_number_of_samples_costs_no_memory():
+    assert check_labels([10**9, 5, 7], "targets").tolist() == [2, 0, 1]
+    assert check_labels([1000, 5, 7], "targets").tolist() == [1000, 5, 7]
+
+
 def test_labels_that_fit_are_passed_on_without_a_copy():
     labels = np.array([3, 1, 2], np.int32)
     assert check_labels(labels, "targets") is labels
