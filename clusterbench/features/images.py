@@ -86,8 +86,9 @@ def to_pixels(image: Image.Image, preprocessing: Preprocessing) -> np.ndarray:
     if max(image.size) > _PANORAMA * min(image.size):
         image = _middle(image)
     width, height = image.size
-    scale = shorter / min(width, height)
-    target = (max(shorter, round(width * scale)), max(shorter, round(height * scale)))
+    # Whole pixels as in torchvision's Resize and CenterCrop, so that features can be compared.
+    longer = int(shorter * max(width, height) / min(width, height))
+    target = (shorter, longer) if width <= height else (longer, shorter)
     resized = image if target == image.size else image.resize(target, resample)
     left, top = round((target[0] - size) / 2), round((target[1] - size) / 2)
     return np.asarray(resized.crop((left, top, left + size, top + size)))

@@ -1,0 +1,55 @@
+"""A val split that silently becomes the train split because of a path rule."""
+
+import pytest
+
+from clusterbench import InputError
+from clusterbench.datasets.folder import index_folder
+
+
+def make(root, *names):
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(b"")
+    return root
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["val/cat/1.png", "val/dog/2.png"],
+        ["validation/cat/1.png"],
+        ["train/cat/1.png"],
+        ["train/cat/1.png", "validation/cat/2.png"],
+        ["Train/cat/1.png", "Val/cat/2.png"],
+        ["train/cat/1.png", "test/cat/2.png"],
+    ],
+)
+def test_split_folders_that_are_not_a_full_pair_are_refused_not_read_as_classes(tmp_path, names):
+    with pytest.raises(InputError, match="these look like splits, not classes"):
+        index_folder(make(tmp_path, *names))
+
+
+def test_a_third_folder_beside_train_and_val_is_refused(tmp_path):
+    make(tmp_path, "train/cat/1.png", "val/cat/2.png", "test/cat/3.png")
+    with pytest.raises(InputError, match=r"splits, not classes|and also test/"):
+        index_folder(tmp_path)
+
+
+def test_an_empty_train_split_is_refused(tmp_path):
+    make(tmp_path, "val/cat/1.png")
+    (tmp_path / "train").mkdir()
+    with pytest.raises(InputError, match="no training images"):
+        index_folder(tmp_path)
+
+
+def test_the_two_splits_keep_their_own_images_wherever_the_source_lies(tmp_path):
+    root = tmp_path / "val" / "train" / "data"  # split names in the path above mean nothing
+    make(root, "train/cat/1.png", "val/cat/2.png", "val/train/3.png")
+    source = index_folder(root)
+    found = {source.index.id(row): int(source.index.split[row]) for row in range(3)}
+    assert found == {"cat/1": 0, "cat/2": 1, "train/3": 1}
+
+
+def test_a_class_may_be_called_train(tmp_path):
+    source = index_folder(make(tmp_path, "train/1.png", "plane/2.png"))
+    assert source.index.class_names == ("plane", "train")
