@@ -57,7 +57,7 @@ def _root(
 
 
 app.command("run", epilog=ENVIRONMENT_NOTE)(run)
-app.command("extract")(extract)
+app.command("extract", short_help="Extract the features of a folder of images.")(extract)
 app.command("score")(score)
 app.command("submit")(submit)
 app.command("leaderboard")(leaderboard)

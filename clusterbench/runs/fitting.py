@@ -92,6 +92,8 @@ def assign(
     fit_seconds = None
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
+        # Runs share the features, so they are read-only; methods that wrap them only read them.
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
         start = time.perf_counter()
         try:
             labels = method.fit(train_features, progress=progress).labels_

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-import time
 from types import SimpleNamespace
 
 import pytest
@@ -58,15 +58,13 @@ def test_help_loads_nothing_heavy_and_answers_at_once() -> None:
         "_guarded()\n"
         f"print(sorted(set(sys.modules) & set({HEAVY!r})), file=sys.stderr)\n"
     )
-    seconds = []
-    for _ in range(3):
-        start = time.perf_counter()
-        done = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=True
-        )
-        seconds.append(time.perf_counter() - start)
+    before = os.times()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    after = os.times()
     assert done.stderr.strip() == "[]"
-    assert min(seconds) < 0.4
+    # Processor time, so that a busy machine does not fail the test.
+    used = after.children_user + after.children_system
+    assert used - before.children_user - before.children_system < 0.4
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,12 @@ def test_who_lacks_a_task_or_a_seed_is_not_ranked(
     assert rows[1].to_dict()["means"] is None
 
 
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_fewer_than_three_seeds_are_not_ranked(seeds: int) -> None:
+    (row,) = ranking(complete("m", 0.5, seeds=seeds)).rows
+    assert (row.rank, row.means) == (None, {})
+
+
 def test_further_seeds_count_only_without_a_gap_and_for_every_task() -> None:
     assert ranking(complete("m", 0.5, seeds=5)).rows[0].complete
     lucky = [*complete("m", 0.5), entry("m", "t1", 3, 0.9)]

@@ -67,6 +67,7 @@ def test_rows_follow_the_plan_and_the_best_is_the_highest_complete_mean() -> Non
 
 def test_an_incomplete_row_has_no_mean_in_the_json_form() -> None:
     (task,) = summarise([outcome("t", "a", 0, 0.9), outcome("t", "a", 1, None, "missing")])
+    assert task.rows[0].figures == {}
     document = task.to_dict()["methods"][0]
     assert document["complete"] is False and document["metrics"] is None
     assert (document["n_seeds"], document["n_success"], document["n_failed"]) == (2, 1, 0)
