@@ -1,20 +1,26 @@
-"""The Rich console for tables on stdout."""
+"""Tables on stdout: coloured on a terminal, plain text in a file or a pipe."""
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import RenderableType
 
 _WIDTH = 80
 
 
-def stdout_console() -> Console:
-    """A console at least 80 columns wide: a wrapped line reads better than a cut figure."""
+def print_table(table: RenderableType) -> None:
+    """Print at least 80 columns wide: a wrapped line reads better than a cut figure."""
     from rich.console import Console
 
     console = Console(highlight=False)
     if not console.is_terminal or console.width < _WIDTH:
         console.width = _WIDTH
-    return console
+    with console.capture() as captured:
+        console.print(table)
+    text = captured.get()
+    if not console.is_terminal:
+        text = "".join(f"{line.rstrip()}\n" for line in text.splitlines())
+    sys.stdout.write(text)

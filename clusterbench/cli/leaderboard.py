@@ -39,16 +39,15 @@ def leaderboard(
             "schema": "clusterbench-ranking/1",
             "rankings": [ranking.to_dict() for ranking in rankings],
         }
-        typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        typer.echo(json.dumps(document, indent=2))
         return
     from ..report.ranking import render_ranking
-    from .console import stdout_console
+    from .console import print_table
 
     if not rankings:
         typer.echo(f"{path} holds no entries yet; add some with `clusterbench submit`")
         return
-    console = stdout_console()
     for position, ranking in enumerate(rankings):
         if position:
-            console.print()
-        console.print(render_ranking(ranking))
+            typer.echo()
+        print_table(render_ranking(ranking))

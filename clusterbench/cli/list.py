@@ -28,7 +28,7 @@ def list_names(
 
     listed = _LISTERS[kind]()
     if json_output:
-        typer.echo(json.dumps(listed, indent=2, ensure_ascii=False))
+        typer.echo(json.dumps(listed, indent=2))
         return
     width = max((len(entry["name"]) for entry in listed), default=0)
     for entry in listed:

@@ -5,6 +5,7 @@ Verbs import what they need when they are called, so `--help` answers at once.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from typing import Annotated, NoReturn
@@ -74,6 +75,9 @@ def main() -> NoReturn:
 
 
 def _guarded() -> int:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal without UTF-8 still gets its table
+            stream.reconfigure(errors="replace")
     try:
         code = app(prog_name="clusterbench", standalone_mode=False)
         sys.stdout.flush()

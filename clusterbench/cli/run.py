@@ -116,7 +116,7 @@ def run(
 def _print_json(report: RunReport) -> None:
     import json
 
-    typer.echo(json.dumps(report.to_dict(), indent=2, ensure_ascii=False, allow_nan=False))
+    typer.echo(json.dumps(report.to_dict(), indent=2, allow_nan=False))
 
 
 def _print_plan(report: RunReport) -> None:
@@ -127,9 +127,9 @@ def _print_plan(report: RunReport) -> None:
 
 def _print_table(report: RunReport) -> None:
     from ..report.table import render
-    from .console import stdout_console
+    from .console import print_table
 
-    stdout_console().print(render(report))
+    print_table(render(report))
 
 
 def _close(report: RunReport) -> None:

@@ -45,7 +45,7 @@ def submit(
             for s in submissions
         ]
         document = {"leaderboard": leaderboard.as_posix(), "counts": counts, "results": listed}
-        typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        typer.echo(json.dumps(document, indent=2))
     else:
         summary = ", ".join(f"{n} {status}" for status, n in counts.items() if n)
         typer.echo(f"{leaderboard.as_posix()}: {summary}")

@@ -73,10 +73,8 @@ def _cells(row: RankedRow, label: str, n_tasks: int) -> list[Text]:
 
 def _notes(ranking: Ranking, labels: dict[str, str]) -> Iterator[Text]:
     dim = "dim"
-    yield Text(
-        "Percent; mean over tasks of the mean over seeds, ranked by AMI. Every row verified:", dim
-    )
-    yield Text("scored again from its predictions.", dim)
+    yield Text("Percent; mean over tasks of the mean over seeds, ranked by AMI.", dim)
+    yield Text("Every row is verified: scored again from its predictions.", dim)
     for row in ranking.rows:
         if not row.complete:
             yield Text(f"Incomplete, not ranked: {labels[row.entrant]} lacks {row.missing}.", dim)

@@ -44,6 +44,14 @@ def test_a_run_in_a_process_of_its_own(tiny_world: SimpleNamespace) -> None:
     assert again.stderr == "8 of 8 runs were there already; nothing to do\n"
 
 
+def test_an_ascii_terminal_still_gets_the_table(tiny_world: SimpleNamespace) -> None:
+    done = tiny_world.command(
+        *RUN, "-m", "modulo", "--seeds", "1", PYTHONIOENCODING="ascii", PYTHONUTF8="0"
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.isascii() and "modulo" in done.stdout
+
+
 def test_a_failed_run_is_a_line_and_exit_code_1(cli: Cli) -> None:
     code, out, err = cli(*RUN, "-m", "fails,modulo", "--seeds", "2")
     assert code == 1

@@ -1,0 +1,25 @@
+"""Write docs/schemas/*.json, the JSON Schemas of the result and the leaderboard.
+
+Run from the repository: python scripts/write_schemas.py
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from clusterbench.files import write_json
+from clusterbench.leaderboard.models import Leaderboard
+from clusterbench.runs.record import ResultRecord
+
+FOLDER = Path(__file__).resolve().parents[1] / "docs" / "schemas"
+MODELS = {"result-1.json": ResultRecord, "leaderboard-1.json": Leaderboard}
+
+
+def main() -> None:
+    """Write one file per model."""
+    for name, model in MODELS.items():
+        write_json(FOLDER / name, model.model_json_schema())
+
+
+if __name__ == "__main__":
+    main()
