@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
+    from rich.table import Column
     from typing_extensions import Self
 
     from ..runs.events import RunEvent
@@ -68,14 +69,14 @@ class BarView:
         self.finished = 0
         self.total = 0
         self._progress = Progress(
-            TextColumn("{task.description}", table_column=_narrow(34)),
+            TextColumn("{task.description}", table_column=_column(34)),
             BarColumn(bar_width=20),
             MofNCompleteColumn(),
             Elapsed(),
             console=Console(stderr=True),
             transient=True,
         )
-        self._all: TaskID = self._progress.add_task("runs", total=None)
+        self._all: TaskID = self._progress.add_task("preparing", total=None)
         self._fit: TaskID = self._progress.add_task("", total=None, visible=False)
 
     def __enter__(self) -> Self:
@@ -88,7 +89,9 @@ class BarView:
     def __call__(self, event: RunEvent) -> None:
         self.total = event.total
         if event.kind == "start":
-            self._progress.update(self._all, total=event.total, completed=event.position - 1)
+            self._progress.update(
+                self._all, description="runs", total=event.total, completed=event.position - 1
+            )
             self._progress.reset(
                 self._fit, total=None, description=f"  {event.run.title}", visible=True
             )
@@ -108,11 +111,7 @@ def end_line(event: RunEvent) -> str:
     return f"{event.run.title}: done in {event.seconds:.1f} s"
 
 
-def _narrow(width: int) -> Column:
+def _column(width: int) -> Column:
     from rich.table import Column
 
-    return Column(max_width=width, no_wrap=True, overflow="ellipsis")
-
-
-if TYPE_CHECKING:
-    from rich.table import Column
+    return Column(width=width, no_wrap=True, overflow="ellipsis")
