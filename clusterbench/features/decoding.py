@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -90,15 +91,18 @@ def decoded_batches(
         for span in spans:
             yield decode_span(source, span, preprocessing)
         return
-    loader = DataLoader(
-        _Spans(source, spans, preprocessing),
-        batch_size=None,
-        num_workers=workers,
-        prefetch_factor=2,
-        pin_memory=False,
-    )
+    with warnings.catch_warnings():
+        # More processes than cores is the caller's choice.
+        warnings.filterwarnings("ignore", "This DataLoader will create", UserWarning)
+        loader = DataLoader(
+            _Spans(source, spans, preprocessing),
+            batch_size=None,
+            num_workers=workers,
+            prefetch_factor=2,
+        )
+        batches = iter(loader)
     try:
-        yield from loader
+        yield from batches
     except RuntimeError as error:
         if "DataLoader worker" not in str(error):
             raise

@@ -206,18 +206,23 @@ def _converted(block: np.ndarray, dtype: np.dtype, index: DatasetIndex, first: i
 
 
 def _write_virtual(path: Path, shards: list[dict[str, Any]], dim: int, dtype: np.dtype) -> None:
+    # Through HDF5's own calls: `create_virtual_dataset` would put the time into the file.
+    properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    properties.set_obj_track_times(False)
     total = sum(shard["rows"] for shard in shards)
-    layout = h5py.VirtualLayout(shape=(total, dim), dtype=dtype)
+    space = h5py.h5s.create_simple((total, dim))
     first = 0
     for shard in shards:
         rows = shard["rows"]
         if rows:
-            layout[first : first + rows] = h5py.VirtualSource(
-                shard["file"], DATASET, shape=(rows, dim), dtype=dtype
-            )
+            space.select_hyperslab((first, 0), (rows, dim))
+            source = h5py.h5s.create_simple((rows, dim))
+            properties.set_virtual(space, shard["file"].encode(), DATASET.encode(), source)
         first += rows
+    space.select_all()
     with atomic_path(path / VIRTUAL) as temporary, h5py.File(temporary, "w") as file:
-        file.create_virtual_dataset(DATASET, layout)
+        kind = h5py.h5t.py_create(dtype, logical=True)
+        h5py.h5d.create(file.id, DATASET.encode(), kind, space, properties)
 
 
 @contextmanager

@@ -85,9 +85,7 @@ def test_a_wrong_recipe_is_refused_with_file_and_key(home, old, new, message):
 
 
 def test_unknown_encoder_gets_the_nearest_names():
-    with pytest.raises(
-        InputError, match="unknown encoder 'dinov2-vitb15'; did you mean dinov2"
-    ):
+    with pytest.raises(InputError, match="unknown encoder 'dinov2-vitb15'; did you mean dinov2"):
         recipe.load("dinov2-vitb15")
 
 
