@@ -1,1 +1,1 @@
-"""..."""
+"""The command line: one short module per verb."""

@@ -1,1 +1,1 @@
-"""..."""
+"""Tables of a report and of a leaderboard."""
