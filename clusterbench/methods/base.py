@@ -182,5 +182,12 @@ def positive_int(name: str, value: Any) -> int:
     return int(value)
 
 
+def true_or_false(name: str, value: Any) -> bool:
+    """`value` if it is a bool; the string "False" is not (it would count as true)."""
+    if not isinstance(value, bool):
+        raise InputError(f"{name}={value!r} should be true or false")
+    return value
+
+
 def _silent(done: int, total: int) -> None:
     del done, total

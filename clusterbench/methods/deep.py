@@ -5,19 +5,21 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from dataclasses import fields
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-import torch
 
 from ..errors import InputError
 from .base import Clusterer, Progress, TrainingError, positive_int, resolve_device
-from .heads import logits, select_head
-from .neighbours import nearest_neighbours
 from .scaling import Scaler
-from .trainer import Objective, Schedule, train_heads
+from .schedule import Schedule
 
-_PREDICT_ROWS = 8192
+if TYPE_CHECKING:
+    import torch
+
+    from .heads import HeadStack
+    from .trainer import Objective
+
 _DECAYS = ("constant", "cosine")
 
 
@@ -54,17 +56,22 @@ class DeepClusterer(Clusterer):
         """The losses of all heads for one training run."""
 
     def _fit(self, features: np.ndarray, progress: Progress) -> np.ndarray:
-        device = resolve_device(self.device)
+        import torch
+
+        from .heads import assign, select_head
+        from .neighbours import nearest_neighbours
+        from .trainer import train_heads
+
         n = len(features)
         if n < 2:
             raise InputError(f"n_samples={n}: a head needs at least 2 samples to have neighbours")
+        device = resolve_device(self.device)
         n_neighbors = min(self.n_neighbors, n - 1)
         self._scaler = Scaler(self.scaling).fit(features)
-        x = torch.from_numpy(self._scaler(features)).to(device)
+        x = torch.tensor(features, device=device)
         # Neighbours are cosine neighbours of the features as given, whatever the heads' scaling.
-        raw = torch.from_numpy(features).to(device)
-        neighbours = nearest_neighbours(raw, n_neighbors)
-        del raw
+        neighbours = nearest_neighbours(x, n_neighbors)
+        x = self._scaler.tensor(x)
         schedule = Schedule(**{name: getattr(self, name) for name in self._SCHEDULE})
         trained = train_heads(
             x,
@@ -75,22 +82,23 @@ class DeepClusterer(Clusterer):
             self.random_state,
             progress,
         )
-        chosen = self._select(trained.losses[-1].numpy())
-        self._heads = select_head(trained.teacher, chosen)
-        labels = self._predict_tensor(x)
-        used = [
-            len(np.unique(self._predict_tensor(x, select_head(trained.teacher, h))))
+        losses = trained.losses[-1].numpy()
+        chosen = self._select(losses)
+        self._heads: HeadStack = select_head(trained.teacher, chosen)
+        assigned = [
+            assign(select_head(trained.teacher, h), x).cpu().numpy()
             for h in range(schedule.n_heads)
         ]
+        used = [len(np.unique(labels)) for labels in assigned]
         self.diagnostics_ = {
             "head": chosen,
-            "head_losses": [_jsonable(v) for v in trained.losses[-1].tolist()],
+            "head_losses": [_jsonable(v) for v in losses.tolist()],
             "head_clusters_used": used,
             "loss_by_epoch": [_jsonable(v) for v in trained.losses[:, chosen].tolist()],
             "n_neighbors_used": n_neighbors,
-            "warnings": _warnings(used, chosen, trained.losses[-1].numpy()),
+            "warnings": _warnings(used, chosen, losses),
         }
-        return labels
+        return assigned[chosen]
 
     @staticmethod
     def _select(losses: np.ndarray) -> int:
@@ -101,29 +109,28 @@ class DeepClusterer(Clusterer):
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """The chosen teacher's probabilities: (n_samples, n_clusters) float32."""
-        x = self._scaler(self._checked(X))
-        blocks = [
-            torch.softmax(block / self.teacher_temperature, dim=1).cpu().numpy()
-            for block in self._logit_blocks(torch.from_numpy(x), self._heads)
-        ]
-        return np.concatenate(blocks)
+        from .heads import probabilities
+
+        x = self._scaled(self._checked(X))
+        proba: np.ndarray = probabilities(self._heads, x, self.teacher_temperature).cpu().numpy()
+        return proba
 
     def _predict(self, features: np.ndarray) -> np.ndarray:
-        return self._predict_tensor(torch.from_numpy(self._scaler(features)))
+        from .heads import assign
+
+        labels: np.ndarray = assign(self._heads, self._scaled(features)).cpu().numpy()
+        return labels
 
     def _predict_top(self, features: np.ndarray, n: int) -> np.ndarray:
-        x = torch.from_numpy(self._scaler(features))
-        blocks = self._logit_blocks(x, self._heads)
-        return np.concatenate([block.topk(n, dim=1).indices.cpu().numpy() for block in blocks])
+        from .heads import rank
 
-    def _predict_tensor(self, x: torch.Tensor, heads: Any = None) -> np.ndarray:
-        blocks = self._logit_blocks(x, self._heads if heads is None else heads)
-        return np.concatenate([block.argmax(dim=1).cpu().numpy() for block in blocks])
+        ranked: np.ndarray = rank(self._heads, self._scaled(features), n).cpu().numpy()
+        return ranked
 
-    @torch.no_grad()
-    def _logit_blocks(self, x: torch.Tensor, heads: Any) -> list[torch.Tensor]:
-        device = next(iter(heads.values())).device
-        return [logits(heads, block.to(device))[0] for block in x.split(_PREDICT_ROWS)]
+    def _scaled(self, features: np.ndarray) -> torch.Tensor:
+        import torch
+
+        return self._scaler.tensor(torch.tensor(features, device=self._heads["gain"].device))
 
 
 def _number(

@@ -8,11 +8,15 @@ serves all of them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 HeadStack = dict[str, Tensor]
+
+_PREDICT_ROWS = 8192  # rows whose logits are held at a time
 
 #: The tensors that weight decay applies to: matrices, not biases or gains.
 MATRICES = ("weight_1", "weight_2", "direction")
@@ -82,3 +86,26 @@ def logits(heads: HeadStack, x: Tensor) -> Tensor:
 def select_head(heads: HeadStack, which: int) -> HeadStack:
     """The stack that holds only head `which`."""
     return {name: tensor[which : which + 1].clone() for name, tensor in heads.items()}
+
+
+def assign(head: HeadStack, x: Tensor) -> Tensor:
+    """The cluster of each row of x by a stack of one head: (rows,) int64 on the head's device."""
+    return _in_blocks(head, x, lambda block: block.argmax(dim=1))
+
+
+def rank(head: HeadStack, x: Tensor, n: int) -> Tensor:
+    """The n most likely clusters of each row, best first: (rows, n) int64."""
+    return _in_blocks(head, x, lambda block: block.topk(n, dim=1).indices)
+
+
+def probabilities(head: HeadStack, x: Tensor, temperature: float) -> Tensor:
+    """Softmax of the logits over the temperature: (rows, n_clusters) float32."""
+    return _in_blocks(head, x, lambda block: torch.softmax(block / temperature, dim=1))
+
+
+@torch.no_grad()
+def _in_blocks(head: HeadStack, x: Tensor, reduce: Callable[[Tensor], Tensor]) -> Tensor:
+    device = head["gain"].device
+    return torch.cat(
+        [reduce(logits(head, block.to(device))[0]) for block in x.split(_PREDICT_ROWS)]
+    )

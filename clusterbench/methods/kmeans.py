@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..errors import InputError
-from .base import Clusterer, Progress, TrainingError, positive_int, resolve_device
+from .base import Clusterer, Progress, TrainingError, positive_int, resolve_device, true_or_false
 from .scaling import Scaler
 
 
@@ -49,7 +49,7 @@ class KMeans(Clusterer):
         self.n_init = positive_int("n_init", n_init)
         self.max_iter = positive_int("max_iter", max_iter)
         self.scaling = Scaler(scaling).scaling
-        self.spherical = bool(spherical)
+        self.spherical = true_or_false("spherical", spherical)
         if max_points_per_centroid is not None:
             positive_int("max_points_per_centroid", max_points_per_centroid)
         self.max_points_per_centroid = max_points_per_centroid

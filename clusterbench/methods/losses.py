@@ -75,6 +75,31 @@ def pair_weight(teacher: Tensor) -> Tensor:
     return (anchor + neighbour).exp_().sum(dim=2).mean(dim=0)
 
 
+class TemiObjective:
+    """TEMI's loss with the running marginal p(c) of each head, updated before each loss."""
+
+    def __init__(
+        self,
+        n_heads: int,
+        n_clusters: int,
+        beta: float,
+        marginal_momentum: float,
+        weighting: bool,
+        device: torch.device,
+    ) -> None:
+        self.beta = beta
+        self.marginal_momentum = marginal_momentum
+        self.weighting = weighting
+        self.marginal = torch.full((n_heads, n_clusters), 1.0 / n_clusters, device=device)
+
+    def __call__(self, student: Tensor, teacher: Tensor) -> Tensor:
+        mean = teacher.exp().mean(dim=1)
+        self.marginal.lerp_(mean, 1.0 - self.marginal_momentum)
+        weight = pair_weight(teacher) if self.weighting else None
+        log_marginal = self.marginal.clamp_min(torch.finfo(torch.float32).tiny).log()
+        return temi_loss(student, teacher, log_marginal, self.beta, weight)
+
+
 class _PairLoss(torch.autograd.Function):
     """1/2 sum over both directions of the batch mean of w * l(a, b), gradient in closed form."""
 

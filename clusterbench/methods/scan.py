@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, ClassVar
 
 from .deep import DeepClusterer, _number
-from .losses import scan_loss
-from .trainer import Objective
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from .trainer import Objective
 
 
 class SCAN(DeepClusterer):
@@ -57,6 +58,8 @@ class SCAN(DeepClusterer):
         self.alpha = _number("alpha", alpha, at_least=0.0)
 
     def _objective(self, n_heads: int, device: torch.device) -> Objective:
+        from .losses import scan_loss
+
         alpha = self.alpha
 
         def objective(student: Tensor, teacher: Tensor) -> Tensor:

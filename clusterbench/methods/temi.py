@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-import torch
-from torch import Tensor
-
-from ..errors import InputError
+from .base import true_or_false
 from .deep import DeepClusterer, _number
-from .losses import pair_weight, temi_loss
-from .trainer import Objective
+
+if TYPE_CHECKING:
+    import torch
+
+    from .trainer import Objective
 
 
 class TEMI(DeepClusterer):
@@ -76,36 +76,11 @@ class TEMI(DeepClusterer):
         self.marginal_momentum = _number(
             "marginal_momentum", marginal_momentum, at_least=0.0, at_most=1.0
         )
-        if not isinstance(weighting, bool):
-            raise InputError(f"weighting={weighting!r} should be true or false")
-        self.weighting = weighting
+        self.weighting = true_or_false("weighting", weighting)
 
     def _objective(self, n_heads: int, device: torch.device) -> Objective:
+        from .losses import TemiObjective
+
         return TemiObjective(
             n_heads, self.n_clusters, self.beta, self.marginal_momentum, self.weighting, device
         )
-
-
-class TemiObjective:
-    """TEMI's loss with the running marginal p(c) of each head, updated before each loss."""
-
-    def __init__(
-        self,
-        n_heads: int,
-        n_clusters: int,
-        beta: float,
-        marginal_momentum: float,
-        weighting: bool,
-        device: torch.device,
-    ) -> None:
-        self.beta = beta
-        self.marginal_momentum = marginal_momentum
-        self.weighting = weighting
-        self.marginal = torch.full((n_heads, n_clusters), 1.0 / n_clusters, device=device)
-
-    def __call__(self, student: Tensor, teacher: Tensor) -> Tensor:
-        mean = teacher.exp().mean(dim=1)
-        self.marginal.lerp_(mean, 1.0 - self.marginal_momentum)
-        weight = pair_weight(teacher) if self.weighting else None
-        log_marginal = self.marginal.clamp_min(torch.finfo(torch.float32).tiny).log()
-        return temi_loss(student, teacher, log_marginal, self.beta, weight)

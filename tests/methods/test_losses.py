@@ -9,8 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clusterbench.methods.losses import pair_weight, scan_loss, temi_loss
-from clusterbench.methods.temi import TemiObjective
+from clusterbench.methods.losses import TemiObjective, pair_weight, scan_loss, temi_loss
 
 
 def reference_pair_weight(teacher: torch.Tensor) -> list[torch.Tensor]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -269,6 +271,22 @@ def test_devices_are_named_clearly() -> None:
         with pytest.raises(InputError, match="no CUDA device"):
             make("temi", device="cuda").fit(blobs()[0])
     assert base.resolve_device("cpu").type == "cpu"
+
+
+def test_a_word_for_false_is_not_true() -> None:
+    with pytest.raises(InputError, match="spherical='False'"):
+        make("kmeans", spherical="False")
+    with pytest.raises(InputError, match="weighting=1"):
+        make("temi", weighting=1)
+
+
+def test_naming_and_building_methods_does_not_load_torch() -> None:
+    code = (
+        "import sys, clusterbench as cb\n"
+        "for name in cb.methods.names(): cb.methods.get(name)(n_clusters=3).get_params()\n"
+        "assert 'torch' not in sys.modules and 'faiss' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_unknown_method_suggests_the_nearest() -> None:
