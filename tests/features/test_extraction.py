@@ -47,6 +47,7 @@ def test_row_r_holds_the_features_of_sample_r(images, tmp_path):
     assert done.store.index.hash == source.index.hash
     assert (done.n_new, done.n_before, done.n_broken) == (40, 0, 0)
     assert done.store.verify() == []
+    assert not (tmp_path / "st" / "extraction.json").exists()
     assert seen[0] == (0, 40) and seen[-1] == (40, 40)
     assert [b[0] for b in seen] == sorted(b[0] for b in seen)
     assert len(done.store.shards) == 3
@@ -106,6 +107,23 @@ def test_a_run_that_fails_keeps_its_finished_shards_and_is_not_yet_a_store(image
     assert run(images, tmp_path / "st").n_new == 24
     run(images, tmp_path / "whole")
     assert shard_bytes(tmp_path / "st") == shard_bytes(tmp_path / "whole")
+
+
+def test_a_store_that_lost_shards_is_unfinished_again_until_all_are_back(images, tmp_path):
+    class Stop(Exception):
+        pass
+
+    def stop(done, total):
+        if done > 32:
+            raise Stop
+
+    run(images, tmp_path / "st")
+    for number in (0, 1):
+        (tmp_path / "st" / f"shard-0000{number}.h5").unlink()
+    with pytest.raises(Stop):
+        run(images, tmp_path / "st", progress=stop)
+    with pytest.raises(InputError, match=r"not finished \(2 of 3 shards\)"):
+        FeatureStore.open(tmp_path / "st")
 
 
 # Broken images
