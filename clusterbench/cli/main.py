@@ -71,6 +71,10 @@ _USAGE_ERROR, _CLICK_ERROR = typer.BadParameter.__mro__[1:3]
 
 def main() -> NoReturn:
     """Run the command line and exit: 0 done, 1 failed, 2 wrong usage or storage, 130 Ctrl-C."""
+    # By default an OpenMP thread that waits for another one spins. Where something else wants the
+    # cores too, training with small matrices then takes several times as long; sleeping costs
+    # nothing that could be measured. OpenMP reads it when torch is loaded, so it is set here.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     sys.exit(_guarded())
 
 
