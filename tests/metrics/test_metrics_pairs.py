@@ -33,7 +33,6 @@ def test_ari_where_it_is_degenerate_or_lowest(targets, predictions, expected):
 def test_ari_of_two_billion_samples_does_not_overflow():
     """Two classes of 1e9 samples each; clusters that agree on all but 2 samples."""
 
-
     half = 10**9
     sizes = np.array([half, half])
     data = np.array([half - 1, 1, 1, half - 1])
