@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from clusterbench.datasets import registry
-from clusterbench.methods import get
+from clusterbench.methods import KMeans
 from clusterbench.metrics import random_floor, score
 
 SEEDS = (0, 1, 2)
@@ -77,7 +77,7 @@ def kmeans(
     """k-means with one cluster per class, fitted on train, scored on val: mean over seeds."""
     scores = []
     for seed in SEEDS:
-        model = get("kmeans")(n_clusters=n_classes, random_state=seed, device="cpu", n_init=1)
+        model = KMeans(n_clusters=n_classes, random_state=seed, device="cpu", n_init=1)
         scores.append(score(labels[val], model.fit(features[train]).predict(features[val])))
     floor = random_floor(labels[val], n_classes, n_repeats=3, seed=0)
     for name in ("acc", "nmi", "ami", "ari"):

@@ -120,4 +120,5 @@ def thumbnail(pixels: np.ndarray) -> np.ndarray:
     grey = pixels.astype(np.float64).mean(axis=2)
     small = grey.reshape(_THUMBNAIL, step, _THUMBNAIL, step).mean(axis=(1, 3)).ravel()
     small -= small.mean()
-    return small / max(float(np.linalg.norm(small)), 1e-12)
+    unit: np.ndarray = small / max(float(np.linalg.norm(small)), 1e-12)
+    return unit
