@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+import threading
 from typing import Annotated, NoReturn
 
 import typer
@@ -24,6 +25,9 @@ from .submit import submit
 
 #: Set to 1 to see the traceback of an error that is not expected.
 TRACEBACK = "CLUSTERBENCH_TRACEBACK"
+
+#: Exit code after Ctrl-C.
+INTERRUPTED = 130
 
 app = typer.Typer(
     name="clusterbench",
@@ -75,7 +79,18 @@ def main() -> NoReturn:
     # cores too, training with small matrices then takes several times as long; sleeping costs
     # nothing that could be measured. OpenMP reads it when torch is loaded, so it is set here.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    sys.exit(_guarded())
+    code = _guarded()
+    if code == INTERRUPTED and _fits_under_way():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)  # an ordinary exit would wait for them
+    sys.exit(code)
+
+
+def _fits_under_way() -> bool:
+    from ..runs.events import FIT_THREAD
+
+    return any(thread.name.startswith(FIT_THREAD) for thread in threading.enumerate())
 
 
 def _guarded() -> int:
@@ -90,7 +105,7 @@ def _guarded() -> int:
         return _complain(str(error), error, error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         sys.stderr.write("interrupted\n")
-        return 130
+        return INTERRUPTED
     except BrokenPipeError:  # the reader of a pipe left, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 1

@@ -54,12 +54,12 @@ class LineView:
         self.total = event.total
         if event.kind == "end":
             self.finished += 1
-            sys.stderr.write(f"[{event.position}/{event.total}] {end_line(event)}\n")
+            sys.stderr.write(f"[{self.finished}/{event.total}] {end_line(event)}\n")
             sys.stderr.flush()
 
 
 class BarView:
-    """A bar over all runs and one for the current fit; failures stay above as lines."""
+    """A bar over all runs and one for the fit that has gone on longest; failures stay as lines."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -68,6 +68,7 @@ class BarView:
 
         self.finished = 0
         self.total = 0
+        self._active: dict[int, RunEvent] = {}
         self._progress = Progress(
             TextColumn("{task.description}", table_column=_column(34)),
             BarColumn(bar_width=20),
@@ -88,20 +89,32 @@ class BarView:
 
     def __call__(self, event: RunEvent) -> None:
         self.total = event.total
-        if event.kind == "start":
-            self._progress.update(
-                self._all, description="runs", total=event.total, completed=event.position - 1
-            )
-            self._progress.reset(
-                self._fit, total=None, description=f"  {event.run.title}", visible=True
-            )
-        elif event.kind == "fit":
-            self._progress.update(self._fit, total=event.steps, completed=event.done)
-        else:
+        if event.kind == "end":
             self.finished += 1
-            self._progress.update(self._all, completed=event.position)
+            self._active.pop(event.position, None)
             if event.status == "failed":
                 self._progress.console.print(end_line(event), markup=False, highlight=False)
+        else:
+            self._active[event.position] = event
+        self._progress.update(
+            self._all, description="runs", total=event.total, completed=self.finished
+        )
+        self._show_fit()
+
+    def _show_fit(self) -> None:
+        if not self._active:
+            self._progress.update(self._fit, visible=False)
+            return
+        oldest = next(iter(self._active.values()))
+        others = len(self._active) - 1
+        title = f"  {oldest.run.title}" + (f" +{others}" if others else "")
+        self._progress.update(
+            self._fit,
+            description=title,
+            total=oldest.steps or None,
+            completed=oldest.done,
+            visible=True,
+        )
 
 
 def end_line(event: RunEvent) -> str:

@@ -8,6 +8,9 @@ from typing import Literal
 
 from .plan import PlannedRun
 
+#: Threads whose names start so are computing runs.
+FIT_THREAD = "clusterbench-fit"
+
 
 @dataclass(frozen=True)
 class RunEvent:

@@ -1,16 +1,19 @@
-"""Compute planned runs one after another; each leaves a whole result or a whole failure."""
+"""Compute planned runs; each leaves a whole result or a whole failure."""
 
 from __future__ import annotations
 
+import itertools
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..files import sha256_file
-from . import fitting
+from . import fitting, pool
 from .events import Listener, RunEvent
 from .fitting import Assignment, StageError
 from .plan import PlannedRun
+from .pool import StoppedError
 from .predictions import write_predictions
 from .record import (
     Environment,
@@ -43,47 +46,65 @@ def execute(
     environment: Environment,
     listen: Listener,
 ) -> Iterator[tuple[PlannedRun, ResultRecord]]:
-    """Compute runs in order and yield each with its record, already on disk.
+    """Compute runs task by task and yield each with its record, already on disk.
 
-    The features of a task are read once for all its methods and seeds. A run that fails becomes
-    a record with its error, and the next one starts. Of a success the predictions are written
-    first, then the result, so a result never names predictions that are not there.
+    The features of a task are read once for all its methods and seeds. Small runs of a task go
+    side by side on the cores of a CPU (see `pool`), others one after another. A run that fails
+    becomes a record with its error, and the rest goes on. Of a success the predictions are
+    written first, then the result, so a result never names predictions that are not there.
+    `listen` is called by one thread at a time.
 
     Raises:
         InputError: the store holds other samples than a task was built on, or NaN features.
         StorageError: a result could not be written; what was finished before stays.
     """
-    features: TaskFeatures | None = None
-    floors: dict[tuple[str, int], dict[str, float]] = {}
-    for position, run in enumerate(runs, start=1):
-        if features is None or features.task is not run.task:
-            features = None  # let the last task's memory go before the next is read
-            features = TaskFeatures(store, run.task)
-        place = (run.task.manifest_hash, run.k)
-        if place not in floors:
-            floors[place] = floor(run.task.eval_targets, run.k)
-        listen(RunEvent("start", run, position, len(runs)))
-        start = time.perf_counter()
-        record = _compute(
-            run,
-            features,
-            make,
-            floors[place],
-            environment,
-            _fit_progress(run, position, runs, listen),
-        )
-        listen(
-            RunEvent(
-                "end",
-                run,
-                position,
-                len(runs),
-                status=record.status,
-                seconds=time.perf_counter() - start,
-                message=f"{record.error.type}: {record.error.message}" if record.error else "",
-            )
-        )
-        yield run, record
+    lock, stop = threading.Lock(), threading.Event()
+
+    def tell(event: RunEvent) -> None:
+        if stop.is_set():
+            raise StoppedError
+        with lock:
+            listen(event)
+
+    numbered = enumerate(runs, start=1)
+    with fitting.recorded_warnings():
+        for _, group in itertools.groupby(numbered, key=lambda item: id(item[1].task)):
+            items = list(group)
+            task = items[0][1].task
+            features = TaskFeatures(store, task)
+            floors = {run.k: floor(task.eval_targets, run.k) for _, run in items}
+            parallel = pool.one_core_each(environment.device, features.train.nbytes)
+            where = environment.model_copy(update={"threads": 1}) if parallel else environment
+
+            def compute(
+                item: tuple[int, PlannedRun],
+                features: TaskFeatures = features,
+                floors: dict[int, dict[str, float]] = floors,
+                where: Environment = where,
+            ) -> tuple[PlannedRun, ResultRecord]:
+                position, run = item
+                tell(RunEvent("start", run, position, len(runs)))
+                start = time.perf_counter()
+                progress = _fit_progress(run, position, len(runs), tell)
+                record = _compute(run, features, make, floors[run.k], where, progress)
+                error = record.error
+                tell(
+                    RunEvent(
+                        "end",
+                        run,
+                        position,
+                        len(runs),
+                        status=record.status,
+                        seconds=time.perf_counter() - start,
+                        message=f"{error.type}: {error.message}" if error else "",
+                    )
+                )
+                return run, record
+
+            if parallel:
+                yield from pool.side_by_side(compute, items, stop)
+            else:
+                yield from map(compute, items)
 
 
 def _compute(
@@ -191,9 +212,9 @@ def _record(
 
 
 def _fit_progress(
-    run: PlannedRun, position: int, runs: Sequence[PlannedRun], listen: Listener
+    run: PlannedRun, position: int, total: int, tell: Listener
 ) -> Callable[[int, int], None]:
     def progress(done: int, steps: int) -> None:
-        listen(RunEvent("fit", run, position, len(runs), done=int(done), steps=int(steps)))
+        tell(RunEvent("fit", run, position, total, done=int(done), steps=int(steps)))
 
     return progress

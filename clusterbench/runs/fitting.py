@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -72,6 +74,33 @@ class Assignment:
     predict_seconds: float
 
 
+# The list that the current thread's run collects its warnings in; None outside of a run.
+_thread = threading.local()
+
+
+@contextmanager
+def recorded_warnings() -> Iterator[None]:
+    """Within it, a warning raised by a method belongs to the run of its thread.
+
+    `warnings.catch_warnings(record=True)` swaps a global and mixes up runs that go side by side.
+    """
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def keep(message: Warning | str, *details: Any, **more: Any) -> None:
+            caught = getattr(_thread, "caught", None)
+            if caught is None:
+                show(message, *details, **more)
+            else:
+                caught.append(" ".join(str(message).split()))
+
+        warnings.simplefilter("always")
+        # Runs share the features, so they are read-only; methods that wrap them only read them.
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+        warnings.showwarning = keep
+        yield
+
+
 def assign(
     method: Clusterer,
     train_features: np.ndarray,
@@ -90,43 +119,42 @@ def assign(
     """
     stage: Stage = "fit"
     fit_seconds = None
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        # Runs share the features, so they are read-only; methods that wrap them only read them.
-        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+    caught: list[str] = []
+    _thread.caught = caught
+    start = time.perf_counter()
+    try:
+        labels = method.fit(train_features, progress=progress).labels_
+        train = _clusters(labels, len(train_features), method.n_clusters)
+        fit_seconds = time.perf_counter() - start
+        stage = "predict"
         start = time.perf_counter()
-        try:
-            labels = method.fit(train_features, progress=progress).labels_
-            train = _clusters(labels, len(train_features), method.n_clusters)
-            fit_seconds = time.perf_counter() - start
-            stage = "predict"
-            start = time.perf_counter()
-            labels = method.predict(eval_features)
-            evaluation = _clusters(labels, len(eval_features), method.n_clusters)
-            predict_seconds = time.perf_counter() - start
-        except StorageError:
-            raise
-        except Exception as error:
-            raise StageError(
-                stage,
-                error,
-                fit_seconds=fit_seconds,
-                diagnostics=method.diagnostics_,
-                warnings=_messages(caught),
-            ) from error
+        labels = method.predict(eval_features)
+        evaluation = _clusters(labels, len(eval_features), method.n_clusters)
+        predict_seconds = time.perf_counter() - start
+    except StorageError:
+        raise
+    except Exception as error:
+        raise StageError(
+            stage,
+            error,
+            fit_seconds=fit_seconds,
+            diagnostics=method.diagnostics_,
+            warnings=_unique(caught),
+        ) from error
+    finally:
+        _thread.caught = None
     return Assignment(
         train,
         evaluation,
         dict(method.diagnostics_),
-        _messages(caught),
+        _unique(caught),
         fit_seconds,
         predict_seconds,
     )
 
 
-def _messages(caught: list[warnings.WarningMessage]) -> tuple[str, ...]:
-    unique = dict.fromkeys(" ".join(str(warning.message).split()) for warning in caught)
-    return tuple(unique)[:_MAX_WARNINGS]
+def _unique(messages: list[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(messages))[:_MAX_WARNINGS]
 
 
 def _clusters(labels: Any, n: int, k: int) -> np.ndarray:
