@@ -1,6 +1,6 @@
 """Record a command's terminal output as an SVG picture.
 
-    python scripts/record_terminal.py OUTPUT.svg [--columns N] COMMAND...
+    python scripts/record_terminal.py [--columns N] OUTPUT.svg COMMAND...
 
 The command runs in a pseudo-terminal; standard output is recorded as it comes, with its colours,
 while progress on standard error is shown here and left out of the picture.
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 import pty
+import re
 import shlex
 import subprocess
 from pathlib import Path
@@ -49,7 +50,11 @@ def main() -> None:
     with Path(os.devnull).open("w") as nowhere:
         console = Console(record=True, width=arguments.columns, file=nowhere)
         console.print(Text.from_ansi(f"$ {shlex.join(arguments.command)}\n{text.rstrip()}"))
-        console.save_svg(str(arguments.output), title="clusterbench")
+        svg = console.export_svg(title="clusterbench")
+    # The picture loads no font from elsewhere; any monospaced one will do.
+    svg = re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL)
+    svg = svg.replace("Fira Code", "DejaVu Sans Mono, Menlo, Consolas")
+    arguments.output.write_text(svg)
 
 
 if __name__ == "__main__":

@@ -98,8 +98,8 @@ def build_declaration(
         known = ", ".join(sorted(declaration.datasets)) or "none"
         raise InputError(
             f"benchmark {declaration.name!r} declares no tasks for dataset {dataset.name!r}; "
-            f"it has them for: {known}. Add [datasets.{dataset.name}] to a copy of "
-            f"{declaration.path.name} in your own benchmarks folder"
+            f"choose --dataset among {known}, or add [datasets.{dataset.name}] to your own "
+            f"{declaration.path.name}"
         )
     declared = {task.name: task for task in declaration.datasets[dataset.name]}
     wanted = list(declared) if tasks is None else list(tasks)

@@ -116,12 +116,12 @@ def extract(
     from ..features import extract as extraction
     from ..features.encoder import load_encoder
 
+    extraction.choose_device(device)  # before weights are downloaded
     images = index_folder(source, val_fraction=val_fraction, val_per_class=val_per_class)
     loaded = load_encoder(encoder, weights)
     target = output or Path(default_name(source, encoder))
     options: dict[str, Any] = {"precision": precision, "dtype": dtype, "shard_rows": shard_rows}
     if dry_run:
-        extraction.choose_device(device)
         plan = extraction.plan_extraction(images, loaded, target, **options)
         _report(_planned(plan, images), json_output, _PLAN_TEXT)
         return

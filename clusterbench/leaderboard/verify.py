@@ -127,6 +127,12 @@ def _score_again(path: Path, record: ResultRecord, task: Task) -> dict[str, floa
             raise InputError(
                 f"{path}: {name} is recorded as {recorded}, its predictions give {again:.12g}"
             )
+    for name, again in floor(task.eval_targets, record.k).items():
+        recorded = record.random_floor.get(name)
+        if recorded is None or abs(recorded - again) > TOLERANCE:
+            raise InputError(
+                f"{path}: random_floor {name} is recorded as {recorded}, the task's is {again:.12g}"
+            )
     return metrics
 
 

@@ -49,14 +49,18 @@ def render_text(report: RunReport, width: int = WIDTH) -> str:
 
 def percent(figure: Figure) -> str:
     """`54.3 ± 0.4`, or `54.3` for a single seed."""
-    mean = f"{100 * figure.mean:.1f}"
-    return mean if figure.std is None else f"{mean} ± {100 * figure.std:.1f}"
+    mean = _percent(figure.mean)
+    return mean if figure.std is None else f"{mean} ± {_percent(figure.std)}"
+
+
+def _percent(value: float) -> str:
+    return f"{round(100 * value, 1) + 0.0:.1f}"  # adding 0 turns -0.0 into 0.0
 
 
 def _add_task(table: Table, summary: TaskSummary) -> None:
     rows = [_method_cells(summary, row) for row in summary.rows]
     if summary.floor:
-        floor = [f"{100 * summary.floor[name]:.1f}" for name in COLUMNS]
+        floor = [_percent(summary.floor[name]) for name in COLUMNS]
         rows.append([Text(cell, style="dim") for cell in ("random", *floor)])
     sizes = f"{summary.n_classes:,} classes"
     if summary.k != summary.n_classes:

@@ -140,6 +140,9 @@ def test_one_evaluation_image_per_class_is_refused(tmp_path):
 def test_unknown_benchmarks_and_data_sets_are_refused_with_what_there_is():
     with pytest.raises(InputError, match="unknown benchmark 'imbalance'; did you mean imbalanced"):
         build("imbalance", toy_dataset())
-    with pytest.raises(InputError, match=r"declares no tasks for dataset 'toy'; .*icons-wordnet"):
+    with pytest.raises(
+        InputError,
+        match=r"declares no tasks for dataset 'toy'; choose --dataset among .*icons-wordnet",
+    ):
         build("imbalanced", toy_dataset())
     assert {"easy", "granularity", "imbalanced"} <= set(names())

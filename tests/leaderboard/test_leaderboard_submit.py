@@ -121,6 +121,10 @@ class TestRefused:
         edit(results[0], scores__metrics__ami=record.scores.metrics["ami"] + 1e-8)
         assert "ami is recorded as" in self.reason(results[0])
 
+    def test_a_random_floor_that_is_not_the_tasks(self, results: list[Path]) -> None:
+        edit(results[0], random_floor__acc=0.999)
+        assert "random_floor acc is recorded as 0.999" in self.reason(results[0])
+
     def test_a_score_within_rounding_passes(self, results: list[Path]) -> None:
         record = read_result(results[0])
         assert record.scores is not None
