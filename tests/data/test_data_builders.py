@@ -12,7 +12,6 @@ import pytest
 
 from clusterbench.errors import ClusterbenchError, InputError
 
-pytest.importorskip("resvg_py")
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 
 from embedded import (
