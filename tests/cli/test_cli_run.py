@@ -184,6 +184,8 @@ def test_a_killed_command_resumes(tiny_world: SimpleNamespace, number: signal.Si
         env=tiny_world.environment(TEST_STARTED=str(started)),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        # A test run in the background of a shell ignores SIGINT, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         deadline = time.monotonic() + 60
