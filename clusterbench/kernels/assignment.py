@@ -61,6 +61,39 @@ def assign(table: Contingency) -> Assignment:
     return Assignment(total, column_of, row_price, column_price)
 
 
+def paired_counts(table: Contingency, columns: np.ndarray) -> np.ndarray:
+    """The entry of each row in its own column: (n_rows,) int64, 0 where the row has none.
+
+    columns: (n_rows,) integers, as of `Assignment.columns`: -1 for a row without a column.
+    """
+    counts = np.zeros(len(table.row_sums), np.int64)
+    columns = np.ascontiguousarray(columns, dtype=np.int64)
+    _look_up(table.indptr, table.indices, table.data, columns, counts)
+    return counts
+
+
+@compiled
+def _look_up(
+    indptr: np.ndarray,
+    indices: np.ndarray,
+    data: np.ndarray,
+    columns: np.ndarray,
+    counts: np.ndarray,
+) -> None:
+    for row in range(columns.size):
+        if columns[row] < 0:
+            continue
+        low, high = indptr[row], indptr[row + 1]
+        while low < high:
+            middle = (low + high) >> 1
+            if indices[middle] < columns[row]:
+                low = middle + 1
+            else:
+                high = middle
+        if low < indptr[row + 1] and indices[low] == columns[row]:
+            counts[row] = data[low]
+
+
 @compiled
 def _augment(
     indptr: np.ndarray,

@@ -35,11 +35,14 @@ def contingency(
 ) -> Contingency:
     """Count the pairs of two labellings of the same samples.
 
-    targets: (n,) integers in [0, n_rows); predictions: (n,) integers in [0, n_columns). They are
-    trusted: a label outside its range is undefined behaviour (`clusterbench.metrics` checks).
+    targets: (n,) integers below n_rows; a sample with a negative one is left out. predictions: (n,)
+    integers below n_columns; negative ones are counted in the last column, so a caller that has
+    some reserves it. Labels are trusted: one that is too large is undefined behaviour
+    (`clusterbench.metrics` checks).
 
     Time O(n + n_rows + n_columns). Memory beyond the table itself: one int32 array of n samples,
-    plus an int32 copy of each input that is not int32. Nothing of size n_rows x n_columns.
+    plus a copy of an input that is neither int32 nor int64, or not contiguous. Nothing of size
+    n_rows x n_columns.
     """
     targets, predictions = _labels(targets), _labels(predictions)
     row_sums, row_max, last = np.zeros((3, n_rows), np.int64)
@@ -70,10 +73,42 @@ def transposed(table: Contingency) -> Contingency:
     )
 
 
+def reweighted(table: Contingency, weights: np.ndarray) -> Contingency:
+    """The table with `weights` in the place of its entries; an entry of weight 0 disappears.
+
+    weights: (n_nonzero,) integers >= 0, in the order of `table.data`. Rows and columns stay, also
+    where they become empty. Time and memory O(n_nonzero + n_rows + n_columns).
+    """
+    n_rows, n_columns, n_entries = len(table.row_sums), len(table.column_sums), len(table.data)
+    indptr = np.zeros(n_rows + 1, np.int64)
+    indices, data = np.empty(n_entries, np.int32), np.empty(n_entries, np.int64)
+    row_sums, row_max = np.zeros((2, n_rows), np.int64)
+    column_sums, column_max = np.zeros((2, n_columns), np.int64)
+    weights = np.ascontiguousarray(weights, dtype=np.int64)
+    _reweight(
+        table.indptr,
+        table.indices,
+        weights,
+        indptr,
+        indices,
+        data,
+        row_sums,
+        column_sums,
+        row_max,
+        column_max,
+    )
+    kept = int(indptr[-1])
+    return Contingency(
+        indptr, indices[:kept], data[:kept], row_sums, column_sums, row_max, column_max
+    )
+
+
 def _labels(labels: np.ndarray) -> np.ndarray:
-    """One dtype, layout and writability, so that the kernel is compiled once."""
-    labels = np.ascontiguousarray(labels, dtype=np.int32)
-    return labels if labels.flags.writeable else labels.copy()
+    """A contiguous, read-only int32 or int64 view: the kernel is compiled for these alone."""
+    narrow = labels.dtype.itemsize < 4 or labels.dtype == np.int32
+    labels = np.ascontiguousarray(labels, dtype=np.int32 if narrow else np.int64).view()
+    labels.flags.writeable = False
+    return labels
 
 
 @compiled
@@ -90,14 +125,19 @@ def _group(
     """Sizes; `rows`: the row of every sample, column after column; `indptr` of the table."""
     n_rows, n_columns = row_sums.size, column_sums.size
     for sample in range(targets.size):
-        row_sums[targets[sample]] += 1
-        column_sums[predictions[sample]] += 1
+        if targets[sample] >= 0:
+            row_sums[targets[sample]] += 1
+            column = predictions[sample]
+            column_sums[column if column >= 0 else n_columns - 1] += 1
     for column in range(1, n_columns):
         cursor[column] = cursor[column - 1] + column_sums[column - 1]
     for sample in range(targets.size):
-        column = predictions[sample]
-        rows[cursor[column]] = targets[sample]
-        cursor[column] += 1
+        if targets[sample] >= 0:
+            column = predictions[sample]
+            if column < 0:
+                column = n_columns - 1
+            rows[cursor[column]] = targets[sample]
+            cursor[column] += 1
 
     start = 0
     for column in range(n_columns):
@@ -140,3 +180,32 @@ def _fill(
             if count > column_max[column]:
                 column_max[column] = count
         start += column_sums[column]
+
+
+@compiled
+def _reweight(
+    indptr: np.ndarray,
+    indices: np.ndarray,
+    weights: np.ndarray,
+    new_indptr: np.ndarray,
+    new_indices: np.ndarray,
+    new_data: np.ndarray,
+    row_sums: np.ndarray,
+    column_sums: np.ndarray,
+    row_max: np.ndarray,
+    column_max: np.ndarray,
+) -> None:
+    kept = 0
+    for row in range(row_sums.size):
+        for entry in range(indptr[row], indptr[row + 1]):
+            weight = weights[entry]
+            if weight == 0:
+                continue
+            column = indices[entry]
+            new_indices[kept], new_data[kept] = column, weight
+            kept += 1
+            row_sums[row] += weight
+            column_sums[column] += weight
+            row_max[row] = max(row_max[row], weight)
+            column_max[column] = max(column_max[column], weight)
+        new_indptr[row + 1] = kept

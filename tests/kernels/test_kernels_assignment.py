@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.optimize import linear_sum_assignment
 
-from clusterbench.kernels.assignment import assign
+from clusterbench.kernels.assignment import assign, paired_counts
 from clusterbench.kernels.contingency import contingency
 
 SHAPES = st.tuples(st.integers(1, 12), st.integers(1, 12))
@@ -126,3 +126,13 @@ def test_the_same_table_gives_the_same_assignment():
     table = contingency(rng.integers(50, size=500), rng.integers(50, size=500), 50, 50)
     first, second = assign(table), assign(table)
     assert np.array_equal(first.columns, second.columns)
+
+
+@settings(deadline=None)
+@given(hnp.arrays(np.int64, SHAPES, elements=st.integers(0, 3)), st.data())
+def test_paired_counts_look_up_one_entry_a_row(dense, data):
+    n_rows, n_columns = dense.shape
+    choice = st.integers(-1, n_columns - 1)
+    columns = np.array(data.draw(st.lists(choice, min_size=n_rows, max_size=n_rows)))
+    expected = [dense[row, c] if c >= 0 else 0 for row, c in enumerate(columns)]
+    assert paired_counts(table_of(dense), columns).tolist() == expected

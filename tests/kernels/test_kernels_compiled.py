@@ -31,10 +31,12 @@ def test_without_a_folder_for_the_cache_kernels_still_run(monkeypatch):
     assert module.compiled(lambda x: x + 1)(1) == 2
 
 
-def test_each_kernel_is_compiled_once_whatever_the_input_dtypes():
+def test_kernels_are_compiled_for_two_label_widths_whatever_the_input_dtypes():
     frozen = np.array([0, 1, 1], np.int16)
     frozen.flags.writeable = False
-    contingency(frozen, np.array([0, 0, 2], np.uint64), 2, 3)
-    score(frozen, [0, 0, 2])
+    for targets in (frozen, frozen.astype(np.int32), frozen.astype(np.uint64), frozen[::-1]):
+        for predictions in (np.array([0, 0, 2], np.uint8), np.array([0, 0, 2])):
+            contingency(targets, predictions, 2, 3)
+            score(targets, predictions)
     score(np.array([0.0, 1.0]), np.array([5, 10**12]))
-    assert [len(kernel.signatures) for kernel in (_group, _fill, _augment)] == [1, 1, 1]
+    assert [len(kernel.signatures) for kernel in (_group, _fill, _augment)] == [4, 1, 1]

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
-from clusterbench.kernels.contingency import contingency, transposed
+from clusterbench.kernels.contingency import contingency, reweighted, transposed
 
 
 @st.composite
@@ -61,3 +61,40 @@ def test_any_integer_dtype_layout_and_writability_gives_the_same_table(dtype):
     table = contingency(targets, predictions, 3, 2)
     assert dense_of(table).tolist() == [[0, 1], [1, 0], [0, 1]]
     assert [a.dtype.name for a in table] == ["int64", "int32", *["int64"] * 5]
+
+
+@settings(deadline=None)
+@given(labellings(), st.randoms(use_true_random=False))
+def test_samples_without_a_class_are_left_out_and_without_a_cluster_are_the_last_column(
+    labels, random
+):
+    targets, predictions, n_rows, n_columns = labels
+    no_class = np.array([random.random() < 0.3 for _ in targets])
+    no_cluster = np.array([random.random() < 0.3 for _ in targets])
+    table = contingency(
+        np.where(no_class, -1, targets),
+        np.where(no_cluster, -1, predictions),
+        n_rows,
+        n_columns + 1,
+    )
+    columns = np.where(no_cluster, n_columns, predictions)[~no_class]
+    expected = contingency(targets[~no_class], columns, n_rows, n_columns + 1)
+    for ours, theirs in zip(table, expected, strict=True):
+        assert np.array_equal(ours, theirs)
+
+
+@settings(deadline=None)
+@given(labellings(), st.data())
+def test_reweighted_is_the_table_of_the_new_counts(labels, data):
+    table = contingency(*labels)
+    entries = len(table.data)
+    weights = data.draw(st.lists(st.integers(0, 3), min_size=entries, max_size=entries))
+    weights = np.array(weights)
+    rows = np.repeat(np.arange(len(table.row_sums)), np.diff(table.indptr))
+    columns = table.indices
+    expected = contingency(
+        np.repeat(rows, weights), np.repeat(columns, weights), labels[2], labels[3]
+    )
+    for ours, theirs in zip(reweighted(table, weights), expected, strict=True):
+        assert ours.dtype == theirs.dtype
+        assert np.array_equal(ours, theirs)
