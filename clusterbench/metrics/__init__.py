@@ -3,21 +3,36 @@
     from clusterbench.metrics import score
     score(targets, predictions).acc
 
-One file per family: acc, information, pairs, clusters; `table` lists them, `scores` computes all
-from one contingency table, `chance` gives what random predictions reach.
+One file per family: acc, purity, information, pairs, per_class, clusters; ranked, hierarchy and
+label_sets for predictions and targets that hold more than one label. `table` lists the metrics and
+`scores` computes all of them from one contingency table (`counts`). `chance` gives what predictions
+reach that know nothing, `intervals`, `seeds` and `paired` how far scores and differences hold.
 """
 
-from .chance import RandomFloor, random_floor
+from .chance import RandomFloor, chance_levels, random_floor
 from .clusters import ClusterStatistics
+from .intervals import Interval, Resampling, SampleIntervals
+from .paired import Comparison, compare
+from .per_class import FrequencyBands
 from .scores import Scores, score
+from .seeds import SeedScores, score_seeds
 from .table import METRICS, Metric
 
 __all__ = [
     "METRICS",
     "ClusterStatistics",
+    "Comparison",
+    "FrequencyBands",
+    "Interval",
     "Metric",
     "RandomFloor",
+    "Resampling",
+    "SampleIntervals",
     "Scores",
+    "SeedScores",
+    "chance_levels",
+    "compare",
     "random_floor",
     "score",
+    "score_seeds",
 ]

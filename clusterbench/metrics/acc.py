@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from ..kernels.assignment import assign
-from ..kernels.contingency import Contingency
+from .counts import Counts
 
 
-def acc(table: Contingency) -> float:
+def acc(counts: Counts) -> float:
     """One-to-one accuracy (Hungarian), in [0, 1].
 
     Each cluster stands for at most one class and each class for at most one cluster, paired so
     that most samples are right (Kuhn 1955; exact, in integers). Where the numbers of clusters and
-    classes differ, what stays unpaired counts as wrong: with more clusters than classes, all
-    samples of the surplus clusters; with fewer, all samples of the surplus classes.
+    classes differ, what stays unpaired counts as wrong: with K clusters for C classes, K > C, all
+    samples of the K - C surplus clusters; with K < C, all samples of the C - K surplus classes.
+    The denominator is always all samples with a class; unassigned ones (-1) count as wrong.
     """
-    return assign(table).total / table.n
+    return counts.pairing.total / counts.n
 
 
-def acc_many_to_one(table: Contingency) -> float:
-    """Many-to-one accuracy, in (0, 1]: each cluster stands for its most frequent class.
+def acc_many_to_one(counts: Counts) -> float:
+    """Many-to-one accuracy, in [0, 1]: each cluster stands for its most frequent class.
 
-    Also called purity. Ties between classes do not change the value. It rises with the number of
-    clusters (one cluster per sample gives 1.0), so compare it at equal K only.
+    Several clusters may stand for one class, and a class may have none. Ties between classes do
+    not change the value. It rises with the number of clusters (one cluster per sample gives 1.0),
+    so compare it at equal K only. Unassigned samples (-1) count as wrong.
     """
-    return int(table.column_max.sum()) / table.n
+    return int(counts.assigned.column_max.sum()) / counts.n

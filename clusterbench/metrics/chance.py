@@ -1,4 +1,4 @@
-"""The floor: what predictions drawn at random reach on the same targets."""
+"""The floor: what predictions that know nothing of the classes reach on the same targets."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from ..kernels.contingency import contingency
-from .table import METRICS
-from .validate import check_count, check_labels
+from .counts import Counts, count
+from .scores import compute
+from .table import METRICS, metrics_with
+from .validate import check_count, check_labels, check_same_length, check_targets
 
 
 @dataclass(frozen=True)
@@ -22,9 +24,15 @@ class RandomFloor:
     seed: int
     acc: float
     acc_many_to_one: float
+    balanced_acc: float
     nmi: float
     ami: float
     ari: float
+    purity: float
+    homogeneity: float
+    completeness: float
+    v_measure: float
+    fowlkes_mallows: float
 
     def to_dict(self) -> dict[str, Any]:
         """Plain ints and floats for JSON."""
@@ -37,23 +45,69 @@ def random_floor(
     """Mean scores when each sample's cluster is drawn uniformly from `n_clusters`, by simulation.
 
     ACC and NMI are far above 0 by chance when clusters are small: this says how far. targets: (n,)
-    whole numbers >= 0. The same seed gives the same floor. Costs `n_repeats` scorings.
+    labels; those that are -1 are left out. The same seed gives the same floor. Costs `n_repeats`
+    scorings.
 
     Raises InputError for unusable targets, or counts or a seed that are not whole or too small.
     """
-    classes = check_labels(targets, "targets")
+    classes = check_targets(targets)
     n_clusters = check_count(n_clusters, "n_clusters")
     n_repeats = check_count(n_repeats, "n_repeats")
     seed = check_count(seed, "seed", least=0)
     rng = np.random.default_rng(seed)
-    n_rows = int(classes.max()) + 1
+    values = classes.values[classes.values >= 0] if classes.some_missing else classes.values
     sums = dict.fromkeys(METRICS, 0.0)
     for _ in range(n_repeats):
-        predictions = rng.integers(n_clusters, size=len(classes), dtype=np.int32)
-        table = contingency(classes, predictions, n_rows, n_clusters)
-        for name, metric in METRICS.items():
-            sums[name] += metric.compute(table)
+        predictions = rng.integers(n_clusters, size=len(values), dtype=np.int32)
+        table = contingency(values, predictions, classes.highest + 1, n_clusters)
+        for name, value in compute(Counts(table), METRICS).items():
+            sums[name] += value
     means = {name: total / n_repeats for name, total in sums.items()}
     return RandomFloor(
-        n=len(classes), n_clusters=n_clusters, n_repeats=n_repeats, seed=seed, **means
+        n=len(values), n_clusters=n_clusters, n_repeats=n_repeats, seed=seed, **means
     )
+
+
+def chance_levels(
+    targets: Any,
+    predictions: Any,
+    *,
+    average: str = "arithmetic",
+    n_repeats: int = 10,
+    seed: int = 0,
+) -> dict[str, float]:
+    """What predictions with the same cluster sizes score that know nothing of the classes.
+
+    The mean over all ways to deal the predictions out to the samples: by formula for NMI, AMI, ARI,
+    V-measure and its parts and Fowlkes-Mallows; for the accuracies and purity by `n_repeats` random
+    shuffles drawn from `seed`. Arguments as of `score`.
+    """
+    metrics = metrics_with(average)
+    n_repeats = check_count(n_repeats, "n_repeats")
+    seed = check_count(seed, "seed", least=0)
+    classes, clusters = check_targets(targets), check_labels(predictions, "predictions")
+    check_same_length(classes.values, clusters.values)
+    counts = count(classes, clusters)
+    levels: dict[str, float] = {}
+    simulated = {}
+    for name, metric in metrics.items():
+        if metric.chance is None:
+            simulated[name] = metric
+        else:
+            levels[name] = metric.chance(counts) if callable(metric.chance) else metric.chance
+    kept = classes.values >= 0
+    shuffled, values = clusters.values[kept], classes.values[kept]
+    rng = np.random.default_rng(seed)
+    sums = dict.fromkeys(simulated, 0.0)
+    for _ in range(n_repeats):
+        rng.shuffle(shuffled)
+        table = contingency(values, shuffled, *_shape(counts))
+        drawn = Counts(table, counts.with_unassigned)
+        for name, value in compute(drawn, simulated).items():
+            sums[name] += value
+    levels |= {name: total / n_repeats for name, total in sums.items()}
+    return {name: levels[name] for name in metrics}
+
+
+def _shape(counts: Counts) -> tuple[int, int]:
+    return len(counts.table.row_sums), len(counts.table.column_sums)

@@ -17,7 +17,7 @@ class ClusterStatistics:
     n_nonempty: int
     n_empty: int  # clusters the method could have used and did not
     singletons: int  # clusters of one sample
-    largest: int  # samples
+    largest: int  # samples; 0 if every sample is unassigned, like all below
     smallest: int  # samples of the smallest cluster that is not empty
     gini: float  # of the sizes, empty clusters included: 0 all equal, towards 1 one takes all
     effective: float  # exp(entropy of the sizes): how many equal clusters are as spread out
@@ -26,10 +26,12 @@ class ClusterStatistics:
 def cluster_statistics(sizes: np.ndarray, n_clusters: int) -> ClusterStatistics:
     """Statistics of cluster sizes.
 
-    sizes: (n,) int64, >= 0, at least one positive; n_clusters: the number of clusters there could
-    be, at least the number of positive sizes.
+    sizes: (n,) int64, >= 0, unassigned samples left out; n_clusters: the number of clusters there
+    could be, at least the number of positive sizes.
     """
     used = sizes[sizes > 0]
+    if not len(used):
+        return ClusterStatistics(0, n_clusters, 0, 0, 0, 0.0, 0.0)
     return ClusterStatistics(
         n_nonempty=len(used),
         n_empty=n_clusters - len(used),

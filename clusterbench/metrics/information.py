@@ -2,48 +2,88 @@
 
 from __future__ import annotations
 
-import numpy as np
+import math
+from typing import Literal, get_args
 
-from ..kernels.contingency import Contingency
-from ..kernels.mutual_information import entropy, expected_mutual_information, mutual_information
+from ..errors import InputError
+from .counts import Counts
+
+#: How NMI and AMI combine the two entropies, named as in scikit-learn.
+Average = Literal["arithmetic", "geometric", "min", "max"]
 
 
-def nmi(table: Contingency) -> float:
-    """Normalised mutual information, MI / mean(H(classes), H(clusters)), in [0, 1].
+def nmi(counts: Counts, average: Average = "arithmetic") -> float:
+    """Normalised mutual information, MI / average(H(classes), H(clusters)), in [0, 1].
 
-    The arithmetic mean, as in scikit-learn. It rises with the number of clusters even for random
-    predictions: read it beside `random_floor`, or use `ami`.
+    The arithmetic mean by default, as in scikit-learn. It rises with the number of clusters even
+    for random predictions: read it beside its chance level, or use `ami`.
     One class in one cluster: 1.0. No shared information: 0.0.
     """
-    if _is_match(table):
+    if counts.pure and counts.complete:
         return 1.0
-    mutual = mutual_information(table.row_sums, table.column_sums, table.data)
-    return mutual / _mean_entropy(table) if mutual > 0 else 0.0
-
-
-def ami(table: Contingency) -> float:
-    """Adjusted mutual information, (MI - E[MI]) / (mean(H(classes), H(clusters)) - E[MI]).
-
-    Vinh, Epps & Bailey, JMLR 11, 2010, with the arithmetic mean, as in scikit-learn. 1.0 for the
-    same partition, about 0 for random predictions, possibly negative. 0.0 where class and cluster
-    sizes alone decide the mutual information: a single class or cluster, or one sample in each.
-    """
-    if _is_match(table):
-        return 1.0
-    n_classes = np.count_nonzero(table.row_sums)
-    n_clusters = np.count_nonzero(table.column_sums)
-    if min(n_classes, n_clusters) == 1 or max(n_classes, n_clusters) == table.n:
+    if min(counts.n_groups) == 1:
         return 0.0
-    mutual = mutual_information(table.row_sums, table.column_sums, table.data)
-    expected = expected_mutual_information(table.row_sums, table.column_sums)
-    return (mutual - expected) / (_mean_entropy(table) - expected)
+    return min(1.0, counts.mutual_information / mean_entropy(counts, average))
 
 
-def _mean_entropy(table: Contingency) -> float:
-    return (entropy(table.row_sums) + entropy(table.column_sums)) / 2
+def ami(counts: Counts, average: Average = "arithmetic") -> float:
+    """Adjusted mutual information, (MI - E[MI]) / (average(H(classes), H(clusters)) - E[MI]).
+
+    Vinh, Epps & Bailey, JMLR 11, 2010, with the arithmetic mean by default, as in scikit-learn.
+    1.0 for the same partition, about 0 for random predictions, possibly negative. 0.0 where class
+    and cluster sizes alone decide the mutual information: a single class or cluster, or one sample
+    in each.
+    """
+    if counts.pure and counts.complete:
+        return 1.0
+    if min(counts.n_groups) == 1 or max(counts.n_groups) == counts.n:
+        return 0.0
+    expected = counts.expected_mutual_information
+    return (counts.mutual_information - expected) / (mean_entropy(counts, average) - expected)
 
 
-def _is_match(table: Contingency) -> bool:
-    """Whether classes and clusters are the same partition."""
-    groups = len(table.data)
-    return bool(groups == np.count_nonzero(table.row_sums) == np.count_nonzero(table.column_sums))
+def homogeneity(counts: Counts) -> float:
+    """Share of H(classes) that the clusters explain, MI / H(classes), in [0, 1].
+
+    Rosenberg & Hirschberg, "V-measure", EMNLP-CoNLL 2007. 1.0 if no cluster mixes classes.
+    """
+    if counts.pure:
+        return 1.0
+    return min(1.0, counts.mutual_information / counts.class_entropy)
+
+
+def completeness(counts: Counts) -> float:
+    """Share of H(clusters) that the classes explain, MI / H(clusters), in [0, 1].
+
+    Rosenberg & Hirschberg, "V-measure", EMNLP-CoNLL 2007. 1.0 if no class is spread over clusters.
+    """
+    if counts.complete:
+        return 1.0
+    return min(1.0, counts.mutual_information / counts.cluster_entropy)
+
+
+def v_measure(counts: Counts, beta: float = 1.0) -> float:
+    """Weighted harmonic mean of homogeneity h and completeness c, (1 + b) h c / (b h + c).
+
+    Rosenberg & Hirschberg, "V-measure", EMNLP-CoNLL 2007. In [0, 1]; beta > 1 weighs completeness
+    more. With beta = 1 it equals NMI with the arithmetic mean.
+    """
+    h, c = homogeneity(counts), completeness(counts)
+    return (1 + beta) * h * c / (beta * h + c) if h + c > 0 else 0.0
+
+
+def check_average(average: str) -> Average:
+    """`average`, or InputError naming the choices."""
+    if average not in get_args(Average):
+        raise InputError(f"average={average!r}; choose {', '.join(get_args(Average))}")
+    return average  # type: ignore[return-value]
+
+
+def mean_entropy(counts: Counts, average: Average) -> float:
+    """The chosen average of H(classes) and H(clusters), in nats."""
+    a, b = counts.class_entropy, counts.cluster_entropy
+    if average == "arithmetic":
+        return (a + b) / 2
+    if average == "geometric":
+        return math.sqrt(a * b)
+    return min(a, b) if average == "min" else max(a, b)

@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
-from ..kernels.contingency import Contingency
+import math
+
 from ..kernels.pairs import pairs_within
+from .counts import Counts
 
 
-def ari(table: Contingency) -> float:
+def ari(counts: Counts) -> float:
     """Adjusted Rand index (Hubert & Arabie, Journal of Classification 2, 1985), in [-0.5, 1].
 
     1.0 for the same partition, about 0 for random predictions. All counts are exact integers; the
     one rounding is the final division. Dominated by the large classes and clusters.
     """
-    together = pairs_within(table.data)
-    in_classes = pairs_within(table.row_sums)
-    in_clusters = pairs_within(table.column_sums)
+    together, in_classes, in_clusters = _pairs(counts)
     if together == in_classes == in_clusters:
         return 1.0
-    n = table.n
+    n = counts.n
     in_all = n * (n - 1) // 2
     expected = in_classes * in_clusters  # times in_all, like every term below
     highest = (in_classes + in_clusters) * in_all
     return 2 * (together * in_all - expected) / (highest - 2 * expected)
+
+
+def fowlkes_mallows(counts: Counts) -> float:
+    """Geometric mean of the precision and the recall of "same class" on pairs, in [0, 1].
+
+    Fowlkes & Mallows, Journal of the American Statistical Association 78, 1983. Of all pairs in one
+    cluster, the share in one class (precision); of all pairs in one class, the share in one cluster
+    (recall). 0.0 where no pair is in both, as in scikit-learn. Not corrected for chance.
+    """
+    together, in_classes, in_clusters = _pairs(counts)
+    if together == 0:
+        return 0.0
+    return min(1.0, together / math.sqrt(in_classes * in_clusters))
+
+
+def _pairs(counts: Counts) -> tuple[int, int, int]:
+    """Pairs of samples in one cell of the table, in one class, in one cluster."""
+    table = counts.table
+    return pairs_within(table.data), pairs_within(table.row_sums), pairs_within(table.column_sums)

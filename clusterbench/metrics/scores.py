@@ -2,34 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from ..kernels.contingency import contingency
 from .clusters import ClusterStatistics, cluster_statistics
-from .table import METRICS
-from .validate import check_count, check_labels, check_same_length
+from .counts import Counts, count
+from .intervals import Resampling, SampleIntervals, sample_intervals
+from .per_class import FrequencyBands, frequency_bands
+from .table import Metric, metrics_with
+from .validate import (
+    check_count,
+    check_frequencies,
+    check_labels,
+    check_same_length,
+    check_targets,
+)
 
 
 @dataclass(frozen=True)
 class Scores:
     """Scores of a prediction; `METRICS` gives each one's range and direction."""
 
-    n: int  # samples
+    n: int  # samples scored: those with a class
     n_classes: int
     n_clusters: int
+    n_unassigned: int  # of them, samples without a cluster (prediction -1)
+    n_unlabelled: int  # samples left out, since they have no class (target -1)
     acc: float
     acc_many_to_one: float
+    balanced_acc: float
     nmi: float
     ami: float
     ari: float
+    purity: float
+    homogeneity: float
+    completeness: float
+    v_measure: float
+    fowlkes_mallows: float
+    average: str  # of the entropies, in NMI and AMI
+    bands: FrequencyBands
     clusters: ClusterStatistics
+    intervals: SampleIntervals | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain ints and floats for JSON; `clusters` is a dict of its own."""
-        return asdict(self)
+        """Plain ints, floats and None for JSON; bands, clusters and intervals are dicts."""
+        content = asdict(self)
+        if self.intervals is None:
+            del content["intervals"]
+        return content
 
 
 def score(
@@ -38,37 +61,59 @@ def score(
     *,
     n_classes: int | None = None,
     n_clusters: int | None = None,
+    average: str = "arithmetic",
+    class_frequencies: Any = None,
+    intervals: Resampling | None = None,
 ) -> Scores:
     """Compare predicted clusters with target classes.
 
-    targets, predictions: (n,) whole numbers >= 0, arrays or lists; neither needs to be contiguous.
-    n_classes, n_clusters: how many there could be, so that empty ones are counted; labels must
-    then be below them. Left out, those that occur are counted. They change the counts and
-    `clusters`, not the scores. The number of clusters may differ from that of classes: see
-    `clusterbench.metrics.acc.acc` for what ACC then means.
+    Args:
+        targets, predictions: (n,) labels, arrays or lists: whole numbers, or strings. Numbers need
+            not be contiguous. A prediction of -1 means "not assigned": wrong for every ACC, and
+            one more group for NMI, AMI, ARI and the other scores of partitions. A target of -1
+            means "no class": the sample is left out and counted in `n_unlabelled`.
+        n_classes, n_clusters: how many there could be, so that empty ones are counted; labels must
+            then be below them. Left out, those that occur are counted. They change the counts and
+            `clusters`, not the scores. The number of clusters may differ from that of classes: see
+            `clusterbench.metrics.acc.acc` for what ACC then means.
+        average: of the entropies, in NMI and AMI: arithmetic, geometric, min or max.
+        class_frequencies: (n_classes,) how often each class occurs in the training rows, for the
+            frequency bands; left out, the class sizes of `targets` are taken.
+        intervals: with `Resampling(n_resamples, level, seed)`, the scores come with intervals over
+            samples (see `clusterbench.metrics.intervals`).
 
     Time and memory grow with n and the number of (class, cluster) pairs that occur, never with
     n_classes x n_clusters.
 
-    Raises InputError for labels of different lengths, empty, not 1-D, negative, not whole, or at
-    or above a given count.
+    Raises InputError for labels of different lengths, empty, not 1-D, below -1, not whole, or at
+    or above a given count, and for unusable options.
     """
-    if n_classes is not None:
-        n_classes = check_count(n_classes, "n_classes")
+    metrics = metrics_with(average)
     if n_clusters is not None:
         n_clusters = check_count(n_clusters, "n_clusters")
-    classes = check_labels(targets, "targets", limit=n_classes, option="n_classes")
+    classes = check_targets(targets, n_classes)
     clusters = check_labels(predictions, "predictions", limit=n_clusters, option="n_clusters")
-    check_same_length(classes, clusters)
-    table = contingency(classes, clusters, int(classes.max()) + 1, int(clusters.max()) + 1)
+    check_same_length(classes.values, clusters.values)
+    frequencies = check_frequencies(class_frequencies, classes)
+    counts = count(classes, clusters)
     if n_classes is None:
-        n_classes = int(np.count_nonzero(table.row_sums))
+        n_classes = counts.n_groups[0]
     if n_clusters is None:
-        n_clusters = int(np.count_nonzero(table.column_sums))
+        n_clusters = int(np.count_nonzero(counts.cluster_sizes))
     return Scores(
-        n=len(classes),
+        n=counts.n,
         n_classes=n_classes,
         n_clusters=n_clusters,
-        **{name: metric.compute(table) for name, metric in METRICS.items()},
-        clusters=cluster_statistics(table.column_sums, n_clusters),
+        n_unassigned=counts.n_unassigned,
+        n_unlabelled=len(classes.values) - counts.n,
+        **compute(counts, metrics),
+        average=average,
+        bands=frequency_bands(counts, frequencies),
+        clusters=cluster_statistics(counts.cluster_sizes, n_clusters),
+        intervals=sample_intervals(counts, metrics, intervals) if intervals else None,
     )
+
+
+def compute(counts: Counts, metrics: Mapping[str, Metric]) -> dict[str, float]:
+    """Every metric by name."""
+    return {name: metric.compute(counts) for name, metric in metrics.items()}

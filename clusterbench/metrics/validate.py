@@ -3,62 +3,111 @@
 from __future__ import annotations
 
 import operator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..errors import InputError
 
+#: A sample without a class or without a cluster; as text in string labels.
+MISSING = -1
 
-def check_labels(
-    values: Any, name: str, *, limit: int | None = None, option: str = ""
-) -> np.ndarray:
-    """The labels as (n,) int32 >= 0, fit to index an array of about n entries.
 
-    values: 1-D array or list of whole numbers >= 0 (floats are accepted if all are whole). Labels
-    need not be contiguous: where the largest is far above n they are renumbered in their order.
-    name: what the labels are called in errors. limit: with it, labels must lie in [0, limit);
-    option: the argument that set it.
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """Checked labels.
+
+    values: (n,) int32 or int64, >= -1, C-contiguous; -1 is missing. highest: the largest value, -1
+    if all are missing; it is at most about 4 n. renumbered: whether values are positions among the
+    sorted labels instead of the labels given.
+    """
+
+    values: np.ndarray
+    highest: int
+    some_missing: bool
+    renumbered: bool
+
+
+def check_labels(values: Any, name: str, *, limit: int | None = None, option: str = "") -> Labels:
+    """Labels fit to index an array of about n entries.
+
+    values: 1-D array or list of whole numbers >= -1 (floats are accepted if all are whole) or of
+    strings; -1, or "-1", is missing. Labels need not be contiguous: where the largest is far
+    above n, and for strings, they are renumbered in their order. name: what the labels are called
+    in errors. limit: with it, labels must be numbers below it; option: the argument that set it.
 
     Raises InputError for anything else, naming the value found.
     """
-    try:
-        array = np.asarray(values)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise InputError(
-            f"{name} cannot be read as an array ({error}); give a 1-D array or list of labels"
-        ) from error
+    array = as_array(values, name)
     if array.ndim != 1:
         raise InputError(f"{name} has shape {array.shape}; give a 1-D array, one label per sample")
-    if array.size == 0:
-        raise InputError(f"{name} is empty; give at least one label")
-    if array.dtype.kind == "f":
-        array = _whole(array, name)
-    elif array.dtype.kind not in "iu":
-        raise InputError(f"{name} has dtype {array.dtype}; give whole numbers, 0 or above")
+    if array.dtype.kind in "UST":
+        if limit is not None:
+            raise InputError(
+                f"{name} are strings but {option}={limit}; with {option}, give whole numbers"
+            )
+        found, array = np.unique(array, return_inverse=True)
+        missing = np.flatnonzero(found == (b"-1" if found.dtype.kind == "S" else "-1"))
+        if len(missing):
+            array = np.where(array == missing[0], MISSING, array - (array > missing[0]))
+        return _labels(array, renumbered=True)
+    array = whole_numbers(array, name)
     smallest, largest = int(array.min()), int(array.max())
-    if smallest < 0:
+    if smallest < MISSING:
         raise InputError(
             f"{name} has label {smallest} at position {int(array.argmin())}; "
-            "labels start at 0: drop unassigned samples or give them a cluster of their own"
+            "labels start at 0, and -1 means not assigned"
         )
     if limit is not None and largest >= limit:
         raise InputError(
             f"{name} has label {largest} at position {int(array.argmax())} but {option}={limit}; "
             f"labels must be 0 to {limit - 1}"
         )
-    if largest >= min(4 * array.size + 1024, 2**31 - 1):
-        array = np.unique(array, return_inverse=True)[1]
-    return np.ascontiguousarray(array, dtype=np.int32)
+    if largest < min(4 * array.size + 1024, 2**31 - 1):
+        return _labels(array, renumbered=False)
+    found, array = np.unique(array, return_inverse=True)
+    return _labels(array - 1 if found[0] == MISSING else array, renumbered=True)
 
 
-def check_same_length(targets: np.ndarray, predictions: np.ndarray) -> None:
-    """InputError unless there is one prediction per target."""
+def check_targets(targets: Any, n_classes: int | None = None) -> Labels:
+    """Targets as labels; InputError for unusable ones, and where no sample has a class."""
+    if n_classes is not None:
+        n_classes = check_count(n_classes, "n_classes")
+    classes = check_labels(targets, "targets", limit=n_classes, option="n_classes")
+    if classes.highest < 0:
+        raise InputError("every target is -1, which means no class; give targets from 0")
+    return classes
+
+
+def check_same_length(targets: np.ndarray, predictions: np.ndarray, what: str = "") -> None:
+    """InputError unless there is one prediction per target; `what` names the predictions."""
     if len(targets) != len(predictions):
         raise InputError(
-            f"{len(targets)} targets but {len(predictions)} predictions; "
+            f"{len(targets)} targets but {len(predictions)} {what or 'predictions'}; "
             "give one prediction per target, in the same order"
         )
+
+
+def check_frequencies(frequencies: Any, classes: Labels) -> np.ndarray | None:
+    """Class frequencies as (highest class + 1 or more,) int64 cut to the classes; None for None."""
+    if frequencies is None:
+        return None
+    name = "class_frequencies"
+    if classes.renumbered:
+        raise InputError(f"{name} needs targets that are small whole numbers, to look classes up")
+    array = as_array(frequencies, name)
+    if array.ndim != 1:
+        raise InputError(f"{name} has shape {array.shape}; give a 1-D array, one count per class")
+    array = whole_numbers(array, name)
+    if int(array.min()) < 0:
+        raise InputError(f"{name} has {int(array.min())} at position {int(array.argmin())}")
+    if len(array) <= classes.highest:
+        raise InputError(
+            f"{name} has {len(array)} counts but targets has label {classes.highest}; "
+            "give one count per class"
+        )
+    return array[: classes.highest + 1].astype(np.int64)
 
 
 def check_count(value: Any, option: str, *, least: int = 1) -> int:
@@ -75,11 +124,41 @@ def check_count(value: Any, option: str, *, least: int = 1) -> int:
     return count
 
 
-def _whole(array: np.ndarray, name: str) -> np.ndarray:
+def as_array(values: Any, name: str) -> np.ndarray:
+    """`values` as a NumPy array with at least one entry, or InputError."""
+    try:
+        array = np.asarray(values)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(
+            f"{name} cannot be read as an array ({error}); give a 1-D array or list of labels"
+        ) from error
+    if array.size == 0 and array.ndim:
+        raise InputError(f"{name} is empty; give at least one label")
+    return array
+
+
+def whole_numbers(array: np.ndarray, name: str) -> np.ndarray:
+    """An array of whole numbers as integers; InputError for any other value or dtype."""
+    if array.dtype.kind in "iu":
+        return array
+    if array.dtype.kind != "f":
+        hint = "; for an array of Python strings use .astype(str)" if array.dtype == object else ""
+        raise InputError(f"{name} has dtype {array.dtype}; give whole numbers or strings{hint}")
     wrong = ~(np.abs(array) < 2**53) | (array != np.floor(array))  # NaN fails the comparison
     if wrong.any():
         position = int(wrong.argmax())
         raise InputError(
-            f"{name} has {array[position]} at position {position}; give whole numbers, 0 or above"
+            f"{name} has {array.flat[position]} at position {position}; give whole numbers"
         )
     return array.astype(np.int64)
+
+
+def _labels(array: np.ndarray, *, renumbered: bool) -> Labels:
+    narrow = array.dtype.itemsize < 4 or array.dtype == np.int32
+    values = np.ascontiguousarray(array, dtype=np.int32 if narrow else np.int64)
+    return Labels(
+        values=values,
+        highest=int(values.max()),
+        some_missing=bool(values.min() < 0),
+        renumbered=renumbered,
+    )

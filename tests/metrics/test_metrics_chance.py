@@ -1,10 +1,12 @@
+import itertools
 import json
 
 import numpy as np
 import pytest
 
 from clusterbench import InputError
-from clusterbench.metrics import METRICS, random_floor, score
+from clusterbench.metrics import METRICS, chance_levels, random_floor, score
+from clusterbench.metrics.table import metrics_with
 
 
 def test_the_floor_is_the_mean_over_random_predictions():
@@ -21,7 +23,7 @@ def test_the_floor_is_the_mean_over_random_predictions():
 def test_metrics_that_declare_their_chance_level_reach_it():
     floor = random_floor(np.arange(5000) % 50, 50)
     for name, metric in METRICS.items():
-        if metric.chance is not None:
+        if isinstance(metric.chance, float):
             assert getattr(floor, name) == pytest.approx(metric.chance, abs=0.005)
 
 
@@ -50,3 +52,59 @@ def test_the_floor_goes_to_json():
 def test_unusable_options_are_named(options, message):
     with pytest.raises(InputError, match=message):
         random_floor([0, 1], **options)
+
+
+@pytest.mark.parametrize(
+    ("targets", "predictions"),
+    [
+        ([0, 0, 0, 1, 1, 2], [0, 0, 1, 1, 2, 2]),
+        ([0, 0, 1, 1, 2, 2], [0, 0, 0, 0, 1, -1]),
+        ([0, 0, 0, 0, 0, 0], [0, 1, 1, 1, 2, 2]),
+        ([0, 0, 0, 1, 1, 1], [4, 4, 4, 4, 4, 4]),
+        ([3, 3, 3, 3, 3, 3], [0, 0, 0, 0, 0, 0]),
+        ([0, 1, 2, 3, 4, 5], [0, 1, 2, 3, 4, 5]),
+        ([0, 0, 1, 1, 1, 2], [0, 1, 2, 3, 4, 5]),
+    ],
+)
+@pytest.mark.parametrize("average", ["arithmetic", "geometric", "min", "max"])
+def test_formulas_equal_the_mean_over_every_way_to_deal_predictions_out(
+    targets, predictions, average
+):
+    dealt = [score(targets, p, average=average) for p in itertools.permutations(predictions)]
+    levels = chance_levels(targets, predictions, average=average, n_repeats=1)
+    for name, metric in metrics_with(average).items():
+        if metric.chance is None:
+            continue
+        mean = np.mean([getattr(scores, name) for scores in dealt])
+        if name in ("ami", "ari") and dealt[0].to_dict()[name] in (0.0, 1.0) and mean in (0.0, 1.0):
+            continue  # sizes alone decide the score: a single group, or one sample in each
+        assert levels[name] == pytest.approx(mean, abs=1e-12), name
+
+
+def test_simulated_levels_are_the_mean_over_random_shuffles():
+    rng = np.random.default_rng(3)
+    targets, predictions = rng.integers(5, size=60), rng.integers(7, size=60)
+    predictions[:6] = -1
+    levels = chance_levels(targets, predictions, n_repeats=400, seed=1)
+    runs = [score(targets, rng.permutation(predictions)) for _ in range(400)]
+    for name, metric in METRICS.items():
+        if metric.chance is None:
+            values = [getattr(run, name) for run in runs]
+            error = 5 * np.std(values) * np.sqrt(2 / 400)
+            assert levels[name] == pytest.approx(np.mean(values), abs=error), name
+
+
+def test_levels_come_in_the_order_of_the_metrics_and_leave_their_input_alone():
+    targets, predictions = np.array([0, 0, 1, 1, -1]), np.array([0, 1, 1, -1, 0])
+    levels = chance_levels(targets, predictions, seed=2)
+    assert list(levels) == list(METRICS)
+    assert predictions.tolist() == [0, 1, 1, -1, 0]
+    assert levels == chance_levels(targets, predictions, seed=2)
+    with pytest.raises(InputError, match="5 targets but 4 predictions"):
+        chance_levels(targets, predictions[:4])
+
+
+def test_samples_without_a_class_are_left_out_of_the_floor():
+    floor = random_floor([0, 0, 1, 1, -1, -1], 3, seed=4)
+    assert floor == random_floor([0, 0, 1, 1], 3, seed=4)
+    assert floor.n == 4

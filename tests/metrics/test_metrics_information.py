@@ -2,17 +2,51 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from labellings import labellings
-from sklearn.metrics import adjusted_mutual_info_score, normalized_mutual_info_score
+from sklearn.metrics import (
+    adjusted_mutual_info_score,
+    homogeneity_completeness_v_measure,
+    normalized_mutual_info_score,
+    v_measure_score,
+)
 
+from clusterbench import InputError
 from clusterbench.metrics import score
+from clusterbench.metrics.counts import count
+from clusterbench.metrics.information import v_measure
+from clusterbench.metrics.validate import check_labels
+
+AVERAGES = ["arithmetic", "geometric", "min", "max"]
 
 
 @settings(max_examples=200, deadline=None)
 @given(labellings())
-def test_nmi_and_ami_equal_scikit_learn(pair):
+@pytest.mark.parametrize("average", AVERAGES)
+def test_nmi_and_ami_equal_scikit_learn(average, pair):
+    scores = score(*pair, average=average)
+    nmi = normalized_mutual_info_score(*pair, average_method=average)
+    assert scores.nmi == pytest.approx(nmi, abs=1e-9)
+    assert scores.average == average
+    if average == "min" and len(pair[0]) in (scores.n_classes, scores.n_clusters):
+        return  # one sample in each group: 0 / 0, which scikit-learn rounds to either 0 or 1
+    ami = adjusted_mutual_info_score(*pair, average_method=average)
+    assert scores.ami == pytest.approx(ami, abs=1e-9)
+
+
+@settings(max_examples=200, deadline=None)
+@given(labellings())
+def test_v_measure_and_its_parts_equal_scikit_learn(pair):
     scores = score(*pair)
-    assert scores.nmi == pytest.approx(normalized_mutual_info_score(*pair), abs=1e-9)
-    assert scores.ami == pytest.approx(adjusted_mutual_info_score(*pair), abs=1e-9)
+    ours = (scores.homogeneity, scores.completeness, scores.v_measure)
+    assert ours == pytest.approx(homogeneity_completeness_v_measure(*pair), abs=1e-9)
+    assert scores.v_measure == pytest.approx(scores.nmi, abs=1e-12)
+
+
+@settings(max_examples=100, deadline=None)
+@given(labellings())
+@pytest.mark.parametrize("beta", [0.3, 2.0])
+def test_v_measure_weighs_completeness_by_beta(beta, pair):
+    counts = count(check_labels(pair[0], "targets"), check_labels(pair[1], "predictions"))
+    assert v_measure(counts, beta) == pytest.approx(v_measure_score(*pair, beta=beta), abs=1e-9)
 
 
 @pytest.mark.parametrize(("n", "n_classes", "n_clusters"), [(3000, 20, 50), (5000, 300, 200)])
@@ -46,3 +80,26 @@ def test_random_predictions_raise_nmi_but_not_ami():
     scores = score(rng.integers(500, size=5000), rng.integers(500, size=5000))
     assert scores.nmi > 0.4
     assert abs(scores.ami) < 0.01
+
+
+@settings(max_examples=100, deadline=None)
+@given(labellings())
+def test_scores_of_information_never_leave_their_range_by_a_rounding(pair):
+    for average in AVERAGES:
+        scores = score(*pair, average=average)
+        for name in ("nmi", "homogeneity", "completeness", "v_measure"):
+            assert 0.0 <= getattr(scores, name) <= 1.0
+        assert scores.ami <= 1.0
+
+
+def test_pure_clusters_are_homogeneous_to_the_last_digit():
+    rng = np.random.default_rng(0)
+    clusters = rng.integers(997, size=30_000)
+    scores = score(clusters % 31, clusters)
+    assert scores.homogeneity == 1.0
+    assert score(clusters, clusters % 31).completeness == 1.0
+
+
+def test_an_unknown_average_is_refused_with_the_choices():
+    with pytest.raises(InputError, match=r"average='mean'; choose arithmetic, geometric, min, max"):
+        score([0, 1], [0, 1], average="mean")

@@ -2,17 +2,25 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from labellings import labellings
-from sklearn.metrics import adjusted_rand_score
+from sklearn.metrics import adjusted_rand_score, fowlkes_mallows_score
 
 from clusterbench.kernels.contingency import Contingency
 from clusterbench.metrics import score
-from clusterbench.metrics.pairs import ari
+from clusterbench.metrics.counts import Counts
+from clusterbench.metrics.pairs import ari, fowlkes_mallows
 
 
 @settings(max_examples=200, deadline=None)
 @given(labellings())
 def test_ari_equals_scikit_learn(pair):
     assert score(*pair).ari == pytest.approx(adjusted_rand_score(*pair), abs=1e-9)
+
+
+@settings(max_examples=200, deadline=None)
+@given(labellings())
+def test_fowlkes_mallows_equals_scikit_learn(pair):
+    expected = fowlkes_mallows_score(*pair)
+    assert score(*pair).fowlkes_mallows == pytest.approx(expected, abs=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -40,4 +48,6 @@ def test_ari_of_two_billion_samples_does_not_overflow():
         np.array([0, 2, 4]), np.array([0, 1, 0, 1]), data, sizes, sizes, sizes - 1, sizes - 1
     )
     # For two halves, ARI is (2 agreement - 1)^2 up to O(1 / n).
-    assert ari(table) == pytest.approx((1 - 2 / half) ** 2, rel=1e-12)
+    assert ari(Counts(table)) == pytest.approx((1 - 2 / half) ** 2, rel=1e-12)
+    # Precision and recall on pairs are equal here: one half of all pairs is in one class.
+    assert fowlkes_mallows(Counts(table)) == pytest.approx(1 - 2 / half, rel=1e-9)

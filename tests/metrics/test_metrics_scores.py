@@ -43,7 +43,9 @@ def test_scores_are_frozen_and_go_to_json():
         scores.acc = 1.0
     record = json.loads(json.dumps(scores.to_dict(), allow_nan=False))
     assert ClusterStatistics(**record.pop("clusters")) == scores.clusters
-    assert set(record) == {"n", "n_classes", "n_clusters", *METRICS}
+    assert record.pop("bands") == scores.bands.to_dict()
+    counts = {"n", "n_classes", "n_clusters", "n_unassigned", "n_unlabelled"}
+    assert set(record) == {*counts, "average", *METRICS}
 
 
 def test_the_package_exports_score():

@@ -12,13 +12,16 @@ from clusterbench.metrics.validate import check_labels
         ([], r"predictions is empty; give at least one label"),
         ([[0, 1], [1, 0]], r"predictions has shape \(2, 2\); give a 1-D array"),
         (3, r"predictions has shape \(\)"),
-        ([0, -1, 2], r"predictions has label -1 at position 1; labels start at 0"),
+        (
+            [0, -2, 2],
+            r"predictions has label -2 at position 1; labels start at 0, and -1 means not",
+        ),
         ([0.0, 1.5], r"predictions has 1.5 at position 1; give whole numbers"),
         ([0.0, float("nan")], r"predictions has nan at position 1"),
         ([float("inf"), 0.0], r"predictions has inf at position 0"),
-        ([True, False], r"predictions has dtype bool; give whole numbers"),
-        (["a", "b"], r"predictions has dtype <U1"),
-        ([0, None], r"predictions has dtype object"),
+        ([True, False], r"predictions has dtype bool; give whole numbers or strings"),
+        ([0, None], r"predictions has dtype object; .* use .astype\(str\)"),
+        (np.array(["a", 1], object), r"predictions has dtype object"),
         ([[0], [1, 2]], r"predictions cannot be read as an array"),
         ([0j, 1j], r"predictions has dtype complex128"),
     ],
@@ -58,15 +61,47 @@ def test_whole_floats_and_tensors_are_accepted():
 
 def test_far_apart_labels_are_renumbered_in_order():
     labels = check_labels([10**15, 5, 10**15, 2**62], "targets")
-    assert labels.tolist() == [1, 0, 1, 2]
-    assert labels.dtype == np.int32
+    assert labels.values.tolist() == [1, 0, 1, 2]
+    assert (labels.highest, labels.some_missing, labels.renumbered) == (2, False, True)
+    assert check_labels(np.array([2**64 - 1, 7], np.uint64), "targets").values.tolist() == [1, 0]
+
+
+def test_renumbering_keeps_missing_labels_missing():
+    labels = check_labels([10**15, -1, 5, -1], "predictions")
+    assert labels.values.tolist() == [1, -1, 0, -1]
+    assert (labels.highest, labels.some_missing) == (1, True)
+
+
+@pytest.mark.parametrize("dtype", ["U", "S", object, "T"])
+def test_strings_are_numbered_in_their_order_and_minus_one_is_missing(dtype):
+    words = ["b", "-1", "a", "b", "-2"]
+    if dtype is object:
+        array = np.array(words)[:]  # what .astype(str) gives
+    else:
+        array = np.array(words, np.dtypes.StringDType() if dtype == "T" else dtype)
+    labels = check_labels(array, "targets")
+    assert labels.values.tolist() == [2, -1, 1, 2, 0]
+    assert labels.renumbered
+
+
+def test_strings_score_like_the_numbers_they_stand_for():
+    words = score(["cat", "cat", "dog", "owl"], np.array(["x", "x", "y", "-1"]))
+    assert words == score([0, 0, 1, 2], [0, 0, 1, -1])
+    with pytest.raises(InputError, match="targets are strings but n_classes=3"):
+        score(["cat", "dog"], [0, 1], n_classes=3)
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.int64])
+def test_labels_that_are_fit_to_use_are_not_copied(dtype):
+    array = np.arange(5, dtype=dtype)
+    assert np.shares_memory(check_labels(array, "targets").values, array)
+
+
+def test_targets_without_a_single_class_are_refused():
+    with pytest.raises(InputError, match="every target is -1, which means no class"):
+        score([-1, -1], [0, 1])
 
 
 def test_a_label_far_above_the_number_of_samples_costs_no_memory():
-    assert check_labels([10**9, 5, 7], "targets").tolist() == [2, 0, 1]
-    assert check_labels([1000, 5, 7], "targets").tolist() == [1000, 5, 7]
-
-
-def test_labels_that_fit_are_passed_on_without_a_copy():
-    labels = np.array([3, 1, 2], np.int32)
-    assert check_labels(labels, "targets") is labels
+    assert check_labels([10**9, 5, 7], "targets").values.tolist() == [2, 0, 1]
+    assert check_labels([1000, 5, 7], "targets").values.tolist() == [1000, 5, 7]
