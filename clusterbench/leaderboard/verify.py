@@ -123,13 +123,13 @@ def _score_again(path: Path, record: ResultRecord, task: Task) -> dict[str, floa
     metrics = split_scores(task.eval_targets, predictions, task.n_classes, record.k).metrics
     for name, again in metrics.items():
         recorded = record.scores.metrics.get(name)
-        if recorded is None or abs(recorded - again) > TOLERANCE:
+        if recorded is not None and abs(recorded - again) > TOLERANCE:
             raise InputError(
                 f"{path}: {name} is recorded as {recorded}, its predictions give {again:.12g}"
             )
     for name, again in floor(task.eval_targets, record.k).items():
         recorded = record.random_floor.get(name)
-        if recorded is None or abs(recorded - again) > TOLERANCE:
+        if recorded is not None and abs(recorded - again) > TOLERANCE:
             raise InputError(
                 f"{path}: random_floor {name} is recorded as {recorded}, the task's is {again:.12g}"
             )

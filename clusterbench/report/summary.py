@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ..runs.outcome import Outcome
+    from ..runs.record import SplitScores
 
 #: Metrics of a report, in order.
 COLUMNS = ("acc", "nmi", "ami", "ari")
@@ -16,17 +17,34 @@ COLUMNS = ("acc", "nmi", "ami", "ari")
 
 @dataclass(frozen=True)
 class Figure:
-    """A metric over seeds. `std` is the sample standard deviation; None for a single seed."""
+    """A metric over seeds, its spread over seeds and its uncertainty over samples apart.
+
+    std: sample standard deviation over seeds; None for a single seed. sample_error: the mean of the
+    seeds' standard errors over samples, which that of `mean` does not exceed; None where a result
+    has none.
+    """
 
     mean: float
     std: float | None
     values: tuple[float, ...]
+    sample_error: float | None = None
 
     @classmethod
-    def of(cls, values: Sequence[float]) -> Figure:
-        """Mean and standard deviation of one value per seed."""
+    def of(cls, values: Sequence[float], errors: Sequence[float | None] = ()) -> Figure:
+        """Figure of one value per seed and, where they are known, its standard errors."""
         std = statistics.stdev(values) if len(values) > 1 else None
-        return cls(statistics.fmean(values), std, tuple(values))
+        known = [error for error in errors if error is not None]
+        sample_error = statistics.fmean(known) if known and len(known) == len(values) else None
+        return cls(statistics.fmean(values), std, tuple(values), sample_error)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form."""
+        return {
+            "mean": self.mean,
+            "std": self.std,
+            "values": list(self.values),
+            "sample_standard_error": self.sample_error,
+        }
 
 
 @dataclass(frozen=True)
@@ -56,10 +74,7 @@ class MethodRow:
             "n_seeds": self.n_seeds,
             "n_success": self.n_success,
             "n_failed": self.n_failed,
-            "metrics": {
-                name: {"mean": f.mean, "std": f.std, "values": list(f.values)}
-                for name, f in self.figures.items()
-            }
+            "metrics": {name: figure.to_dict() for name, figure in self.figures.items()}
             if self.complete
             else None,
         }
@@ -124,7 +139,13 @@ def _row(method: str, outcomes: list[Outcome]) -> MethodRow:
     scores = [o.record.scores for o in outcomes if o.record is not None and o.record.scores]
     figures = {}
     if len(scores) == len(outcomes):
-        figures = {name: Figure.of([s.metrics[name] for s in scores]) for name in COLUMNS}
+        figures = {
+            name: Figure.of(
+                [split.metrics[name] for split in scores],
+                [_sample_error(split, name) for split in scores],
+            )
+            for name in COLUMNS
+        }
     return MethodRow(
         method=method,
         n_seeds=len(outcomes),
@@ -132,3 +153,7 @@ def _row(method: str, outcomes: list[Outcome]) -> MethodRow:
         n_failed=sum(outcome.status == "failed" for outcome in outcomes),
         figures=figures,
     )
+
+
+def _sample_error(scores: SplitScores, metric: str) -> float | None:
+    return scores.intervals.metrics[metric].standard_error if scores.intervals else None

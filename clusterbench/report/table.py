@@ -95,6 +95,17 @@ def _legend(report: RunReport, summaries: list[TaskSummary]) -> list[Text]:
     n = len(report.seeds)
     over = f"mean ± std over {n} seeds" if n > 1 else f"seed {report.seeds[0]}"
     lines = [f"Percent on the val split, {over}; bold: best of its column."]
+    errors = [
+        figure.sample_error
+        for summary in summaries
+        for row in summary.rows
+        for figure in row.figures.values()
+        if figure.sample_error is not None
+    ]
+    if errors:
+        lines.append(
+            f"Apart from that, standard error over val images: up to {_percent(max(errors))}."
+        )
     if any(summary.floor for summary in summaries):
         lines.append("random: what a uniform random assignment scores.")
     if any(not row.complete for summary in summaries for row in summary.rows):

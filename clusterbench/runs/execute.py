@@ -29,7 +29,7 @@ from .record import (
     utc_now,
     write_result,
 )
-from .scoring import floor, split_scores
+from .scoring import INTERVALS, floor, split_scores
 from .task_features import TaskFeatures
 
 if TYPE_CHECKING:
@@ -160,7 +160,14 @@ def _scores(run: PlannedRun, assignment: Assignment) -> tuple[SplitScores, Split
     task = run.task
     try:
         return (
-            split_scores(task.eval_targets, assignment.evaluation, task.n_classes, run.k),
+            split_scores(
+                task.eval_targets,
+                assignment.evaluation,
+                task.n_classes,
+                run.k,
+                train_targets=task.train_targets,
+                intervals=INTERVALS,
+            ),
             split_scores(task.train_targets, assignment.train, task.n_classes, run.k),
         )
     except Exception as error:

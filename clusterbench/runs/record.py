@@ -50,13 +50,43 @@ class MethodRecord(StrictModel):
     params: dict[str, JsonValue]
 
 
+class BandRecord(StrictModel):
+    """Mean per-class ACC of the classes of one frequency band; null where none was scored."""
+
+    n_classes: Count
+    n: Count
+    acc: float | None
+
+
+class IntervalRecord(StrictModel):
+    """Where a score would be expected on other samples of the same number."""
+
+    low: float
+    high: float
+    standard_error: Annotated[float, Field(ge=0)]
+
+
+class IntervalsRecord(StrictModel):
+    """Intervals over samples by metric, and the settings that made them."""
+
+    n_resamples: Count
+    level: Annotated[float, Field(gt=0, lt=1)]
+    seed: Count
+    metrics: dict[str, IntervalRecord]
+
+
 class SplitScores(StrictModel):
-    """Scores of one split: named metrics and statistics of the cluster sizes."""
+    """Scores of one split: named metrics, frequency bands, statistics of the cluster sizes.
+
+    Results from before bands and intervals existed have none; training scores have no intervals.
+    """
 
     n: Count
     n_classes: Count
     n_clusters: Count
     metrics: dict[str, float]
+    bands: dict[Literal["head", "middle", "tail"], BandRecord] | None = None
+    intervals: IntervalsRecord | None = None
     clusters: dict[str, float | int]
 
 

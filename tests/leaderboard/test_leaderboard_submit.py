@@ -125,6 +125,15 @@ class TestRefused:
         edit(results[0], random_floor__acc=0.999)
         assert "random_floor acc is recorded as 0.999" in self.reason(results[0])
 
+    def test_a_result_from_before_a_metric_existed_passes(self, results: list[Path]) -> None:
+        record = read_result(results[0])
+        assert record.scores is not None
+        older = {"acc": record.scores.metrics["acc"], "ami": record.scores.metrics["ami"]}
+        edit(results[0], scores__metrics=older, random_floor={"acc": record.random_floor["acc"]})
+        assert statuses(submit([results[0]], BOARD)) == ["added"]
+        (entry,) = read_leaderboard(BOARD).entries
+        assert entry.metrics == record.scores.metrics  # as computed again from the predictions
+
     def test_a_score_within_rounding_passes(self, results: list[Path]) -> None:
         record = read_result(results[0])
         assert record.scores is not None

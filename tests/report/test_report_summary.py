@@ -22,7 +22,11 @@ def outcome(task: str, method: str, seed: int, value: float | None, state: str =
     record = None
     if state != "missing":
         metrics = dict.fromkeys(("acc", "nmi", "ami", "ari"), value)
-        scores = None if value is None else SimpleNamespace(metrics=metrics)
+        errors = dict.fromkeys(metrics, SimpleNamespace(standard_error=0.0125))
+        intervals = SimpleNamespace(metrics=errors)
+        scores = None
+        if value is not None:
+            scores = SimpleNamespace(metrics=metrics, intervals=intervals)
         floor = dict.fromkeys(("acc", "nmi", "ami", "ari"), 0.05)
         record = SimpleNamespace(scores=scores, random_floor=floor)
     return SimpleNamespace(run=run, record=record, status=state)
@@ -43,6 +47,8 @@ def test_mean_and_sample_standard_deviation_by_hand() -> None:
     assert figure.mean == pytest.approx(0.4)
     assert figure.std == pytest.approx(0.2)  # sqrt((0.04 + 0 + 0.04) / 2)
     assert Figure.of([0.3]) == Figure(0.3, None, (0.3,))
+    assert Figure.of([0.2, 0.4], [0.01, 0.03]).sample_error == pytest.approx(0.02)
+    assert Figure.of([0.2, 0.4], [0.01, None]).sample_error is None
 
 
 def test_percent() -> None:
@@ -100,6 +106,10 @@ class TestTable:
         assert self.row(lines, "alpha") == ["1/2", "failed", "–", "–", "–"]
         assert self.row(lines, "beta") == ["1/2", "missing", "–", "–", "–"]
         assert lines[-1] == "A row with a failed or missing run has no mean."
+
+    def test_the_uncertainty_over_samples_is_told_apart_from_the_seeds(self) -> None:
+        lines = self.lines([outcome("t", "a", seed, 0.5) for seed in range(2)])
+        assert "Apart from that, standard error over val images: up to 1.2." in lines
 
     def test_long_names_still_fit_eighty_columns(self) -> None:
         outcomes = [

@@ -174,7 +174,8 @@ def test_methods_see_features_k_and_seed_but_no_labels(tiny_world: SimpleNamespa
     from clusterbench_test_methods import Spy  # type: ignore[import-not-found]
 
     store = registry.load("tiny").store()
-    assert [kind for kind, _, _ in Spy.seen] == ["fit", "predict"] * 4
+    kinds = [kind for kind, _, _ in Spy.seen]  # task by task, the two seeds side by side
+    assert [sorted(kinds[:4]), sorted(kinds[4:])] == [["fit", "fit", "predict", "predict"]] * 2
     for (kind, arguments, options), outcome in zip(
         Spy.seen, [o for o in report.outcomes for _ in range(2)], strict=True
     ):
@@ -320,3 +321,19 @@ def test_warnings_of_a_method_are_recorded(tiny_world: SimpleNamespace) -> None:
 def test_k_may_differ_from_the_number_of_classes(tiny_world: SimpleNamespace) -> None:
     record = tiny_world.run(k=7, seeds=1).outcomes[0].record
     assert (record.k, record.scores.n_clusters, record.scores.n_classes) == (7, 7, 4)
+
+
+def test_a_result_holds_bands_of_the_training_frequencies_and_intervals_over_samples(
+    tiny_world: SimpleNamespace,
+) -> None:
+    report = tiny_world.run(seeds=1)
+    scores = {o.run.task.name: o.record.scores for o in report.outcomes}
+    train = {o.run.task.name: o.record.train_scores for o in report.outcomes}
+    assert scores["ratio-1"].bands["middle"].n_classes == 4  # equal training frequencies
+    assert scores["ratio-4"].bands["head"].n_classes >= 1
+    assert scores["ratio-4"].bands["tail"].n_classes >= 1
+    for split in scores.values():
+        assert set(split.intervals.metrics) == set(split.metrics)
+        for name, interval in split.intervals.metrics.items():
+            assert interval.low <= split.metrics[name] <= interval.high
+    assert all(split.intervals is None for split in train.values())

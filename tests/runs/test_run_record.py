@@ -23,6 +23,17 @@ def fields(**changes: Any) -> dict[str, Any]:
         "n_classes": 2,
         "n_clusters": 2,
         "metrics": {"acc": 0.75, "ami": 0.1},
+        "bands": {
+            "head": {"n_classes": 1, "n": 3, "acc": 1.0},
+            "middle": {"n_classes": 0, "n": 0, "acc": None},
+            "tail": {"n_classes": 1, "n": 1, "acc": 0.0},
+        },
+        "intervals": {
+            "n_resamples": 400,
+            "level": 0.95,
+            "seed": 0,
+            "metrics": {"acc": {"low": 0.5, "high": 1.0, "standard_error": 0.2}},
+        },
         "clusters": {"largest": 3, "gini": 0.25},
     }
     content = {
@@ -88,6 +99,16 @@ def test_a_record_survives_the_round_trip(tmp_path: Path, changes: dict[str, Any
     write_result(tmp_path / "again.json", record)
     assert read_result(tmp_path / "again.json") == record
     assert json.loads((tmp_path / "again.json").read_text()) == fields(**changes)
+
+
+def test_a_record_from_before_bands_and_intervals_is_still_read(tmp_path: Path) -> None:
+    content = fields()
+    for split in ("scores", "train_scores"):
+        content[split] = {
+            key: value for key, value in content[split].items() if key not in ("bands", "intervals")
+        }
+    scores = read_result(write(tmp_path / "r.json", content)).scores
+    assert scores is not None and scores.bands is None and scores.intervals is None
 
 
 @pytest.mark.parametrize(
