@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .errors import InputError as InputError
     from .features.store import FeatureStore as FeatureStore
     from .metrics import Scores as Scores
+    from .metrics import compare as compare
     from .metrics import score as score
     from .runs import run as run
 
@@ -28,6 +29,7 @@ _EXPORTS = {
     "FeatureStore": "clusterbench.features.store",
     "InputError": "clusterbench.errors",
     "Scores": "clusterbench.metrics",
+    "compare": "clusterbench.metrics",
     "run": "clusterbench.runs",
     "score": "clusterbench.metrics",
 }
@@ -38,6 +40,7 @@ __all__ = [
     "InputError",
     "Scores",
     "__version__",
+    "compare",
     "methods",
     "run",
     "score",

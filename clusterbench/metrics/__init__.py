@@ -11,21 +11,29 @@ reach that know nothing, `intervals`, `seeds` and `paired` how far scores and di
 
 from .chance import RandomFloor, chance_levels, random_floor
 from .clusters import ClusterStatistics
+from .hierarchy import HierarchyScores, score_hierarchy
 from .intervals import Interval, Resampling, SampleIntervals
+from .label_sets import LabelSetScores, score_label_sets
 from .paired import Comparison, compare
 from .per_class import FrequencyBands
+from .ranked import RankedScores, score_ranked
 from .scores import Scores, score
 from .seeds import SeedScores, score_seeds
-from .table import METRICS, Metric
+from .table import FURTHER_METRICS, METRICS, FurtherMetric, Metric
 
 __all__ = [
+    "FURTHER_METRICS",
     "METRICS",
     "ClusterStatistics",
     "Comparison",
     "FrequencyBands",
+    "FurtherMetric",
+    "HierarchyScores",
     "Interval",
+    "LabelSetScores",
     "Metric",
     "RandomFloor",
+    "RankedScores",
     "Resampling",
     "SampleIntervals",
     "Scores",
@@ -34,5 +42,8 @@ __all__ = [
     "compare",
     "random_floor",
     "score",
+    "score_hierarchy",
+    "score_label_sets",
+    "score_ranked",
     "score_seeds",
 ]

@@ -39,7 +39,8 @@ def ami(counts: Counts, average: Average = "arithmetic") -> float:
     if min(counts.n_groups) == 1 or max(counts.n_groups) == counts.n:
         return 0.0
     expected = counts.expected_mutual_information
-    return (counts.mutual_information - expected) / (mean_entropy(counts, average) - expected)
+    found = (counts.mutual_information - expected) / (mean_entropy(counts, average) - expected)
+    return min(1.0, found)
 
 
 def homogeneity(counts: Counts) -> float:

@@ -59,12 +59,15 @@ def balanced_acc(counts: Counts) -> float:
 def frequency_bands(counts: Counts, frequencies: np.ndarray | None = None) -> FrequencyBands:
     """`balanced_acc` within the three frequency bands.
 
-    frequencies: (n_classes,) integers, how often each class occurs where the method was fitted
-    (usually in the training rows); by default the class sizes of the scored samples. Classes of
-    frequency 0 and without samples take no part.
+    frequencies: (n_classes or more,) integers, how often each class occurs where the method was
+    fitted (usually in the training rows); by default the class sizes of the scored samples. Classes
+    without scored samples count in the ranks; those of frequency 0 without samples do not.
     """
     shares, sizes = class_acc(counts), counts.table.row_sums
     known = sizes if frequencies is None else np.asarray(frequencies)
+    unseen = len(known) - len(sizes)
+    shares = np.pad(shares, (0, unseen), constant_values=np.nan)
+    sizes = np.pad(sizes, (0, unseen))
     takes_part = np.flatnonzero((known > 0) | (sizes > 0))
     shares, sizes, known = shares[takes_part], sizes[takes_part], known[takes_part]
     rank = _mid_rank(known)

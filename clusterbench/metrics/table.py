@@ -1,10 +1,15 @@
-"""The metrics there are: name, label, range and direction, for scoring, reports and boards."""
+"""The metrics there are: name, label, range, direction, chance level and what they need.
+
+`METRICS` need a class and a cluster per sample; every scoring gives them. `FURTHER_METRICS` need
+more: several clusters per sample, a class tree, or several labels per sample.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Literal
 
 from .acc import acc, acc_many_to_one
 from .chance_formulas import (
@@ -14,10 +19,13 @@ from .chance_formulas import (
     nmi_by_chance,
 )
 from .counts import Counts
+from .hierarchy import HierarchyScores
 from .information import Average, ami, check_average, completeness, homogeneity, nmi, v_measure
+from .label_sets import LabelSetScores
 from .pairs import ari, fowlkes_mallows
 from .per_class import balanced_acc
 from .purity import purity
+from .ranked import RankedScores
 
 Formula = Callable[[Counts], float]
 
@@ -60,6 +68,73 @@ METRICS: dict[str, Metric] = {
             True,
             fowlkes_mallows_by_chance,
             fowlkes_mallows,
+        ),
+    )
+}
+
+
+@dataclass(frozen=True)
+class FurtherMetric:
+    """A score that takes more than a class and a cluster per sample; the field of `source`."""
+
+    name: str
+    label: str
+    low: float
+    high: float | None  # None: the height of the class tree
+    higher_is_better: bool
+    needs: Literal["ranked clusters", "class tree", "label sets"]
+    source: type[RankedScores | HierarchyScores | LabelSetScores]
+    by_rank: bool = False  # a tuple, entry r - 1 for the r-th (or the first r) clusters
+    chance: str | None = None  # the field with its chance level
+
+
+FURTHER_METRICS: dict[str, FurtherMetric] = {
+    metric.name: metric
+    for metric in (
+        FurtherMetric(
+            "top_n_acc",
+            "top-n ACC",
+            0.0,
+            1.0,
+            True,
+            "ranked clusters",
+            RankedScores,
+            by_rank=True,
+            chance="top_n_chance",
+        ),
+        FurtherMetric("lca_acc", "LCA ACC", 0.0, 1.0, True, "class tree", HierarchyScores),
+        FurtherMetric(
+            "semantic_acc", "semantic ACC", 0.0, 1.0, True, "class tree", HierarchyScores
+        ),
+        FurtherMetric(
+            "mistake_height", "mistake height", 0.0, None, False, "class tree", HierarchyScores
+        ),
+        FurtherMetric(
+            "any_label_acc", "any-label ACC", 0.0, 1.0, True, "label sets", LabelSetScores
+        ),
+        FurtherMetric(
+            "hits",
+            "hits of the r-th cluster",
+            0.0,
+            1.0,
+            True,
+            "label sets",
+            LabelSetScores,
+            by_rank=True,
+            chance="chance",
+        ),
+        FurtherMetric(
+            "any_hit",
+            "any-label top-n ACC",
+            0.0,
+            1.0,
+            True,
+            "label sets",
+            LabelSetScores,
+            by_rank=True,
+        ),
+        FurtherMetric(
+            "coverage", "label coverage", 0.0, 1.0, True, "label sets", LabelSetScores, by_rank=True
         ),
     )
 }

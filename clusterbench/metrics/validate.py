@@ -13,13 +13,16 @@ from ..errors import InputError
 #: A sample without a class or without a cluster; as text in string labels.
 MISSING = -1
 
+#: Numbers below it index arrays as they are, however few samples there are.
+_SMALL = 1 << 17
+
 
 @dataclass(frozen=True, eq=False)
 class Labels:
     """Checked labels.
 
     values: (n,) int32 or int64, >= -1, C-contiguous; -1 is missing. highest: the largest value, -1
-    if all are missing; it is at most about 4 n. renumbered: whether values are positions among the
+    if all are missing; it is below 4 n or 2**17. renumbered: whether values are positions among the
     sorted labels instead of the labels given.
     """
 
@@ -30,7 +33,7 @@ class Labels:
 
 
 def check_labels(values: Any, name: str, *, limit: int | None = None, option: str = "") -> Labels:
-    """Labels fit to index an array of about n entries.
+    """Labels fit to index an array of about n entries (or 2**17).
 
     values: 1-D array or list of whole numbers >= -1 (floats are accepted if all are whole) or of
     strings; -1, or "-1", is missing. Labels need not be contiguous: where the largest is far
@@ -64,7 +67,7 @@ def check_labels(values: Any, name: str, *, limit: int | None = None, option: st
             f"{name} has label {largest} at position {int(array.argmax())} but {option}={limit}; "
             f"labels must be 0 to {limit - 1}"
         )
-    if largest < min(4 * array.size + 1024, 2**31 - 1):
+    if largest < min(max(4 * array.size, _SMALL), 2**31 - 1):
         return _labels(array, renumbered=False)
     found, array = np.unique(array, return_inverse=True)
     return _labels(array - 1 if found[0] == MISSING else array, renumbered=True)
@@ -90,7 +93,7 @@ def check_same_length(targets: np.ndarray, predictions: np.ndarray, what: str = 
 
 
 def check_frequencies(frequencies: Any, classes: Labels) -> np.ndarray | None:
-    """Class frequencies as (highest class + 1 or more,) int64 cut to the classes; None for None."""
+    """Class frequencies as (highest class + 1 or more,) int64; None for None."""
     if frequencies is None:
         return None
     name = "class_frequencies"
@@ -107,7 +110,7 @@ def check_frequencies(frequencies: Any, classes: Labels) -> np.ndarray | None:
             f"{name} has {len(array)} counts but targets has label {classes.highest}; "
             "give one count per class"
         )
-    return array[: classes.highest + 1].astype(np.int64)
+    return array.astype(np.int64)
 
 
 def check_count(value: Any, option: str, *, least: int = 1) -> int:

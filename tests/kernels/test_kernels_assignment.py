@@ -136,3 +136,22 @@ def test_paired_counts_look_up_one_entry_a_row(dense, data):
     columns = np.array(data.draw(st.lists(choice, min_size=n_rows, max_size=n_rows)))
     expected = [dense[row, c] if c >= 0 else 0 for row, c in enumerate(columns)]
     assert paired_counts(table_of(dense), columns).tolist() == expected
+
+
+def test_as_heavy_as_scipy_on_four_thousand_tables():
+    """Sizes 1 to 40 a side, all kinds in turn; the property tests shrink, this one insists."""
+    rng = np.random.default_rng(3)
+    for number in range(4000):
+        shape = tuple(rng.integers(1, 41, size=2))
+        kind = number % 5
+        dense = rng.integers(0, 50, size=shape)
+        if kind == 1:  # ties everywhere
+            dense = rng.integers(0, 3, size=shape)
+        elif kind == 2:  # sparse, heavy-tailed
+            dense = np.where(rng.random(shape) < 0.2, (rng.pareto(1.0, shape) * 3).astype(int), 0)
+        elif kind == 3:  # one row and one column take most
+            dense[rng.integers(shape[0])] += 500
+            dense[:, rng.integers(shape[1])] += 400
+        elif kind == 4:  # a few samples at most, empty rows and columns
+            dense = (rng.random(shape) < 1.5 / max(shape)).astype(np.int64)
+        check(table_of(dense), dense)

@@ -63,9 +63,18 @@ def test_bands_by_hand():
 
 
 def test_frequencies_of_the_training_rows_decide_the_bands():
-    scores = score([0, 0, 1, 1, 2, 2], [0, 0, 1, 1, 3, 4], class_frequencies=[1, 100, 10, 5000])
-    assert scores.bands.head.n_classes == 1  # class 3 is the most frequent, but has no samples
-    assert (scores.bands.head.acc, scores.bands.middle.acc, scores.bands.tail.acc) == (1, 0.5, 1)
+    bands = score([0, 0, 1, 1, 2, 2], [0, 0, 1, 1, 3, 4], class_frequencies=[1, 100, 10]).bands
+    assert (bands.head.acc, bands.middle.acc, bands.tail.acc) == (1.0, 0.5, 1.0)
+    assert (bands.head.n, bands.middle.n, bands.tail.n) == (2, 2, 2)
+
+
+def test_classes_that_were_only_trained_on_count_in_the_ranks():
+    """Class 3 is by far the most frequent, without scored samples: class 1 is no head then."""
+    frequencies = [1, 100, 10, 5000]
+    bands = score([0, 0, 1, 1, 2, 2], [0, 0, 1, 1, 3, 4], class_frequencies=frequencies).bands
+    assert (bands.head.n_classes, bands.head.acc) == (0, None)
+    assert (bands.middle.n_classes, bands.middle.acc) == (2, 0.75)
+    assert (bands.tail.n_classes, bands.tail.acc) == (1, 1.0)
 
 
 def test_classes_of_equal_frequency_share_a_band():

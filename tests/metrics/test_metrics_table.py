@@ -3,7 +3,7 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-from clusterbench.metrics import METRICS, RandomFloor, Scores, score
+from clusterbench.metrics import FURTHER_METRICS, METRICS, RandomFloor, Scores, score
 
 
 def test_every_metric_is_a_field_of_the_scores_and_of_the_floor():
@@ -26,3 +26,11 @@ def test_values_stay_in_the_declared_range(name):
     for n_clusters in (1, 2, 7, 40):
         value = getattr(score(rng.integers(7, size=40), rng.integers(n_clusters, size=40)), name)
         assert METRICS[name].low <= value <= METRICS[name].high
+
+
+@pytest.mark.parametrize("metric", FURTHER_METRICS.values(), ids=FURTHER_METRICS)
+def test_further_metrics_and_their_chance_levels_are_fields(metric):
+    names = {field.name for field in fields(metric.source)}
+    assert metric.name in names
+    assert metric.chance is None or metric.chance in names
+    assert metric.name not in METRICS
