@@ -15,6 +15,7 @@ import typer
 
 from .. import __version__
 from ..errors import ClusterbenchError
+from .compare import compare
 from .declare import ENVIRONMENT_NOTE
 from .extract import extract
 from .leaderboard import leaderboard
@@ -63,7 +64,8 @@ def _root(
 
 app.command("run", epilog=ENVIRONMENT_NOTE)(run)
 app.command("extract", short_help="Extract the features of a folder of images.")(extract)
-app.command("score")(score)
+app.command("score", epilog=ENVIRONMENT_NOTE)(score)
+app.command("compare", epilog=ENVIRONMENT_NOTE)(compare)
 app.command("submit")(submit)
 app.command("leaderboard")(leaderboard)
 app.command("list")(list_names)

@@ -1,13 +1,11 @@
-"""Given results and label files: what `submit`, `leaderboard`, `score` and `list` answer."""
+"""Given results: what `submit`, `leaderboard` and `list` answer."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 
 Cli = Callable[..., tuple[int, str, str]]
@@ -63,56 +61,6 @@ def test_a_benchmark_that_is_not_on_the_board(tiny_world: SimpleNamespace, cli: 
     cli("submit", "results")
     code, _, err = cli("leaderboard", "-b", "tiny")
     assert code == 2 and "known: tiny-imbalance" in err
-
-
-class TestScore:
-    def test_by_hand(self, cli: Cli) -> None:
-        np.save("t.npy", [0, 0, 1, 1])
-        np.savez("p.npz", predictions=[1, 1, 0, 1], other=[0])
-        code, out, _ = cli("score", "t.npy", "p.npz", "--json")
-        scores = json.loads(out)
-        assert code == 0
-        assert (scores["n"], scores["acc"]) == (4, 0.75)
-        assert scores["clusters"]["largest"] == 3
-        code, out, _ = cli("score", "t.npy", "p.npz")
-        assert out.splitlines()[:2] == [
-            "4 samples, 2 classes, 2 clusters",
-            "ACC              0.7500",
-        ]
-
-    def test_an_archive_with_one_array_needs_no_name(self, cli: Cli) -> None:
-        np.savez("t.npz", whatever=[0, 1])
-        np.savez("p.npz", labels=[0, 1])
-        assert json.loads(cli("score", "t.npz", "p.npz", "--json")[1])["acc"] == 1
-
-    def test_predictions_of_a_run(self, tiny_world: SimpleNamespace, cli: Cli) -> None:
-        outcome = tiny_world.run(seeds=1).outcomes[0]
-        np.save("t.npy", outcome.run.task.eval_targets)
-        scores = json.loads(cli("score", "t.npy", str(outcome.run.predictions_path), "--json")[1])
-        assert scores["ami"] == outcome.record.scores.metrics["ami"]
-
-    @pytest.mark.parametrize(
-        ("name", "message"),
-        [
-            ("nowhere.npy", "no such file"),
-            ("text.npy", "not a readable .npy or .npz file"),
-            ("empty.npy", "not a readable .npy or .npz file"),
-            ("two.npz", "holds a, b; wanted one named 'predictions'"),
-            ("short.npy", "error: "),
-            ("nan.npy", "error: "),
-            ("pickle.npy", "not a readable .npy or .npz file"),
-        ],
-    )
-    def test_unusable_files(self, cli: Cli, name: str, message: str) -> None:
-        np.save("t.npy", [0, 1])
-        Path("text.npy").write_text("hello")
-        Path("empty.npy").touch()
-        np.savez("two.npz", a=[0], b=[0])
-        np.save("short.npy", [0])
-        np.save("nan.npy", [0.0, np.nan])
-        np.save("pickle.npy", np.array([{}, {}]), allow_pickle=True)
-        code, out, err = cli("score", "t.npy", name)
-        assert (code, out) == (2, "") and message in err and err.count("\n") == 1
 
 
 class TestList:

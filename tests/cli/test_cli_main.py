@@ -31,7 +31,7 @@ def test_help_names_every_verb(
 ) -> None:
     assert call(monkeypatch, *words) == 0
     out = capsys.readouterr().out
-    for verb in ("run", "extract", "score", "submit", "leaderboard", "list"):
+    for verb in ("run", "extract", "score", "compare", "submit", "leaderboard", "list"):
         assert f"  {verb} " in out
     assert "..." not in out.partition("Commands:")[2]  # no description is cut
 
@@ -41,7 +41,9 @@ def test_version(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
     assert capsys.readouterr().out == f"clusterbench {clusterbench.__version__}\n"
 
 
-@pytest.mark.parametrize("verb", ["run", "extract", "score", "submit", "leaderboard", "list"])
+@pytest.mark.parametrize(
+    "verb", ["run", "extract", "score", "compare", "submit", "leaderboard", "list"]
+)
 def test_help_of_a_verb_fits_eighty_columns(
     verb: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,0 +1,95 @@
+"""`clusterbench compare`: two predictions of the same samples, and whether they differ."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..errors import InputError
+from .declare import json_option, option
+from .label_input import PREDICTION_COLUMN, TARGET_COLUMN, read_pair
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def compare(
+    a: Annotated[Path, typer.Argument(metavar="A", help="A result, or a file of clusters.")],
+    b: Annotated[Path, typer.Argument(metavar="B", help="Another one of the same samples.")],
+    targets: Annotated[
+        Path | None,
+        option("--targets", metavar="FILE", help="True classes, if A and B are no results."),
+    ] = None,
+    target_column: Annotated[
+        str | None, option(TARGET_COLUMN, metavar="NAME", help="Array, column or key of targets.")
+    ] = None,
+    prediction_column: Annotated[
+        str | None, option(PREDICTION_COLUMN, metavar="NAME", help="The same of A and B.")
+    ] = None,
+    resamples: Annotated[
+        int, option("--resamples", metavar="N", help="Resamples for the intervals.")
+    ] = 1000,
+    level: Annotated[
+        float, option("--level", metavar="SHARE", help="Level of the intervals.")
+    ] = 0.95,
+    seed: Annotated[int, option("--seed", metavar="N", help="Seed of the resamples.")] = 0,
+    average: Annotated[
+        str,
+        option("--average", metavar="NAME", help="In NMI, AMI: arithmetic, geometric, min, max."),
+    ] = "arithmetic",
+    json_output: Annotated[bool, json_option()] = False,
+) -> None:
+    """Compare two predictions of the same samples.
+
+    A and B are two result files of `clusterbench run` on the same task, whose classes are found
+    again in the benchmark; or two files of clusters as for `clusterbench score`, with --targets.
+    Shown are both scores, B - A with its interval over samples (the same samples for both), and
+    McNemar's exact test for the accuracies.
+    """
+    from ..metrics import Resampling
+    from ..metrics import compare as compute
+    from ..report.scores import comparison_text
+
+    resampling = Resampling(resamples, level, seed)
+    if targets is None:
+        true, first, second = _from_results(a, b)
+    else:
+        labels, found = read_pair(
+            targets, [a, b], target_column=target_column, prediction_column=prediction_column
+        )
+        for file in found:
+            if file.values.ndim != 1:
+                raise InputError(
+                    f"{file.path}: {file.values.shape[1]} clusters per sample; wanted one"
+                )
+        true, first, second = labels.values, found[0].values, found[1].values
+    comparison = compute(true, first, second, average=average, resampling=resampling)
+    if json_output:
+        import json
+
+        document: dict[str, Any] = {"a": a.as_posix(), "b": b.as_posix(), **comparison.to_dict()}
+        typer.echo(json.dumps(document, indent=2, allow_nan=False))
+        return
+    typer.echo("\n".join([f"A: {a}", f"B: {b}", *comparison_text(comparison)]))
+
+
+def _from_results(a: Path, b: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Targets of the task that both results are of, and both predictions."""
+    from ..runs.evidence import EvidenceReader
+
+    reader = EvidenceReader()
+    for path in (a, b):
+        if path.suffix != ".json":
+            raise InputError(
+                f"{path}: not a result file of `clusterbench run` (.json); "
+                "give --targets FILE with the true classes to compare files of clusters"
+            )
+    first, second = reader.read(a), reader.read(b)
+    if first.task.manifest_hash != second.task.manifest_hash:
+        raise InputError(
+            f"{a} is of task {first.task.full_name}, {b} of {second.task.full_name}; "
+            "compare two results of one task"
+        )
+    return first.task.eval_targets, first.predictions, second.predictions
