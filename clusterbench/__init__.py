@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .errors import ClusterbenchError as ClusterbenchError
     from .errors import InputError as InputError
     from .features.store import FeatureStore as FeatureStore
+    from .metrics import Resampling as Resampling
     from .metrics import Scores as Scores
     from .metrics import compare as compare
     from .metrics import score as score
@@ -28,6 +29,7 @@ _EXPORTS = {
     "ClusterbenchError": "clusterbench.errors",
     "FeatureStore": "clusterbench.features.store",
     "InputError": "clusterbench.errors",
+    "Resampling": "clusterbench.metrics",
     "Scores": "clusterbench.metrics",
     "compare": "clusterbench.metrics",
     "run": "clusterbench.runs",
@@ -38,6 +40,7 @@ __all__ = [
     "ClusterbenchError",
     "FeatureStore",
     "InputError",
+    "Resampling",
     "Scores",
     "__version__",
     "compare",

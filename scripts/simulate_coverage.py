@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import argparse
 import functools
-import os
 from concurrent.futures import ProcessPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
 
+from clusterbench.cores import n_cores
 from clusterbench.kernels.contingency import contingency, reweighted
 from clusterbench.metrics import METRICS, Resampling
 from clusterbench.metrics.counts import Counts
@@ -99,7 +99,7 @@ def main() -> None:
         f"| samples / classes / right | interval | {' | '.join(METRICS[n].label for n in NAMES)} |"
     )
     print(f"|---|---|{'--:|' * len(NAMES)}")
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
+    with ProcessPoolExecutor(n_cores()) as pool:
         for population in POPULATIONS:
             rng = np.random.default_rng(0)
             expected = np.mean([values(population.draw(rng)) for _ in range(options.draws)], axis=0)

@@ -10,6 +10,7 @@ import typer
 from ..errors import InputError
 from .declare import json_option, option
 from .label_input import PREDICTION_COLUMN, TARGET_COLUMN, read_pair
+from .resampling import resampling_line
 
 if TYPE_CHECKING:
     import numpy as np
@@ -65,7 +66,10 @@ def compare(
                     f"{file.path}: {file.values.shape[1]} clusters per sample; wanted one"
                 )
         true, first, second = labels.values, found[0].values, found[1].values
-    comparison = compute(true, first, second, average=average, resampling=resampling)
+    with resampling_line() as progress:
+        comparison = compute(
+            true, first, second, average=average, resampling=resampling, progress=progress
+        )
     if json_output:
         import json
 

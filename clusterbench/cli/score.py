@@ -10,6 +10,7 @@ import typer
 from ..errors import InputError
 from .declare import json_option, option
 from .label_input import PREDICTION_COLUMN, TARGET_COLUMN, class_nodes, read_pair, train_frequencies
+from .resampling import resampling_line
 
 if TYPE_CHECKING:
     import numpy as np
@@ -71,6 +72,10 @@ def score(
         Path | None,
         option("--class-names", metavar="FILE", help="Tree nodes of class 0, 1 ..., one a line."),
     ] = None,
+    per_class: Annotated[
+        Path | None,
+        option("--per-class", metavar="FILE", help="Write ACC class by class to a CSV file."),
+    ] = None,
     label_sets: Annotated[
         bool, option("--label-sets", help="TARGETS holds lists: several labels per sample.")
     ] = False,
@@ -98,7 +103,7 @@ def score(
         label_sets=label_sets,
         tree=tree is not None,
         class_names=class_names is not None,
-        single=chance or train_targets is not None,
+        single=chance or train_targets is not None or per_class is not None,
         sampled=intervals != 0,
     )
     resampling = Resampling(intervals, level, seed) if intervals else None
@@ -113,6 +118,8 @@ def score(
         document, lines = _single(
             true, found[0], average, resampling, frequencies, seed if chance else None
         )
+        if per_class is not None:
+            _write_classes(true, found[0], per_class)
         if tree is not None:
             more, text = _on_tree(true, found[0], tree, class_names)
             document["hierarchy"] = more
@@ -146,11 +153,11 @@ def _refuse_combinations(
     if several and (ranked or label_sets or tree or single):
         raise InputError(
             "several files of predictions are scored as seeds, with one cluster per sample and "
-            "without --tree, --label-sets, --chance and --train-targets; give one file"
+            "without --tree, --label-sets, --chance, --train-targets and --per-class; give one file"
         )
     if label_sets and (tree or single or sampled):
         raise InputError(
-            "--label-sets goes without --tree, --chance, --train-targets and --intervals"
+            "--label-sets goes without --tree, --chance, --train-targets, --per-class, --intervals"
         )
 
 
@@ -172,13 +179,15 @@ def _single(
 
     is_ranked = found.values.ndim == 2
     first = found.values[:, 0] if is_ranked else found.values
-    scores = compute(
-        true.values,
-        first,
-        average=average,
-        class_frequencies=frequencies,
-        intervals=resampling,
-    )
+    with resampling_line() as progress:
+        scores = compute(
+            true.values,
+            first,
+            average=average,
+            class_frequencies=frequencies,
+            intervals=resampling,
+            progress=progress,
+        )
     document = scores.to_dict()
     levels = None
     if chance_seed is not None:
@@ -192,6 +201,27 @@ def _single(
     return document, lines
 
 
+def _write_classes(true: LabelFile, found: LabelFile, path: Path) -> None:
+    import csv
+
+    from ..files import atomic_path
+    from ..metrics import score_classes
+
+    first = found.values[:, 0] if found.values.ndim == 2 else found.values
+    scores = score_classes(true.values, first)
+    columns = (scores.classes, scores.sizes, scores.acc, scores.clusters)
+    with (
+        atomic_path(path) as temporary,
+        temporary.open("w", newline="", encoding="utf-8") as handle,
+    ):
+        rows = csv.writer(handle)
+        rows.writerow(("class", "samples", "acc", "cluster"))
+        for code, size, acc, cluster in zip(*(c.tolist() for c in columns), strict=True):
+            name = true.names[code] if true.names is not None else code
+            paired = found.names[int(cluster)] if found.names and cluster != "-1" else cluster
+            rows.writerow((name, size, acc, paired))
+
+
 def _seeds(
     true: LabelFile,
     found: list[LabelFile],
@@ -202,13 +232,15 @@ def _seeds(
     from ..metrics import score_seeds
     from ..report.scores import seeds_text
 
-    scores = score_seeds(
-        true.values,
-        [file.values for file in found],
-        average=average,
-        level=level,
-        intervals=resampling,
-    )
+    with resampling_line() as progress:
+        scores = score_seeds(
+            true.values,
+            [file.values for file in found],
+            average=average,
+            level=level,
+            intervals=resampling,
+            progress=progress,
+        )
     return scores.to_dict(), seeds_text(scores)
 
 

@@ -10,7 +10,6 @@ written, and the folder becomes a store.
 from __future__ import annotations
 
 import hashlib
-import os
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -24,6 +23,7 @@ import numpy as np
 import torch
 from numpy.typing import DTypeLike
 
+from ..cores import n_cores
 from ..datasets.folder import FolderSource
 from ..errors import ClusterbenchError, InputError, StorageError
 from . import resume
@@ -140,8 +140,7 @@ def choose_device(device: str) -> torch.device:
 
 def default_workers() -> int:
     """Decoding processes: the cores this process may use, less one for the encoder, at most 16."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(0, min(16, (cores or 1) - 1))
+    return max(0, min(16, n_cores() - 1))
 
 
 class _Forward:

@@ -15,7 +15,7 @@ from .hierarchy import HierarchyScores, score_hierarchy
 from .intervals import Interval, Resampling, SampleIntervals
 from .label_sets import LabelSetScores, score_label_sets
 from .paired import Comparison, compare
-from .per_class import FrequencyBands
+from .per_class import ClassScores, FrequencyBands, score_classes
 from .ranked import RankedScores, score_ranked
 from .scores import Scores, score
 from .seeds import SeedScores, score_seeds
@@ -24,6 +24,7 @@ from .table import FURTHER_METRICS, METRICS, FurtherMetric, Metric
 __all__ = [
     "FURTHER_METRICS",
     "METRICS",
+    "ClassScores",
     "ClusterStatistics",
     "Comparison",
     "FrequencyBands",
@@ -42,6 +43,7 @@ __all__ = [
     "compare",
     "random_floor",
     "score",
+    "score_classes",
     "score_hierarchy",
     "score_label_sets",
     "score_ranked",

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
 
+from ..cores import n_cores
 from ..errors import InputError
 from .cells import Cells
 from .counts import Counts
@@ -20,6 +21,11 @@ from .validate import check_count
 #: Resamples leave out one sample in this many.
 LEFT_OUT = 10
 _SIDE_BY_SIDE = 20_000  # cells from which the kernels outweigh the Python around them
+_MEMORY = 1 << 30  # bytes that replicates side by side may take together
+_CELL_BYTES = 40  # of one replicate, for each cell and prediction
+
+#: Called now and then as (resamples done, of how many).
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -61,7 +67,10 @@ class SampleIntervals:
 
 
 def sample_intervals(
-    counts: Counts, metrics: Mapping[str, Metric], resampling: Resampling
+    counts: Counts,
+    metrics: Mapping[str, Metric],
+    resampling: Resampling,
+    progress: Progress | None = None,
 ) -> SampleIntervals:
     """For each metric an interval for its expectation on as many other samples of the same kind.
 
@@ -84,6 +93,7 @@ def sample_intervals(
         Cells.of(counts),
         lambda drawn: np.array([metric.compute(drawn[0]) for metric in metrics.values()]),
         resampling,
+        progress,
     )
     return SampleIntervals(
         n_resamples=resampling.n_resamples,
@@ -100,6 +110,7 @@ def standard_errors(
     cells: Cells,
     statistic: Callable[[tuple[Counts, ...]], np.ndarray],
     resampling: Resampling,
+    progress: Progress | None = None,
 ) -> np.ndarray:
     """(n_values,) float64: standard errors of a statistic of the counts of each prediction.
 
@@ -114,15 +125,21 @@ def standard_errors(
     def replicate(number: int) -> np.ndarray:
         return statistic(cells.subsampled(size, np.random.default_rng((resampling.seed, number))))
 
-    numbers = range(resampling.n_resamples)
-    n_threads = (os.cpu_count() or 1) if len(cells.sizes) >= _SIDE_BY_SIDE else 1
-    if n_threads == 1:
-        replicates = np.array([replicate(number) for number in numbers])
-    else:
-        with ThreadPoolExecutor(n_threads) as pool:
-            replicates = np.array(list(pool.map(replicate, numbers)))
-    errors: np.ndarray = math.sqrt(size / left_out) * replicates.std(axis=0, ddof=1)
+    total, found = resampling.n_resamples, []
+    n_threads = _threads(len(cells.sizes), len(cells.predictions))
+    with ThreadPoolExecutor(n_threads) if n_threads > 1 else nullcontext() as pool:
+        for values in (pool.map if pool else map)(replicate, range(total)):
+            found.append(values)
+            if progress is not None:
+                progress(len(found), total)
+    errors: np.ndarray = math.sqrt(size / left_out) * np.array(found).std(axis=0, ddof=1)
     return errors
+
+
+def _threads(n_cells: int, n_predictions: int) -> int:
+    if n_cells < _SIDE_BY_SIDE:
+        return 1
+    return max(1, min(n_cores(), _MEMORY // (_CELL_BYTES * n_cells * n_predictions)))
 
 
 def around(value: float, error: float, level: float, low: float, high: float) -> Interval:

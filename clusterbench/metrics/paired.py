@@ -9,7 +9,7 @@ import numpy as np
 
 from .cells import Cells
 from .counts import Counts
-from .intervals import Resampling, around, standard_errors
+from .intervals import Progress, Resampling, around, standard_errors
 from .scores import compute
 from .table import metrics_with
 from .validate import check_labels, check_same_length, check_targets
@@ -64,6 +64,7 @@ def compare(
     *,
     average: str = "arithmetic",
     resampling: Resampling | None = None,
+    progress: Progress | None = None,
 ) -> Comparison:
     """Compare two predictions of the same samples, metric by metric.
 
@@ -72,6 +73,7 @@ def compare(
     is an exact test as well (McNemar, Psychometrika 12, 1947): under the hypothesis that a and b
     are equally accurate, each sample that exactly one of them gets right is as likely one's as the
     other's. Both tests take the pairing of clusters and classes as found on these samples.
+    progress: called as `progress(done, total)` after each resample.
 
     Raises InputError as `score` does.
     """
@@ -87,7 +89,7 @@ def compare(
         first, second = (compute(counts, metrics) for counts in drawn)
         return np.array([second[name] - first[name] for name in metrics])
 
-    errors = standard_errors(cells, differences, resampling)
+    errors = standard_errors(cells, differences, resampling, progress)
     first, second = (compute(counts, metrics) for counts in cells.predictions)
     found = {}
     for (name, metric), error in zip(metrics.items(), errors, strict=True):

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from .counts import Counts
+from .counts import Counts, count
+from .validate import MISSING, check_labels, check_same_length, check_targets
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,31 @@ class FrequencyBands:
     def to_dict(self) -> dict[str, Any]:
         """Plain ints, floats and None for JSON."""
         return asdict(self)
+
+
+@dataclass(frozen=True, eq=False)
+class ClassScores:
+    """One row per class that has samples, in ascending order of the labels."""
+
+    classes: np.ndarray  # (n_rows,) the labels given
+    sizes: np.ndarray  # (n_rows,) int64: samples
+    acc: np.ndarray  # (n_rows,) float64: share of them in the paired cluster
+    clusters: np.ndarray  # (n_rows,) str: the label of that cluster; "-1" for a class without one
+
+
+def score_classes(targets: Any, predictions: Any) -> ClassScores:
+    """ACC class by class. Arguments and errors as of `clusterbench.metrics.score`."""
+    classes, clusters = check_targets(targets), check_labels(predictions, "predictions")
+    check_same_length(classes.values, clusters.values)
+    counts = count(classes, clusters)
+    rows = np.flatnonzero(counts.table.row_sums)
+    names = np.append(clusters.given.astype(np.str_), str(MISSING))  # the last is that of column -1
+    return ClassScores(
+        classes=classes.given[rows],
+        sizes=counts.table.row_sums[rows],
+        acc=class_acc(counts)[rows],
+        clusters=names[counts.pairing.columns[rows]],
+    )
 
 
 def class_acc(counts: Counts) -> np.ndarray:

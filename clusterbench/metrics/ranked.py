@@ -55,7 +55,7 @@ class Ranked:
     def first(self) -> Labels:
         """The primary clusters, as labels below `highest` + 1."""
         values = np.ascontiguousarray(self.values[:, 0])
-        return Labels(values, self.highest, bool(values.min() < 0), renumbered=False)
+        return Labels(values, self.highest, bool(values.min() < 0))
 
     def of(self, samples: np.ndarray) -> Ranked:
         """The rows of some samples, (n,) bool; without a copy if these are all."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from .clusters import ClusterStatistics, cluster_statistics
 from .counts import Counts, count
-from .intervals import Resampling, SampleIntervals, sample_intervals
+from .intervals import Progress, Resampling, SampleIntervals, sample_intervals
 from .per_class import FrequencyBands, frequency_bands
 from .table import Metric, metrics_with
 from .validate import (
@@ -64,6 +64,7 @@ def score(
     average: str = "arithmetic",
     class_frequencies: Any = None,
     intervals: Resampling | None = None,
+    progress: Progress | None = None,
 ) -> Scores:
     """Compare predicted clusters with target classes.
 
@@ -81,6 +82,7 @@ def score(
             frequency bands; left out, the class sizes of `targets` are taken.
         intervals: with `Resampling(n_resamples, level, seed)`, the scores come with intervals over
             samples (see `clusterbench.metrics.intervals`).
+        progress: called as `progress(done, total)` after each resample.
 
     Time and memory grow with n and the number of (class, cluster) pairs that occur, never with
     n_classes x n_clusters.
@@ -110,7 +112,7 @@ def score(
         average=average,
         bands=frequency_bands(counts, frequencies),
         clusters=cluster_statistics(counts.cluster_sizes, n_clusters),
-        intervals=sample_intervals(counts, metrics, intervals) if intervals else None,
+        intervals=sample_intervals(counts, metrics, intervals, progress) if intervals else None,
     )
 
 

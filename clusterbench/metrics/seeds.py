@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import InputError
 from .cells import Cells
 from .counts import Counts
-from .intervals import Interval, Resampling, around, standard_errors
+from .intervals import Interval, Progress, Resampling, around, standard_errors
 from .scores import compute
 from .table import metrics_with
 from .validate import check_labels, check_same_length, check_targets
@@ -60,11 +60,13 @@ def score_seeds(
     average: str = "arithmetic",
     level: float = 0.95,
     intervals: Resampling | None = None,
+    progress: Progress | None = None,
 ) -> SeedScores:
     """Score the predictions of two or more seeds together.
 
     targets, predictions: (n,) labels each, as for `score`. level: of the interval over seeds;
-    `intervals` brings its own and asks for intervals over samples too.
+    `intervals` brings its own and asks for intervals over samples too. progress: called as
+    `progress(done, total)` after each resample.
 
     Raises InputError as `score` does, and for fewer than two predictions.
     """
@@ -85,7 +87,7 @@ def score_seeds(
         each = [compute(counts, metrics) for counts in drawn]
         return np.array([statistics.fmean(one[name] for one in each) for name in metrics])
 
-    errors = standard_errors(cells, means, resampling) if intervals else None
+    errors = standard_errors(cells, means, resampling, progress) if intervals else None
     figures = {}
     for position, (name, metric) in enumerate(metrics.items()):
         values = tuple(one[name] for one in scored)

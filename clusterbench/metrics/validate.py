@@ -22,14 +22,24 @@ class Labels:
     """Checked labels.
 
     values: (n,) int32 or int64, >= -1, C-contiguous; -1 is missing. highest: the largest value, -1
-    if all are missing; it is below 4 n or 2**17. renumbered: whether values are positions among the
-    sorted labels instead of the labels given.
+    if all are missing; it is below 4 n or 2**17. found: where the labels given were strings or far
+    apart, they in ascending order, and values are positions in it.
     """
 
     values: np.ndarray
     highest: int
     some_missing: bool
-    renumbered: bool
+    found: np.ndarray | None = None
+
+    @property
+    def renumbered(self) -> bool:
+        """Whether values are not the labels given."""
+        return self.found is not None
+
+    @property
+    def given(self) -> np.ndarray:
+        """(highest + 1,) the label given for each value."""
+        return np.arange(self.highest + 1) if self.found is None else self.found
 
 
 def check_labels(values: Any, name: str, *, limit: int | None = None, option: str = "") -> Labels:
@@ -51,10 +61,8 @@ def check_labels(values: Any, name: str, *, limit: int | None = None, option: st
                 f"{name} are strings but {option}={limit}; with {option}, give whole numbers"
             )
         found, array = np.unique(array, return_inverse=True)
-        missing = np.flatnonzero(found == (b"-1" if found.dtype.kind == "S" else "-1"))
-        if len(missing):
-            array = np.where(array == missing[0], MISSING, array - (array > missing[0]))
-        return _labels(array, renumbered=True)
+        missing = found == (b"-1" if found.dtype.kind == "S" else "-1")
+        return _renumbered(array, found, missing)
     array = whole_numbers(array, name)
     smallest, largest = int(array.min()), int(array.max())
     if smallest < MISSING:
@@ -68,9 +76,9 @@ def check_labels(values: Any, name: str, *, limit: int | None = None, option: st
             f"labels must be 0 to {limit - 1}"
         )
     if largest < min(max(4 * array.size, _SMALL), 2**31 - 1):
-        return _labels(array, renumbered=False)
+        return _labels(array)
     found, array = np.unique(array, return_inverse=True)
-    return _labels(array - 1 if found[0] == MISSING else array, renumbered=True)
+    return _renumbered(array, found, found == MISSING)
 
 
 def check_targets(targets: Any, n_classes: int | None = None) -> Labels:
@@ -156,12 +164,14 @@ def whole_numbers(array: np.ndarray, name: str) -> np.ndarray:
     return array.astype(np.int64)
 
 
-def _labels(array: np.ndarray, *, renumbered: bool) -> Labels:
+def _renumbered(positions: np.ndarray, found: np.ndarray, missing: np.ndarray) -> Labels:
+    """positions: of each sample in `found`; missing: (n_found,) bool, the label that is none."""
+    codes = np.cumsum(~missing) - 1
+    codes[missing] = MISSING
+    return _labels(codes[positions], found[~missing])
+
+
+def _labels(array: np.ndarray, found: np.ndarray | None = None) -> Labels:
     narrow = array.dtype.itemsize < 4 or array.dtype == np.int32
     values = np.ascontiguousarray(array, dtype=np.int32 if narrow else np.int64)
-    return Labels(
-        values=values,
-        highest=int(values.max()),
-        some_missing=bool(values.min() < 0),
-        renumbered=renumbered,
-    )
+    return Labels(values, int(values.max()), bool(values.min() < 0), found)

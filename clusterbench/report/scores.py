@@ -176,7 +176,7 @@ def _n(count: int, one: str, many: str = "") -> str:
 
 
 def _figure(value: float) -> str:
-    return f"{value + 0.0:.4f}"
+    return f"{round(value, 4) + 0.0:.4f}"  # adding 0 turns -0.0 into 0.0
 
 
 def _signed(value: float) -> str:

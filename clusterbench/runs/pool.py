@@ -7,12 +7,12 @@ answer independent of the number of cores. Large data and GPUs get one fit at a 
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import TypeVar
 
+from ..cores import n_cores
 from .events import FIT_THREAD
 
 Item = TypeVar("Item")
@@ -32,13 +32,6 @@ class StoppedError(BaseException):
 def one_core_each(device: str, feature_bytes: int) -> bool:
     """Whether runs on features of this size go side by side, one core each."""
     return device == "cpu" and feature_bytes <= SMALL
-
-
-def n_cores() -> int:
-    """Cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def side_by_side(

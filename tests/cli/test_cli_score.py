@@ -134,6 +134,18 @@ def test_training_classes_decide_the_bands(cli: Cli) -> None:
     assert "numbers.npy holds numbers, t.npy holds names" in message
 
 
+def test_classes_one_by_one(cli: Cli) -> None:
+    np.save("t.npy", ["owl", "owl", "owl", "cat", "-1"])
+    Path("p.csv").write_text("cluster\nx\nx\ny\nz\nx\n")
+    answer(cli, "t.npy", "p.csv", "--per-class", "out/classes.csv")
+    with Path("out/classes.csv").open(newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    assert [row["class"] for row in rows] == ["cat", "owl"]
+    assert [row["cluster"] for row in rows] == ["z", "x"]
+    assert [int(row["samples"]) for row in rows] == [1, 3]
+    assert [float(row["acc"]) for row in rows] == pytest.approx([1, 2 / 3])
+
+
 def test_several_files_are_seeds(cli: Cli, files: None) -> None:
     other = np.where(RNG.random(300) < 0.5, TARGETS, RNG.integers(6, size=300))
     np.save("q.npy", other)

@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,9 +12,10 @@ from sklearn.metrics import (
 )
 
 from clusterbench import InputError
+from clusterbench.kernels.contingency import contingency, reweighted
 from clusterbench.metrics import score
-from clusterbench.metrics.counts import count
-from clusterbench.metrics.information import v_measure
+from clusterbench.metrics.counts import Counts, count
+from clusterbench.metrics.information import ami, completeness, homogeneity, nmi, v_measure
 from clusterbench.metrics.validate import check_labels
 
 AVERAGES = ["arithmetic", "geometric", "min", "max"]
@@ -103,3 +106,34 @@ def test_pure_clusters_are_homogeneous_to_the_last_digit():
 def test_an_unknown_average_is_refused_with_the_choices():
     with pytest.raises(InputError, match=r"average='mean'; choose arithmetic, geometric, min, max"):
         score([0, 1], [0, 1], average="mean")
+
+
+def counts_of(dense):
+    rows, columns = np.nonzero(dense)
+    table = contingency(rows, columns, *dense.shape)
+    return Counts(reweighted(table, dense[rows, columns]))
+
+
+def test_a_hundred_million_samples_keep_their_digits():
+    """Independent partitions: MI is a hair above its expectation, (R - 1)(C - 1) / 2N."""
+    n, k = 10**8, 200
+    rng = np.random.default_rng(0)
+    share = rng.dirichlet(np.full(k, 5.0), size=2)
+    counts = counts_of(rng.multinomial(n, np.outer(*share).ravel()).reshape(k, k))
+    expected = counts.expected_mutual_information
+    assert expected == pytest.approx((k - 1) ** 2 / (2 * n), rel=1e-3)
+    assert counts.mutual_information == pytest.approx(expected, rel=0.05)
+    assert abs(ami(counts)) < 1e-5
+    assert 0 < nmi(counts) < 1e-4
+
+
+@pytest.mark.parametrize("size", [1, 7, 2_500_000])
+def test_exact_independence_is_zero_without_a_sign(size):
+    """Every class is spread evenly over every cluster, up to a hundred million samples."""
+    counts = counts_of(np.full((8, 5), size))
+    values = [nmi(counts), homogeneity(counts), completeness(counts), v_measure(counts)]
+    for value in values:
+        assert value == pytest.approx(0, abs=1e-14)
+        assert math.copysign(1, value) == 1
+    assert -0.5 < ami(counts) < 0  # less than chance would give, by ever less
+    assert ami(counts) > -1 / size

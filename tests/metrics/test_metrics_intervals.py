@@ -1,6 +1,5 @@
 import json
 import math
-import os
 
 import numpy as np
 import pytest
@@ -107,8 +106,19 @@ def test_seed_decides_and_threads_do_not(monkeypatch):
     assert found(seed=1) == one
     assert found(seed=2).metrics != one.metrics
     monkeypatch.setattr(module, "_SIDE_BY_SIDE", 0)
-    monkeypatch.setattr(os, "cpu_count", lambda: 3)
+    monkeypatch.setattr(module, "n_cores", lambda: 3)
     assert found(seed=1) == one
+
+
+def test_progress_is_told_and_threads_keep_to_their_memory(monkeypatch):
+    told = []
+    score([0, 1, 1], [0, 1, 0], intervals=Resampling(5), progress=lambda *now: told.append(now))
+    assert told == [(1, 5), (2, 5), (3, 5), (4, 5), (5, 5)]
+    monkeypatch.setattr(module, "n_cores", lambda: 64)
+    assert module._threads(1000, 1) == 1
+    assert module._threads(100_000, 1) == 64
+    assert module._threads(10_000_000, 1) == 2
+    assert module._threads(10_000_000, 30) == 1
 
 
 def test_intervals_are_a_part_of_the_record():

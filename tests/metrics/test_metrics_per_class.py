@@ -10,7 +10,7 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import balanced_accuracy_score
 
 from clusterbench import InputError
-from clusterbench.metrics import score
+from clusterbench.metrics import score, score_classes
 from clusterbench.metrics.counts import count
 from clusterbench.metrics.per_class import class_acc, frequency_bands
 from clusterbench.metrics.validate import check_labels
@@ -118,3 +118,29 @@ def test_unusable_frequencies_are_named(frequencies, message):
 def test_frequencies_need_labels_to_look_up():
     with pytest.raises(InputError, match="class_frequencies needs targets that are small whole"):
         score(["a", "b"], [0, 1], class_frequencies=[1, 2])
+
+
+@settings(max_examples=50, deadline=None)
+@given(labellings())
+def test_score_classes_has_a_row_for_each_class_as_it_was_labelled(pair):
+    targets, predictions = pair
+    rows = score_classes(targets, predictions)
+    assert rows.classes.tolist() == np.unique(targets).tolist()
+    assert rows.sizes.tolist() == np.unique(targets, return_counts=True)[1].tolist()
+    for label, size, acc, cluster in zip(
+        rows.classes, rows.sizes, rows.acc, rows.clusters, strict=True
+    ):
+        inside = (targets == label) & (predictions.astype(str) == cluster)
+        assert acc == inside.sum() / size
+    paired = rows.clusters[rows.clusters != "-1"]
+    assert len(np.unique(paired)) == len(paired) > 0
+    assert (rows.acc[rows.clusters == "-1"] == 0).all()
+
+
+def test_score_classes_of_strings_and_of_a_class_without_cluster():
+    far = 2**63 + 7
+    predictions = np.array([far, far, 1, far], np.uint64)
+    rows = score_classes(["owl", "owl", "-1", "cat"], predictions)
+    assert rows.classes.tolist() == ["cat", "owl"]
+    assert rows.clusters.tolist() == ["-1", str(far)]
+    assert rows.acc.tolist() == [0.0, 1.0]
