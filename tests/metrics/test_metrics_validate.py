@@ -74,7 +74,7 @@ def test_renumbering_keeps_missing_labels_missing():
 
 @pytest.mark.parametrize("dtype", ["U", "S", object, "T"])
 def test_strings_are_numbered_in_their_order_and_minus_one_is_missing(dtype):
-    words = ["b", "-1", "a", "b", "-2"]
+    words = ["b", "-1", "a", "b", "+2"]  # "+2" < "-1" < "a" < "b"
     if dtype is object:
         array = np.array(words)[:]  # what .astype(str) gives
     else:
