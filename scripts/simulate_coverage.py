@@ -1,12 +1,13 @@
 """How often intervals over samples hold the expected score, against the ordinary bootstrap.
 
-    python scripts/simulate_coverage.py          # some minutes on two cores
+    python scripts/simulate_coverage.py --figure docs/images/coverage.svg   # 6 minutes, two cores
 
 For each population, fresh samples are drawn again and again; the expected score is the mean over
 many of them. Shown is the share of 95% intervals that hold it, per metric: those of
 `clusterbench.metrics.intervals` (subsets of nine tenths, without replacement) and two ordinary
 bootstraps (samples drawn with replacement) of the same number of resamples: the percentile
-interval, and the score plus and minus its bootstrap standard error. Prints Markdown.
+interval, and the score plus and minus its bootstrap standard error. Prints Markdown, and draws
+ACC, AMI and ARI with --figure.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 import functools
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -26,6 +28,7 @@ from clusterbench.metrics.intervals import sample_intervals
 
 NAMES = ("acc", "acc_many_to_one", "balanced_acc", "nmi", "ami", "ari", "fowlkes_mallows")
 RESAMPLES = 200
+KINDS = ("clusterbench", "bootstrap, percentile", "bootstrap, normal")
 
 
 class Population(NamedTuple):
@@ -88,12 +91,44 @@ def trial(population: Population, expected: np.ndarray, seed: int) -> np.ndarray
     )
 
 
+def draw(path: Path, shares: dict[str, np.ndarray]) -> None:
+    """A dot per population and kind of interval; shares: (3, n_metrics) by population."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "coverage", "font.size": 9})
+    from matplotlib import pyplot
+
+    shown = ("acc", "ami", "ari")
+    looks = (("o", "#1f6fb4"), ("s", "#b4b4b4"), ("^", "#e08020"))
+    figure, axes = pyplot.subplots(1, len(shown), figsize=(9, 3.4), sharey=True)
+    rows = np.arange(len(shares))
+    for axis, name in zip(axes, shown, strict=True):
+        axis.axvspan(93, 97, color="#d8ecd8", zorder=0)
+        column = NAMES.index(name)
+        for kind in (1, 2, 0):
+            marker, colour = looks[kind]
+            values = [100 * held[kind, column] for held in shares.values()]
+            axis.plot(values, rows, marker, color=colour, label=KINDS[kind], clip_on=False)
+        axis.set(title=METRICS[name].label, xlim=(0, 100), xlabel="% of 95% intervals that hold")
+        axis.grid(axis="y", color="#eeeeee")
+        axis.spines[["top", "right"]].set_visible(False)
+    axes[0].set_yticks(rows, list(shares))
+    axes[0].invert_yaxis()
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="lower center", ncols=3, frameon=False)
+    figure.tight_layout(rect=(0, 0.08, 1, 1))
+    figure.savefig(path, metadata={"Date": None})
+
+
 def main() -> None:
     """Print one table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--trials", type=int, default=400)
     parser.add_argument("--draws", type=int, default=2000, help="samples for the expected score")
+    parser.add_argument("--figure", type=Path, help="SVG or PNG to draw")
     options = parser.parse_args()
+    shares = {}
     print(f"{options.trials} trials, {RESAMPLES} resamples each; percent of 95% intervals\n")
     print(
         f"| samples / classes / right | interval | {' | '.join(METRICS[n].label for n in NAMES)} |"
@@ -107,10 +142,12 @@ def main() -> None:
             held = np.mean(list(pool.map(run, range(options.trials), chunksize=10)), axis=0)
             tail = ", long tail" if population.tail else ""
             name = f"{population.n:,} / {population.k:,} / {population.right:.0%}{tail}"
-            kinds = ("clusterbench", "bootstrap, percentile", "bootstrap, normal")
-            for kind, shares in zip(kinds, held, strict=True):
-                cells = " | ".join(f"{100 * share:.1f}" for share in shares)
+            shares[name] = held
+            for kind, row in zip(KINDS, held, strict=True):
+                cells = " | ".join(f"{100 * share:.1f}" for share in row)
                 print(f"| {name} | {kind} | {cells} |", flush=True)
+    if options.figure:
+        draw(options.figure, shares)
 
 
 if __name__ == "__main__":

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import enum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from .declare import json_option
+
+if TYPE_CHECKING:
+    from ..metrics import FurtherMetric, Metric
 
 
 class Kind(str, enum.Enum):
@@ -17,13 +20,14 @@ class Kind(str, enum.Enum):
     methods = "methods"
     encoders = "encoders"
     datasets = "datasets"
+    metrics = "metrics"
 
 
 def list_names(
     kind: Annotated[Kind, typer.Argument(help="What to list.")],
     json_output: Annotated[bool, json_option()] = False,
 ) -> None:
-    """List benchmarks, methods, encoders or datasets."""
+    """List benchmarks, methods, encoders, datasets or metrics."""
     import json
 
     listed = _LISTERS[kind]()
@@ -99,6 +103,34 @@ def _encoders() -> list[dict[str, Any]]:
     ]
 
 
+def _metrics() -> list[dict[str, Any]]:
+    from ..metrics import FURTHER_METRICS, METRICS
+
+    listed = []
+    for metric in METRICS.values():
+        chance: Any = metric.chance
+        if not isinstance(chance, float):
+            chance = "formula" if callable(chance) else "simulated"
+        about = f"{metric.label}: {_first_line(metric.compute.__doc__)}"
+        listed.append(_metric(metric, about, chance, "class and cluster"))
+    for further in FURTHER_METRICS.values():
+        about = f"{further.label}: needs {further.needs}"
+        listed.append(_metric(further, about, "formula" if further.chance else None, further.needs))
+    return listed
+
+
+def _metric(metric: Metric | FurtherMetric, about: str, chance: Any, needs: str) -> dict[str, Any]:
+    return {
+        "name": metric.name,
+        "about": about,
+        "label": metric.label,
+        "range": [metric.low, metric.high],
+        "higher_is_better": metric.higher_is_better,
+        "chance": chance,
+        "needs": needs,
+    }
+
+
 def _first_line(text: str | None) -> str:
     return (text or "").strip().partition("\n")[0]
 
@@ -108,4 +140,5 @@ _LISTERS = {
     Kind.methods: _methods,
     Kind.encoders: _encoders,
     Kind.datasets: _datasets,
+    Kind.metrics: _metrics,
 }

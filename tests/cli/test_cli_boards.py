@@ -72,6 +72,8 @@ class TestList:
             ("methods", "modulo"),
             ("datasets", "tiny"),
             ("encoders", "efficientnet-lite0"),
+            ("metrics", "ami"),
+            ("metrics", "top_n_acc"),
         ],
     )
     def test_names_with_a_line_about_each(self, cli: Cli, kind: str, name: str) -> None:
@@ -81,6 +83,16 @@ class TestList:
         assert len(line.split()) > 2
         listed = {entry["name"]: entry for entry in json.loads(cli("list", kind, "--json")[1])}
         assert listed[name]["about"]
+
+    def test_a_metric_lists_its_declaration(self, cli: Cli) -> None:
+        listed = {entry["name"]: entry for entry in json.loads(cli("list", "metrics", "--json")[1])}
+        assert listed["ari"]["range"] == [-0.5, 1.0]
+        assert [listed[name]["chance"] for name in ("ari", "nmi", "acc")] == [
+            0.0,
+            "formula",
+            "simulated",
+        ]
+        assert listed["lca_acc"]["needs"] == "class tree"
 
     def test_a_benchmark_lists_its_tasks(self, cli: Cli) -> None:
         listed = json.loads(cli("list", "benchmarks", "--json")[1])
