@@ -9,8 +9,8 @@ import typer
 
 from ..errors import InputError
 from .declare import json_option, option
-from .label_input import PREDICTION_COLUMN, TARGET_COLUMN, read_pair
-from .resampling import resampling_line
+from .label_input import PREDICTION_COLUMN, TARGET_COLUMN, naming, read_pair
+from .resampling import asked, resampling_line
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,14 +49,23 @@ def compare(
     Shown are both scores, B - A with its interval over samples (the same samples for both), and
     McNemar's exact test for the accuracies.
     """
-    from ..metrics import Resampling
     from ..metrics import compare as compute
     from ..report.scores import comparison_text
 
-    resampling = Resampling(resamples, level, seed)
+    resampling = asked(resamples, level, seed, "--resamples")
+    if resampling is None:
+        raise InputError("--resamples 0; give a whole number from 2, such as 1000")
     if targets is None:
+        if target_column is not None or prediction_column is not None:
+            raise InputError(f"{TARGET_COLUMN} and {PREDICTION_COLUMN} go with --targets")
         true, first, second = _from_results(a, b)
     else:
+        for path in (a, b):
+            if _is_result(path):
+                raise InputError(
+                    f"{path}: a result of `clusterbench run`, which knows its own classes; "
+                    "compare two results without --targets, or two files of clusters with it"
+                )
         labels, found = read_pair(
             targets, [a, b], target_column=target_column, prediction_column=prediction_column
         )
@@ -66,7 +75,8 @@ def compare(
                     f"{file.path}: {file.values.shape[1]} clusters per sample; wanted one"
                 )
         true, first, second = labels.values, found[0].values, found[1].values
-    with resampling_line() as progress:
+    names = {"targets": str(targets), "a": str(a), "b": str(b)}
+    with naming(names), resampling_line() as progress:
         comparison = compute(
             true, first, second, average=average, resampling=resampling, progress=progress
         )
@@ -77,6 +87,20 @@ def compare(
         typer.echo(json.dumps(document, indent=2, allow_nan=False))
         return
     typer.echo("\n".join([f"A: {a}", f"B: {b}", *comparison_text(comparison)]))
+
+
+def _is_result(path: Path) -> bool:
+    import json
+
+    from ..runs.record import SCHEMA
+
+    if path.suffix != ".json" or not path.is_file():
+        return False
+    try:
+        content = json.loads(path.read_bytes())
+    except ValueError:
+        return False
+    return isinstance(content, dict) and content.get("schema") == SCHEMA
 
 
 def _from_results(a: Path, b: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -11,6 +11,14 @@ if TYPE_CHECKING:
 _WIDTH = 80
 
 
+class ToldError(Exception):
+    """The user has been told what happened; all that is left is to exit with `code`."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
 def print_table(table: RenderableType) -> None:
     """Print at least 80 columns wide: a wrapped line reads better than a cut figure."""
     from rich.console import Console

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,11 +32,19 @@ def read_pair(
     unreadable files, and for files of different numbers of samples, naming both.
     """
     from ..datasets.label_alignment import align
-    from ..datasets.label_files import PREDICTION_NAMES, TARGET_NAMES, read_labels
+    from ..datasets.label_files import (
+        PREDICTION_NAMES,
+        PREDICTION_NAMES_ALONE,
+        TARGET_NAMES,
+        read_labels,
+    )
 
     true = read_labels(targets, TARGET_NAMES, target_column, sets=True, option=TARGET_COLUMN)
     if label_sets and true.offsets is None:
-        raise InputError(f"{targets}: one label per sample; --label-sets wants lists of labels")
+        formats = "" if targets.suffix in (".json", ".parquet") else " (in .json or .parquet)"
+        raise InputError(
+            f"{targets}: one label per sample; --label-sets wants lists of labels{formats}"
+        )
     if not label_sets and true.offsets is not None:
         raise InputError(
             f"{targets}: lists of labels; wanted one label per sample "
@@ -43,11 +52,23 @@ def read_pair(
         )
     found = []
     for path in predictions:
-        labels = read_labels(path, PREDICTION_NAMES, prediction_column, option=PREDICTION_COLUMN)
+        labels = read_labels(
+            path,
+            PREDICTION_NAMES,
+            prediction_column,
+            alone=PREDICTION_NAMES_ALONE,
+            option=PREDICTION_COLUMN,
+        )
+        if path.samefile(targets) and labels.column == true.column:
+            column = f"column {labels.column!r}" if labels.column else "its labels"
+            raise InputError(
+                f"{path}: {column} would be both classes and clusters; give another file, or "
+                f"choose columns with {TARGET_COLUMN} and {PREDICTION_COLUMN}"
+            )
         labels = align(true, labels)
         if labels.n != true.n:
             raise InputError(
-                f"{targets} has {true.n:,} samples, {path} has {labels.n:,}; "
+                f"samples: {true.n:,} in {targets}, {labels.n:,} in {path}; "
                 "give one prediction per target, in the same order"
             )
         found.append(labels)
@@ -57,14 +78,16 @@ def read_pair(
 def train_frequencies(path: Path, targets: LabelFile, column: str | None) -> np.ndarray:
     """(n_classes or more,) int64: how often each class of `targets` occurs in a file of targets.
 
-    Raises InputError where one file has names and the other numbers.
+    Raises InputError where one file has names and the other numbers, and for unusable numbers.
     """
     import numpy as np
 
     from ..datasets.label_files import TARGET_NAMES, read_labels
-    from ..metrics.validate import check_labels
+    from ..metrics.validate import check_targets
 
     train = read_labels(path, TARGET_NAMES, column, option=TARGET_COLUMN)
+    if train.values.ndim != 1:
+        raise InputError(f"{path}: several labels per sample; wanted one")
     if (train.names is None) != (targets.names is None):
         kinds = ["numbers" if file.names is None else "names" for file in (train, targets)]
         raise InputError(
@@ -77,11 +100,28 @@ def train_frequencies(path: Path, targets: LabelFile, column: str | None) -> np.
             known.setdefault(name, len(known))
         codes = np.array([known[name] for name in train.names] + [-1])  # -1 stays -1
         values = codes[values]
-    labels = check_labels(values, str(path))
-    if labels.renumbered:
-        raise InputError(f"{path}: class numbers up to {int(np.max(values))}; number them from 0")
-    n_classes = max(labels.highest, int(np.max(targets.values))) + 1
-    return np.bincount(labels.values[labels.values >= 0], minlength=n_classes)
+    found = []
+    for file, labels in ((path, values), (targets.path, targets.values)):
+        with naming({"targets": str(file)}):
+            found.append(check_targets(labels))
+        if found[-1].renumbered:
+            raise InputError(f"{file}: class numbers are far apart; number the classes from 0")
+    in_train = found[0].values[found[0].values >= 0]
+    return np.bincount(in_train, minlength=found[1].highest + 1)
+
+
+@contextmanager
+def naming(words: Mapping[str, str]) -> Iterator[None]:
+    """Errors inside that begin with one of `words` (an argument's name) begin with its value."""
+    try:
+        yield
+    except InputError as error:
+        message = str(error)
+        for word, shown in words.items():
+            if message.startswith((f"{word} ", f"{word}=")):
+                rest = message[len(word) :].replace("=", " ", 1 if message[len(word)] == "=" else 0)
+                raise InputError(f"{shown}{rest}") from error
+        raise
 
 
 def class_nodes(tree: Tree, targets: LabelFile, class_names: Path | None) -> np.ndarray:
@@ -90,18 +130,41 @@ def class_nodes(tree: Tree, targets: LabelFile, class_names: Path | None) -> np.
     The names are those in the targets' file, or line by line those of `class_names`. Raises
     InputError for classes without a name, and for names that are not nodes.
     """
+    import numpy as np
+
     names = targets.names
     if class_names is not None:
         if names is not None:
             raise InputError(f"{targets.path} holds names; --class-names goes with numbers")
-        try:
-            names = tuple(class_names.read_text(encoding="utf-8").split("\n"))
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{class_names}: cannot be read as a text file ({error})") from error
-        names = tuple(name.strip() for name in names[: -1 if names[-1] == "" else None])
+        names = _lines(class_names)
+        highest = int(np.max(targets.values))
+        if highest >= len(names):
+            raise InputError(
+                f"{class_names}: {len(names)} lines, but {targets.path} has class {highest}; "
+                "give the node of class 0 on the first line, and so on"
+            )
     if names is None:
         raise InputError(
             f"{targets.path} holds numbers; with --tree, give names of tree nodes as targets, or "
             "--class-names with the node of class 0 on its first line, and so on"
         )
     return tree.find(names)
+
+
+def _lines(path: Path) -> tuple[str, ...]:
+    """The lines of a file of names; InputError for an empty or repeated one."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read as a text file ({error})") from error
+    lines: dict[str, int] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        name = line.strip()
+        if not name:
+            raise InputError(f"{path}, line {number}: empty; wanted the name of a tree node")
+        if name in lines:
+            raise InputError(
+                f"{path}, line {number}: {name!r} stands already on line {lines[name]}"
+            )
+        lines[name] = number
+    return tuple(lines)

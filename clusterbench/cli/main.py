@@ -16,6 +16,7 @@ import typer
 from .. import __version__
 from ..errors import ClusterbenchError
 from .compare import compare
+from .console import ToldError
 from .declare import ENVIRONMENT_NOTE
 from .extract import extract
 from .leaderboard import leaderboard
@@ -100,14 +101,20 @@ def _guarded() -> int:
         if isinstance(stream, io.TextIOWrapper):  # a terminal without UTF-8 still gets its table
             stream.reconfigure(errors="replace")
     try:
-        code = app(prog_name="clusterbench", standalone_mode=False)
-        sys.stdout.flush()
-        return int(code or 0)
+        code = int(app(prog_name="clusterbench", standalone_mode=False) or 0)
+        if code == INTERRUPTED:  # Typer has caught the KeyboardInterrupt
+            return _interrupted()
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return code
     except ClusterbenchError as error:
         return _complain(str(error), error, error.exit_code)
-    except (KeyboardInterrupt, typer.Abort):
-        sys.stderr.write("interrupted\n")
-        return INTERRUPTED
+    except ToldError as told:
+        return told.code
+    except KeyboardInterrupt:
+        return _interrupted()
+    except typer.Abort as error:  # what Typer makes of an EOFError, which a damaged file may raise
+        return _unexpected(error.__cause__ or error)
     except BrokenPipeError:  # the reader of a pipe left, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 1
@@ -115,11 +122,20 @@ def _guarded() -> int:
         if isinstance(error, _CLICK_ERROR):
             message = error.format_message()  # type: ignore[attr-defined]
             return _complain(message, error, 2 if isinstance(error, _USAGE_ERROR) else 1)
-        found = f"unexpected {type(error).__name__}: {error}"
-        return _complain(f"{found} (set {TRACEBACK}=1 to see the traceback)", error, 1)
+        return _unexpected(error)
 
 
-def _complain(message: str, error: Exception, code: int) -> int:
+def _interrupted() -> int:
+    sys.stderr.write("interrupted\n")
+    return INTERRUPTED
+
+
+def _unexpected(error: BaseException) -> int:
+    found = f"unexpected {type(error).__name__}: {error}"
+    return _complain(f"{found} (set {TRACEBACK}=1 to see the traceback)", error, 1)
+
+
+def _complain(message: str, error: BaseException, code: int) -> int:
     if os.environ.get(TRACEBACK, "") not in ("", "0"):
         import traceback
 

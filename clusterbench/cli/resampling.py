@@ -1,4 +1,4 @@
-"""A line on a terminal while intervals are made; nothing in a pipe or for a short wait."""
+"""How resampling is asked for on the command line, and the line that shows how far it is."""
 
 from __future__ import annotations
 
@@ -6,13 +6,36 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from .label_input import naming
+
+if TYPE_CHECKING:
+    from ..metrics import Resampling
 
 _EVERY = 0.2  # seconds between two updates
 
 
+def asked(
+    n_resamples: int, level: float, seed: int, option: str = "--intervals"
+) -> Resampling | None:
+    """The resampling that options ask for, None for 0 resamples; all are checked in any case.
+
+    Raises InputError naming the option.
+    """
+    from ..metrics import Resampling
+
+    with naming({"n_resamples": option, "level": "--level", "seed": "--seed"}):
+        found = Resampling(n_resamples or 2, level, seed)
+    return found if n_resamples else None
+
+
 @contextmanager
 def resampling_line() -> Iterator[Callable[[int, int], None] | None]:
-    """Gives the callback to hand on as `progress`; the line is wiped at the end."""
+    """Gives the callback to hand on as `progress`; the line is wiped at the end.
+
+    Nothing is shown in a pipe or for a short wait.
+    """
     if not sys.stderr.isatty():
         yield None
         return

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import InputError
+from .console import ToldError
 from .declare import json_option, option
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def run(
     except KeyboardInterrupt:
         kept = f"{view.finished} of {view.total} runs" if view.total else "0 runs"
         typer.echo(f"interrupted: {kept} finished and kept; the same command resumes", err=True)
-        raise typer.Exit(130) from None
+        raise ToldError(130) from None
     if json_output:
         _print_json(report)
     elif dry_run:

@@ -9,8 +9,15 @@ import typer
 
 from ..errors import InputError
 from .declare import json_option, option
-from .label_input import PREDICTION_COLUMN, TARGET_COLUMN, class_nodes, read_pair, train_frequencies
-from .resampling import resampling_line
+from .label_input import (
+    PREDICTION_COLUMN,
+    TARGET_COLUMN,
+    class_nodes,
+    naming,
+    read_pair,
+    train_frequencies,
+)
+from .resampling import asked, resampling_line
 
 if TYPE_CHECKING:
     import numpy as np
@@ -88,8 +95,7 @@ def score(
     -1 is "not assigned": wrong for ACC, one more group for the other scores; a class of -1 is "no
     class": left out. Ranked clusters (rows of several, best first) give top-n ACC.
     """
-    from ..metrics import Resampling
-
+    resampling = asked(intervals, level, seed)
     true, found = read_pair(
         targets,
         predictions,
@@ -104,9 +110,10 @@ def score(
         tree=tree is not None,
         class_names=class_names is not None,
         single=chance or train_targets is not None or per_class is not None,
-        sampled=intervals != 0,
+        other_settings=intervals != 0 or average != "arithmetic",
     )
-    resampling = Resampling(intervals, level, seed) if intervals else None
+    if per_class is not None:
+        _check_output(per_class, (targets, *predictions))
     if label_sets:
         document, lines = _label_sets(true, found[0])
     elif len(found) > 1:
@@ -118,18 +125,19 @@ def score(
         document, lines = _single(
             true, found[0], average, resampling, frequencies, seed if chance else None
         )
-        if per_class is not None:
-            _write_classes(true, found[0], per_class)
         if tree is not None:
             more, text = _on_tree(true, found[0], tree, class_names)
             document["hierarchy"] = more
             lines += ["", *text]
+        if per_class is not None:
+            _write_classes(true, found[0], per_class)
     if json_output:
         import json
 
         document = {
             "targets": targets.as_posix(),
             "predictions": [path.as_posix() for path in predictions],
+            "columns": {"targets": true.column, "predictions": [file.column for file in found]},
             **document,
         }
         typer.echo(json.dumps(document, indent=2, allow_nan=False))
@@ -145,7 +153,7 @@ def _refuse_combinations(
     tree: bool,
     class_names: bool,
     single: bool,
-    sampled: bool,
+    other_settings: bool,
 ) -> None:
     """InputError for options that would have no effect together."""
     if class_names and not tree:
@@ -155,9 +163,10 @@ def _refuse_combinations(
             "several files of predictions are scored as seeds, with one cluster per sample and "
             "without --tree, --label-sets, --chance, --train-targets and --per-class; give one file"
         )
-    if label_sets and (tree or single or sampled):
+    if label_sets and (tree or single or other_settings):
         raise InputError(
-            "--label-sets goes without --tree, --chance, --train-targets, --per-class, --intervals"
+            "--label-sets goes without --tree, --chance, --train-targets, --per-class, "
+            "--intervals and --average"
         )
 
 
@@ -179,7 +188,7 @@ def _single(
 
     is_ranked = found.values.ndim == 2
     first = found.values[:, 0] if is_ranked else found.values
-    with resampling_line() as progress:
+    with naming(_names(true, found)), resampling_line() as progress:
         scores = compute(
             true.values,
             first,
@@ -195,10 +204,31 @@ def _single(
         document["chance"] = levels
     lines = scores_text(scores, levels)
     if is_ranked:
-        ranked = score_ranked(true.values, found.values)
+        with naming(_names(true, found)):
+            ranked = score_ranked(true.values, found.values)
         document["ranked"] = ranked.to_dict()
         lines += ["", *ranked_text(ranked)]
     return document, lines
+
+
+def _names(true: LabelFile, found: LabelFile) -> dict[str, str]:
+    """What errors call the arguments, and the files they come from."""
+    return {
+        "targets": str(true.path),
+        "predictions": str(found.path),
+        "ranked": str(found.path),
+    }
+
+
+def _check_output(path: Path, inputs: tuple[Path, ...]) -> None:
+    """InputError unless `path` may be written: a new file, or a file that is none of the inputs."""
+    if not path.name or path.is_dir():
+        raise InputError(f"--per-class {path}: is a folder; give the name of a file to write")
+    if path.exists() and not path.is_file():
+        raise InputError(f"--per-class {path}: is a device or a pipe; give the name of a file")
+    for other in inputs:
+        if path.exists() and path.samefile(other):
+            raise InputError(f"--per-class {path}: is an input; give the name of another file")
 
 
 def _write_classes(true: LabelFile, found: LabelFile, path: Path) -> None:
@@ -211,7 +241,7 @@ def _write_classes(true: LabelFile, found: LabelFile, path: Path) -> None:
     scores = score_classes(true.values, first)
     columns = (scores.classes, scores.sizes, scores.acc, scores.clusters)
     with (
-        atomic_path(path) as temporary,
+        atomic_path(path.resolve()) as temporary,  # what a link points to, not the link
         temporary.open("w", newline="", encoding="utf-8") as handle,
     ):
         rows = csv.writer(handle)
@@ -232,7 +262,8 @@ def _seeds(
     from ..metrics import score_seeds
     from ..report.scores import seeds_text
 
-    with resampling_line() as progress:
+    names = {f"predictions[{position}]": str(file.path) for position, file in enumerate(found)}
+    with naming({"targets": str(true.path), **names}), resampling_line() as progress:
         scores = score_seeds(
             true.values,
             [file.values for file in found],
@@ -248,7 +279,8 @@ def _label_sets(true: LabelFile, found: LabelFile) -> Answer:
     from ..metrics.label_sets import score_label_sets
     from ..report.scores import label_sets_text
 
-    scores = score_label_sets(true.values, true.offsets, found.values)
+    with naming({**_names(true, found), "labels": str(true.path)}):
+        scores = score_label_sets(true.values, true.offsets, found.values)
     return scores.to_dict(), label_sets_text(scores)
 
 
@@ -259,5 +291,6 @@ def _on_tree(true: LabelFile, found: LabelFile, path: Path, class_names: Path | 
 
     tree = Tree.read(path)
     nodes = class_nodes(tree, true, class_names)
-    scores = score_hierarchy(true.values, found.values, tree, nodes)
+    with naming(_names(true, found)):
+        scores = score_hierarchy(true.values, found.values, tree, nodes)
     return scores.to_dict(), hierarchy_text(scores)

@@ -29,6 +29,7 @@ class Request:
     known: tuple[str, ...]
     column: str | None
     option: str
+    alone: tuple[str, ...] = ()
 
     def choose(
         self, names: Sequence[str], *, lone: bool = False, hint: str = ""
@@ -44,7 +45,7 @@ class Request:
             some = names[:1000]  # a JSON object may have a key per sample
             raise InputError(f"{self.path}: {unknown_name('column', self.column, some)}")
         others = [position for position in range(len(names)) if position != ids]
-        if labels is None and lone and len(others) == 1:
+        if labels is None and len(others) == 1 and (lone or _find(names, self.alone) == others[0]):
             labels = others[0]
         if labels is None:
             listed = ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
@@ -110,14 +111,12 @@ def _read_numpy(request: Request) -> Column:
             labels = np.asarray(archive[names[position]])
             ids = None if at is None else np.asarray(archive[names[at]])
     where = request.where(names[position])
-    return Column(where, labels, None if ids is None else id_texts(ids, where))
+    texts = None if ids is None else id_texts(ids, where)
+    return Column(where, labels, texts, names[position])
 
 
 def _lone_array(request: Request, array: np.ndarray) -> Column:
-    if request.column is not None:
-        raise InputError(
-            f"{request.path}: holds one array, which has no name; leave {request.option} out"
-        )
+    # It has no name, so `request.column` can only be meant for other files.
     return Column(f"{request.path}: the array", array)
 
 
@@ -152,7 +151,8 @@ def _read_csv(request: Request) -> Column:
     if pa.types.is_temporal(table.column(0).type):  # names that look like dates are still names
         table = load(dict.fromkeys(taken, pa.string()))
     where = request.where(first[position]) if header else f"{path}: the labels"
-    return Column(where, table.column(0), id_texts(table.column(1), where) if taken[1:] else None)
+    ids = id_texts(table.column(1), where) if taken[1:] else None
+    return Column(where, table.column(0), ids, first[position] if header else None)
 
 
 def _csv_columns(request: Request, first: list[str], header: bool) -> tuple[int, int | None]:
@@ -198,14 +198,14 @@ def _read_parquet(request: Request) -> Column:
         table = file.read(columns=taken)
     where = request.where(taken[0])
     ids = id_texts(table.column(taken[1]), where) if taken[1:] else None
-    return Column(where, table.column(taken[0]), ids)
+    return Column(where, table.column(taken[0]), ids, taken[0])
 
 
 def _read_json(request: Request) -> Column:
     path = request.path
     with _reading(path, "wanted UTF-8 JSON: a list of labels, or an object"):
         content = json.loads(path.read_bytes(), object_pairs_hook=_unique_keys)
-    where, ids = f"{path}: the labels", None
+    where, ids, name = f"{path}: the labels", None, None
     if isinstance(content, dict):
         keys, values = list(content), list(content.values())
         found = _json_keys(request, keys, values)
@@ -213,12 +213,11 @@ def _read_json(request: Request) -> Column:
             content, ids = values, keys
         else:
             position, at = found
-            content, where = values[position], request.where(keys[position])
+            content, name = values[position], keys[position]
+            where = request.where(name)
             ids = None if at is None else values[at]
-    elif request.column is not None:
-        raise InputError(f"{path}: has no keys; leave {request.option} out")
     texts = None if ids is None else id_texts(_json_array(ids, f"{where}: ids"), where)
-    return Column(where, _json_array(content, where), texts)
+    return Column(where, _json_array(content, where), texts, name)
 
 
 def _json_keys(
@@ -226,7 +225,9 @@ def _json_keys(
 ) -> tuple[int, int | None] | None:
     """Which keys hold the labels and the ids; None where the keys are sample ids."""
     is_list = [isinstance(value, list) for value in values]
-    named = (_find(keys, request.known), _find(keys, _ID_NAMES))
+    if len(keys) == 1 and is_list[0] and request.column is None:
+        return 0, None  # a list under any name; one sample's ranking would be no file of labels
+    named = (_find(keys, (*request.known, *request.alone)), _find(keys, _ID_NAMES))
     # A sample may be called "label"; its value is then a label, not a list of them.
     columns = any(at is not None and is_list[at] for at in named) or len(set(is_list)) > 1
     return request.choose(keys) if columns or request.column is not None else None
@@ -241,7 +242,7 @@ def _json_array(values: Any, where: str) -> Any:
         )
     try:
         array = pa.array(values)
-    except (pa.ArrowException, OverflowError) as error:
+    except (pa.ArrowException, OverflowError, UnicodeError) as error:
         raise InputError(
             f"{where}: values do not go together ({str(error)[:200]}); "
             "wanted all whole numbers, all strings, or lists of them"

@@ -36,12 +36,14 @@ class Column:
     """Labels as they were read, not looked at yet.
 
     where: the file and the place in it, for errors. data: a NumPy array, or an Arrow chunked array
-    whose null values are missing labels. ids: (n,) str or None.
+    whose null values are missing labels. ids: (n,) str or None. name: of the column, where the file
+    names them.
     """
 
     where: str
     data: Data
     ids: np.ndarray | None = None
+    name: str | None = None
 
     def refuse_missing(self, row: int) -> NoReturn:
         """InputError: the sample in this row has no label."""
@@ -49,7 +51,7 @@ class Column:
         sample = f" (id {ids[0]!r})" if ids else ""
         raise InputError(
             f"{self.where}: no label in row {row}{sample}, counted from 0; "
-            "write -1 for a sample that is not assigned"
+            "write -1 for a sample that has none"
         )
 
 

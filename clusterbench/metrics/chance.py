@@ -59,7 +59,8 @@ def random_floor(
     sums = dict.fromkeys(METRICS, 0.0)
     for _ in range(n_repeats):
         predictions = rng.integers(n_clusters, size=len(values), dtype=np.int32)
-        table = contingency(values, predictions, classes.highest + 1, n_clusters)
+        drawn = check_labels(predictions, "predictions")  # renumbered if far above their number
+        table = contingency(values, drawn.values, classes.highest + 1, drawn.highest + 1)
         for name, value in compute(Counts(table), METRICS).items():
             sums[name] += value
     means = {name: total / n_repeats for name, total in sums.items()}

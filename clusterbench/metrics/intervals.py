@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -52,8 +52,16 @@ class Resampling:
     def __post_init__(self) -> None:
         check_count(self.n_resamples, "n_resamples", least=2)
         check_count(self.seed, "seed", least=0)
-        if not (isinstance(self.level, (int, float)) and 0 < self.level < 1):
+        if not (isinstance(self.level, (int, float, np.floating)) and 0 < self.level < 1 - 1e-9):
             raise InputError(f"level={self.level!r}; give a number between 0 and 1, such as 0.95")
+        object.__setattr__(self, "level", float(self.level))
+
+    @classmethod
+    def of(cls, given: Resampling | int | None) -> Resampling | None:
+        """A number of resamples stands for `Resampling(number)`; InputError for anything else."""
+        if given is None or isinstance(given, cls):
+            return given
+        return cls(check_count(given, "n_resamples", least=2))
 
 
 @dataclass(frozen=True)
@@ -126,14 +134,35 @@ def standard_errors(
         return statistic(cells.subsampled(size, np.random.default_rng((resampling.seed, number))))
 
     total, found = resampling.n_resamples, []
-    n_threads = _threads(len(cells.sizes), len(cells.predictions))
-    with ThreadPoolExecutor(n_threads) if n_threads > 1 else nullcontext() as pool:
-        for values in (pool.map if pool else map)(replicate, range(total)):
-            found.append(values)
-            if progress is not None:
-                progress(len(found), total)
+    for values in _in_order(replicate, total, _threads(len(cells.sizes), len(cells.predictions))):
+        found.append(values)
+        if progress is not None:
+            progress(len(found), total)
     errors: np.ndarray = math.sqrt(size / left_out) * np.array(found).std(axis=0, ddof=1)
     return errors
+
+
+def _in_order(
+    replicate: Callable[[int], np.ndarray], total: int, n_threads: int
+) -> Iterator[np.ndarray]:
+    """Yield replicate(0), replicate(1) ..., computed on `n_threads` threads.
+
+    Few are handed out at a time, so that Ctrl-C waits for those under way and no others.
+    """
+    if n_threads == 1:
+        yield from map(replicate, range(total))
+        return
+    pool = ThreadPoolExecutor(n_threads)
+    waiting: deque[Future[np.ndarray]] = deque()
+    try:
+        for number in range(total):
+            waiting.append(pool.submit(replicate, number))
+            if len(waiting) > 2 * n_threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _threads(n_cells: int, n_predictions: int) -> int:

@@ -63,7 +63,7 @@ def compare(
     b: Any,
     *,
     average: str = "arithmetic",
-    resampling: Resampling | None = None,
+    resampling: Resampling | int | None = None,
     progress: Progress | None = None,
 ) -> Comparison:
     """Compare two predictions of the same samples, metric by metric.
@@ -77,7 +77,7 @@ def compare(
 
     Raises InputError as `score` does.
     """
-    resampling = resampling or Resampling()
+    resampling = Resampling.of(resampling) or Resampling()
     metrics = metrics_with(average)
     classes = check_targets(targets)
     pair = (check_labels(a, "a"), check_labels(b, "b"))

@@ -63,7 +63,7 @@ def score(
     n_clusters: int | None = None,
     average: str = "arithmetic",
     class_frequencies: Any = None,
-    intervals: Resampling | None = None,
+    intervals: Resampling | int | None = None,
     progress: Progress | None = None,
 ) -> Scores:
     """Compare predicted clusters with target classes.
@@ -80,8 +80,8 @@ def score(
         average: of the entropies, in NMI and AMI: arithmetic, geometric, min or max.
         class_frequencies: (n_classes,) how often each class occurs in the training rows, for the
             frequency bands; left out, the class sizes of `targets` are taken.
-        intervals: with `Resampling(n_resamples, level, seed)`, the scores come with intervals over
-            samples (see `clusterbench.metrics.intervals`).
+        intervals: with `Resampling(n_resamples, level, seed)`, or just n_resamples, the scores come
+            with intervals over samples (see `clusterbench.metrics.intervals`).
         progress: called as `progress(done, total)` after each resample.
 
     Time and memory grow with n and the number of (class, cluster) pairs that occur, never with
@@ -90,7 +90,7 @@ def score(
     Raises InputError for labels of different lengths, empty, not 1-D, below -1, not whole, or at
     or above a given count, and for unusable options.
     """
-    metrics = metrics_with(average)
+    metrics, resampling = metrics_with(average), Resampling.of(intervals)
     if n_clusters is not None:
         n_clusters = check_count(n_clusters, "n_clusters")
     classes = check_targets(targets, n_classes)
@@ -112,7 +112,7 @@ def score(
         average=average,
         bands=frequency_bands(counts, frequencies),
         clusters=cluster_statistics(counts.cluster_sizes, n_clusters),
-        intervals=sample_intervals(counts, metrics, intervals, progress) if intervals else None,
+        intervals=sample_intervals(counts, metrics, resampling, progress) if resampling else None,
     )
 
 

@@ -59,7 +59,7 @@ def score_seeds(
     *,
     average: str = "arithmetic",
     level: float = 0.95,
-    intervals: Resampling | None = None,
+    intervals: Resampling | int | None = None,
     progress: Progress | None = None,
 ) -> SeedScores:
     """Score the predictions of two or more seeds together.
@@ -70,9 +70,10 @@ def score_seeds(
 
     Raises InputError as `score` does, and for fewer than two predictions.
     """
+    predictions = list(predictions)
     if len(predictions) < 2:
         raise InputError(f"{len(predictions)} prediction; an interval over seeds needs at least 2")
-    resampling = intervals or Resampling(level=level)
+    resampling = Resampling.of(intervals) or Resampling(level=level)
     metrics = metrics_with(average)
     classes = check_targets(targets)
     runs = []

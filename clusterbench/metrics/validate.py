@@ -155,13 +155,17 @@ def whole_numbers(array: np.ndarray, name: str) -> np.ndarray:
     if array.dtype.kind != "f":
         hint = "; for an array of Python strings use .astype(str)" if array.dtype == object else ""
         raise InputError(f"{name} has dtype {array.dtype}; give whole numbers or strings{hint}")
-    wrong = ~(np.abs(array) < 2**53) | (array != np.floor(array))  # NaN fails the comparison
+    # From there on a float of this width may stand for several whole numbers.
+    limit = 2 ** (np.finfo(array.dtype).nmant + 1)
+    wide = array.astype(np.float64)
+    wrong = ~(np.abs(wide) < limit) | (wide != np.floor(wide))  # NaN fails the comparison
     if wrong.any():
         position = int(wrong.argmax())
         raise InputError(
-            f"{name} has {array.flat[position]} at position {position}; give whole numbers"
+            f"{name} has {wide.flat[position]} at position {position}; give whole numbers, "
+            f"and from {limit} on as integers ({array.dtype} does not tell them apart)"
         )
-    return array.astype(np.int64)
+    return wide.astype(np.int64)
 
 
 def _renumbered(positions: np.ndarray, found: np.ndarray, missing: np.ndarray) -> Labels:

@@ -92,7 +92,7 @@ def label_sets_text(scores: LabelSetScores) -> list[str]:
     return [
         f"{_n(scores.n, 'sample')} with {scores.labels_per_sample:.2f} labels on average, "
         f"{_n(scores.n_labels, 'label')}, {_n(scores.n_clusters, 'cluster')}",
-        *_missing(scores.n_unassigned, scores.n_unlabelled),
+        *_missing(scores.n_unassigned, scores.n_unlabelled, "no label"),
         f"any-label ACC  {_figure(scores.any_label_acc)}",
         "",
         *_columns(rows),
@@ -152,14 +152,14 @@ def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
     return lines
 
 
-def _missing(n_unassigned: int, n_unlabelled: int) -> list[str]:
+def _missing(n_unassigned: int, n_unlabelled: int, why: str = "no class (-1)") -> list[str]:
     lines = []
     if n_unassigned:
         lines.append(
             f"{_n(n_unassigned, 'sample')} not assigned (-1): wrong for ACC, one group otherwise"
         )
     if n_unlabelled:
-        lines.append(f"{_n(n_unlabelled, 'sample')} left out: no class (-1)")
+        lines.append(f"{_n(n_unlabelled, 'sample')} left out: {why}")
     return lines
 
 

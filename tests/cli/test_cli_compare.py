@@ -53,6 +53,11 @@ def test_results_of_one_task_find_their_classes_again(
         assert metrics[name]["a"] == pytest.approx(value, abs=1e-12)
         assert metrics[name]["b"] == pytest.approx(second.record.scores.metrics[name], abs=1e-12)
 
+    code, out, err = cli(
+        "compare", str(first.run.path), str(second.run.path), "--targets", str(first.run.path)
+    )
+    assert (code, out) == (2, "") and "compare two results without --targets" in err
+
     other = by_task["ratio-4"][0]
     code, out, err = cli("compare", str(first.run.path), str(other.run.path))
     assert (code, out) == (2, "")
@@ -79,14 +84,29 @@ def test_a_failed_run_cannot_be_compared(tiny_world: SimpleNamespace, cli: Cli) 
             "a.npy: not a result file of `clusterbench run` (.json); give --targets",
         ),
         (("a.json", "b.json"), "a.json: has no 'schema' key"),
-        (("a.npy", "r.npy", "--targets", "a.npy"), "r.npy: 2 clusters per sample; wanted one"),
-        (("a.npy", "b.npy", "--targets", "a.npy"), "a.npy has 2 samples, b.npy has 3"),
-        (("a.npy", "a.npy", "--targets", "a.npy", "--resamples", "0"), "n_resamples=0"),
-        (("a.npy", "a.npy", "--targets", "a.npy", "--average", "x"), "average='x'; choose"),
+        (("a.npy", "r.npy", "--targets", "t.npy"), "r.npy: 2 clusters per sample; wanted one"),
+        (("a.npy", "b.npy", "--targets", "t.npy"), "samples: 2 in t.npy, 3 in b.npy"),
+        (
+            ("a.npy", "a.npy", "--targets", "t.npy", "--resamples", "0"),
+            "--resamples 0; give a whole",
+        ),
+        (
+            ("a.npy", "a.npy", "--targets", "t.npy", "--resamples", "1"),
+            "--resamples 1; give a whole",
+        ),
+        (("a.npy", "a.npy", "--targets", "t.npy", "--average", "x"), "average='x'; choose"),
+        (("a.npy", "t.npy", "--targets", "t.npy"), "t.npy: its labels would be both classes and"),
+        (("a.npy", "n.npy", "--targets", "t.npy"), "n.npy has label -2 at position 0"),
+        (
+            ("a.json", "b.json", "--target-column", "x"),
+            "--target-column and --prediction-column go",
+        ),
     ],
 )
 def test_one_clear_line(cli: Cli, words: tuple[str, ...], message: str) -> None:
     np.save("a.npy", [0, 1])
+    np.save("t.npy", [0, 1])
+    np.save("n.npy", [-2, 1])
     np.save("b.npy", [0, 1, 1])
     np.save("r.npy", [[0, 1], [1, 0]])
     for name in ("a.json", "b.json"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -200,6 +201,15 @@ def test_a_class_tree(cli: Cli) -> None:
     Path("names.txt").write_text("b\nc\nx\n")
     assert "'x'" in refused(cli, *words, "--class-names", "names.txt")
     assert "goes with --tree" in refused(cli, "n.npy", "p.npy", "--class-names", "names.txt")
+    Path("names.txt").write_bytes("\ufeffb\r\nc\r\nd".encode())
+    assert answer(cli, *words, "--class-names", "names.txt")["hierarchy"] == document["hierarchy"]
+    for text, message in (
+        ("b\n\nd\n", "names.txt, line 2: empty"),
+        ("b\nc\nb\n", "names.txt, line 3: 'b' stands already on line 1"),
+        ("b\nc\n", "names.txt: 2 lines, but n.npy has class 2"),
+    ):
+        Path("names.txt").write_text(text)
+        assert message in refused(cli, *words, "--class-names", "names.txt")
 
 
 @pytest.mark.parametrize(
@@ -210,24 +220,52 @@ def test_a_class_tree(cli: Cli) -> None:
             "several files of predictions are scored as seeds",
         ),
         (("sets.json", "p.npy", "--label-sets", "--chance"), "--label-sets goes without"),
-        (("t.npy", "p.npy", "--intervals", "1"), "n_resamples=1"),
-        (("t.npy", "p.npy", "--intervals", "9", "--level", "95"), "level=95"),
+        (
+            ("t.npy", "p.npy", "--intervals", "1"),
+            "error: --intervals 1; give a whole number from 2",
+        ),
+        (("t.npy", "p.npy", "--level", "95"), "error: --level 95.0; give a number between 0 and 1"),
+        (("t.npy", "p.npy", "--level", "0.9999999999999999"), "--level 0.9999999999999999; give"),
+        (("t.npy", "p.npy", "--seed", "-1"), "error: --seed -1; give a whole number from 0"),
+        (("sets.json", "p.npy", "--label-sets", "--average", "max"), "--label-sets goes without"),
+        (("t.npy", "t.npy"), "t.npy: its labels would be both classes and clusters"),
+        (
+            ("trap.csv", "trap.csv"),
+            "trap.csv: holds id, label, pred, and nothing named predictions",
+        ),
+        (
+            ("trap.csv", "trap.csv", "--prediction-column", "label"),
+            "trap.csv: column 'label' would be both classes and clusters",
+        ),
         (("t.npy", "nowhere.npy"), "nowhere.npy: no such file"),
         (("t.npy", "text.npy"), "text.npy"),
         (("t.npy", "empty.npy"), "empty.npy: is empty"),
         (("t.npy", "two.npz"), "two.npz"),
-        (("t.npy", "short.npy"), "t.npy has 300 samples, short.npy has 1"),
+        (("t.npy", "short.npy"), "samples: 300 in t.npy, 1 in short.npy"),
         (("t.npy", "nan.npy"), "nan"),
         (("t.npy", "pickle.npy"), "pickle.npy"),
         (("t.npy", "negative.npy"), "-2"),
-        (("t.npy", "p.npy", "--prediction-column", "x"), "--prediction-column"),
-        (("t.npy", "p.txt"), ".txt"),
+        (("t.npy", "p.csv", "--prediction-column", "x"), "unknown column 'x'"),
+        (("t.npy", "p.txt"), "p.txt: .txt is not a format that is read"),
+        (("t.npy", "pipe.npy"), "pipe.npy: is a pipe or a device"),
+        (("t.npy", "half.npy"), "half.npy has 2048.0 at position 0"),
+        (("t.npy", "p.npy", "--train-targets", "far.npy"), "far.npy: class numbers are far apart"),
+        (("t.npy", "p.npy", "--train-targets", "nan.npy"), "nan.npy has nan at position 0"),
+        (("nan.npy", "p.npy", "--train-targets", "t.npy"), "nan.npy has nan at position 0"),
+        (("t.npy", "p.npy", "--per-class", "."), "--per-class .: is a folder"),
+        (("t.npy", "p.npy", "--per-class", "pipe.npy"), "--per-class pipe.npy: is a device"),
+        (("t.npy", "p.npy", "--per-class", "p.npy"), "--per-class p.npy: is an input"),
     ],
 )
 def test_one_clear_line(cli: Cli, files: None, words: tuple[str, ...], message: str) -> None:
     Path("text.npy").write_text("hello")
     Path("empty.npy").touch()
     Path("p.txt").write_text("0\n1\n")
+    Path("p.csv").write_text("cluster\n0\n1\n")
+    Path("trap.csv").write_text("id,label,pred\na,0,1\nb,1,1\n")
+    os.mkfifo("pipe.npy")
+    np.save("far.npy", [0, 10**12])
+    np.save("half.npy", np.full(300, 2048, np.float16))
     Path("sets.json").write_text(json.dumps([[0, 1]] * 300))
     np.savez("two.npz", a=[0], b=[0])
     np.save("short.npy", [0])
@@ -235,6 +273,29 @@ def test_one_clear_line(cli: Cli, files: None, words: tuple[str, ...], message: 
     np.save("negative.npy", np.full(300, -2))
     np.save("pickle.npy", np.array([{}, {}]), allow_pickle=True)
     assert message in refused(cli, *words)
+    assert sorted(Path().glob("*.tmp")) == []
+
+
+def test_nothing_is_written_when_a_later_step_fails(cli: Cli, files: None) -> None:
+    refused(cli, "t.npy", "p.npy", "--per-class", "classes.csv", "--tree", "nowhere.tsv")
+    assert not Path("classes.csv").exists()
+
+
+def test_a_link_is_followed_not_replaced(cli: Cli, files: None) -> None:
+    Path("link.csv").symlink_to("real.csv")
+    answer(cli, "t.npy", "p.npy", "--per-class", "link.csv")
+    assert Path("link.csv").is_symlink() and Path("real.csv").read_text().startswith("class,")
+
+
+def test_two_columns_of_one_file_and_which_were_taken(cli: Cli) -> None:
+    Path("both.csv").write_text("id,label,pred\na,0,1\nb,1,1\nc,1,0\n")
+    document = answer(cli, "both.csv", "both.csv", "--prediction-column", "pred")
+    assert document["acc"] == 2 / 3
+    assert document["columns"] == {"targets": "label", "predictions": ["pred"]}
+    Path("alone.csv").write_text("id,label\na,1\nb,1\nc,0\n")
+    assert answer(cli, "both.csv", "alone.csv")["columns"]["predictions"] == ["label"]
+    np.save("p.npy", [1, 1, 0])  # a file without names beside one with them
+    assert answer(cli, "both.csv", "p.npy", "--prediction-column", "pred")["acc"] == 2 / 3
 
 
 def test_predictions_of_a_run(tiny_world: SimpleNamespace, cli: Cli) -> None:

@@ -12,7 +12,12 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from clusterbench import InputError
-from clusterbench.datasets.label_files import PREDICTION_NAMES, TARGET_NAMES, read_labels
+from clusterbench.datasets.label_files import (
+    PREDICTION_NAMES,
+    PREDICTION_NAMES_ALONE,
+    TARGET_NAMES,
+    read_labels,
+)
 
 FORMATS = (".npy", ".npz", ".csv", ".tsv", ".parquet", ".json")
 
@@ -194,9 +199,10 @@ def test_a_lone_array_or_parquet_column_is_taken_whatever_its_name(tmp_path):
     refused(path, "unknown column 'targets'", "targets")
 
 
-def test_a_column_of_a_file_without_columns_is_refused(tmp_path):
+def test_a_file_without_columns_needs_none_and_ignores_one_meant_for_others(tmp_path):
     for suffix in (".npy", ".json"):
-        refused(write(tmp_path / f"x{suffix}", [1, 2]), "leave --t out", "target", option="--t")
+        found = read(write(tmp_path / f"x{suffix}", [1, 2]), "target")
+        assert (found.values.tolist(), found.column) == ([1, 2], None)
     path = write_json(tmp_path / "x.json", {"a": 1, "b": 2})  # sample ids
     refused(path, "unknown column 'target'", "target")
 
@@ -210,6 +216,21 @@ def test_a_name_that_occurs_twice_is_refused(tmp_path):
     table = pa.table([[1], [2]], names=["label", "label"])
     parquet.write_table(table, tmp_path / "x.parquet")
     refused(tmp_path / "x.parquet", "two columns are named 'label'")
+
+
+def test_a_name_that_may_be_the_truth_is_taken_for_predictions_only_alone(tmp_path):
+    for path in (
+        write_text(tmp_path / "x.csv", "id,Label\na,1\nb,2\n"),
+        write_json(tmp_path / "x.json", {"labels": [1, 2]}),
+        write_json(tmp_path / "y.json", {"labels": [1, 2], "id": ["a", "b"]}),
+    ):
+        found = read(path, known=PREDICTION_NAMES, alone=PREDICTION_NAMES_ALONE)
+        assert found.values.tolist() == [1, 2]
+        assert found.column.lower() in ("label", "labels")
+    path = write_text(tmp_path / "x.csv", "id,label,mine\na,1,7\nb,2,8\n")
+    message = "holds id, label, mine, and nothing named predictions"
+    refused(path, message, known=PREDICTION_NAMES, alone=PREDICTION_NAMES_ALONE)
+    assert read(path, "mine").column == "mine"
 
 
 # CSV
@@ -571,7 +592,7 @@ def test_other_formats_are_refused(tmp_path):
     path = write_text(tmp_path / "x.txt", "1\n")
     text = refused(path, ".txt is not a format that is read")
     assert all(suffix in text for suffix in FORMATS)
-    refused(write_text(tmp_path / "labels", "1\n"), "no suffix is not a format")
+    refused(write_text(tmp_path / "labels", "1\n"), "the name has no suffix; give one of .npy")
     refused(tmp_path / "missing.txt", "no such file")
 
 
