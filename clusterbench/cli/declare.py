@@ -8,7 +8,7 @@ import typer
 
 #: Closes the help of a verb with options.
 ENVIRONMENT_NOTE = (
-    "Each option can be an environment variable: CLUSTERBENCH_SEEDS=5 for --seeds 5, and so on."
+    "Each option --some-name is read from the environment variable CLUSTERBENCH_SOME_NAME as well."
 )
 
 

@@ -276,6 +276,29 @@ def test_one_clear_line(cli: Cli, files: None, words: tuple[str, ...], message: 
     assert sorted(Path().glob("*.tmp")) == []
 
 
+@pytest.mark.parametrize(
+    ("error", "code", "told"),
+    [
+        (KeyboardInterrupt(), 130, "interrupted\n"),
+        (EOFError("a cut cache"), 1, "error: unexpected EOFError: a cut cache (set"),
+    ],
+)
+def test_ctrl_c_and_what_looks_like_it(
+    cli: Cli,
+    files: None,
+    monkeypatch: pytest.MonkeyPatch,
+    error: BaseException,
+    code: int,
+    told: str,
+) -> None:
+    def stopped(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr("clusterbench.metrics.score", stopped)
+    found, out, err = cli("score", "t.npy", "p.npy")
+    assert (found, out) == (code, "") and err.lstrip().startswith(told)
+
+
 def test_nothing_is_written_when_a_later_step_fails(cli: Cli, files: None) -> None:
     refused(cli, "t.npy", "p.npy", "--per-class", "classes.csv", "--tree", "nowhere.tsv")
     assert not Path("classes.csv").exists()

@@ -104,6 +104,11 @@ def test_levels_come_in_the_order_of_the_metrics_and_leave_their_input_alone():
         chance_levels(targets, predictions[:4])
 
 
+def test_far_more_clusters_than_samples_cost_no_memory():
+    floor = random_floor([0, 0, 1, 1], 10**9, n_repeats=3)
+    assert (floor.n_clusters, floor.acc, floor.homogeneity) == (10**9, 0.5, 1.0)
+
+
 def test_samples_without_a_class_are_left_out_of_the_floor():
     floor = random_floor([0, 0, 1, 1, -1, -1], 3, seed=4)
     assert floor == random_floor([0, 0, 1, 1], 3, seed=4)

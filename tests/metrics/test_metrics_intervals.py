@@ -121,6 +121,31 @@ def test_progress_is_told_and_threads_keep_to_their_memory(monkeypatch):
     assert module._threads(10_000_000, 30) == 1
 
 
+def test_stopping_waits_only_for_resamples_under_way():
+    """As Ctrl-C does: of a hundred thousand, a handful has been started."""
+    started = []
+
+    def replicate(number):
+        started.append(number)
+        return np.zeros(1)
+
+    stream = module._in_order(replicate, 100_000, 2)
+    next(stream)
+    stream.close()
+    assert len(started) < 10
+    in_order = [int(v) for v in module._in_order(lambda n: np.array(n), 50, 3)]
+    assert in_order == list(range(50))
+
+
+def test_a_number_stands_for_a_resampling():
+    pair = noisy(100, 4, 0.5, np.random.default_rng(0))
+    assert score(*pair, intervals=20) == score(*pair, intervals=Resampling(20))
+    for given in (True, 2.5, "20"):
+        with pytest.raises(InputError, match="n_resamples="):
+            score(*pair, intervals=given)
+    assert Resampling(2, np.float32(0.5)).level == 0.5
+
+
 def test_intervals_are_a_part_of_the_record():
     scores = score([0, 0, 1, 1, -1], [0, 1, 1, -1, 0], intervals=Resampling(30, 0.9, 5))
     record = json.loads(json.dumps(scores.to_dict(), allow_nan=False))["intervals"]

@@ -97,6 +97,14 @@ def test_labels_that_are_fit_to_use_are_not_copied(dtype):
     assert np.shares_memory(check_labels(array, "targets").values, array)
 
 
+@pytest.mark.parametrize(("dtype", "limit"), [("f2", 2**11), ("f4", 2**24), ("f8", 2**53)])
+def test_floats_that_do_not_tell_whole_numbers_apart_are_refused(dtype, limit):
+    fine = np.array([0, limit - 1], dtype)
+    assert check_labels(fine, "targets").given[-1] == limit - 1
+    with pytest.raises(InputError, match=f"targets has {limit}.* from {limit} on as integers"):
+        check_labels(np.array([0, limit], dtype), "targets")
+
+
 def test_targets_without_a_single_class_are_refused():
     with pytest.raises(InputError, match="every target is -1, which means no class"):
         score([-1, -1], [0, 1])
