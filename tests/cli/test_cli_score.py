@@ -294,7 +294,7 @@ def test_ctrl_c_and_what_looks_like_it(
     def stopped(*_: Any, **__: Any) -> None:
         raise error
 
-    monkeypatch.setattr("clusterbench.metrics.score", stopped)
+    monkeypatch.setattr("clusterbench.report.scores.scores_text", stopped)
     found, out, err = cli("score", "t.npy", "p.npy")
     assert (found, out) == (code, "") and err.lstrip().startswith(told)
 
