@@ -17,6 +17,7 @@ from .label_input import (
     read_pair,
     train_frequencies,
 )
+from .per_class import check_output, write_classes
 from .resampling import asked, resampling_line
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def score(
         other_settings=intervals != 0 or average != "arithmetic",
     )
     if per_class is not None:
-        _check_output(per_class, (targets, *predictions))
+        check_output(per_class, (targets, *predictions))
     if label_sets:
         document, lines = _label_sets(true, found[0])
     elif len(found) > 1:
@@ -130,7 +131,7 @@ def score(
             document["hierarchy"] = more
             lines += ["", *text]
         if per_class is not None:
-            _write_classes(true, found[0], per_class)
+            write_classes(true, found[0], per_class)
     if json_output:
         import json
 
@@ -218,38 +219,6 @@ def _names(true: LabelFile, found: LabelFile) -> dict[str, str]:
         "predictions": str(found.path),
         "ranked": str(found.path),
     }
-
-
-def _check_output(path: Path, inputs: tuple[Path, ...]) -> None:
-    """InputError unless `path` may be written: a new file, or a file that is none of the inputs."""
-    if not path.name or path.is_dir():
-        raise InputError(f"--per-class {path}: is a folder; give the name of a file to write")
-    if path.exists() and not path.is_file():
-        raise InputError(f"--per-class {path}: is a device or a pipe; give the name of a file")
-    for other in inputs:
-        if path.exists() and path.samefile(other):
-            raise InputError(f"--per-class {path}: is an input; give the name of another file")
-
-
-def _write_classes(true: LabelFile, found: LabelFile, path: Path) -> None:
-    import csv
-
-    from ..files import atomic_path
-    from ..metrics import score_classes
-
-    first = found.values[:, 0] if found.values.ndim == 2 else found.values
-    scores = score_classes(true.values, first)
-    columns = (scores.classes, scores.sizes, scores.acc, scores.clusters)
-    with (
-        atomic_path(path.resolve()) as temporary,  # what a link points to, not the link
-        temporary.open("w", newline="", encoding="utf-8") as handle,
-    ):
-        rows = csv.writer(handle)
-        rows.writerow(("class", "samples", "acc", "cluster"))
-        for code, size, acc, cluster in zip(*(c.tolist() for c in columns), strict=True):
-            name = true.names[code] if true.names is not None else code
-            paired = found.names[int(cluster)] if found.names and cluster != "-1" else cluster
-            rows.writerow((name, size, acc, paired))
 
 
 def _seeds(

@@ -22,14 +22,6 @@ def entropy(counts: np.ndarray) -> float:
     return float(_entropy(np.ascontiguousarray(counts, dtype=np.int64)))
 
 
-def mutual_information(row_sums: np.ndarray, column_sums: np.ndarray, data: np.ndarray) -> float:
-    """Mutual information in nats of a contingency table: its entropies, H(R) + H(C) - H(R, C).
-
-    row_sums, column_sums: sizes of the two partitions; data: the table's entries. All int64.
-    """
-    return max(0.0, entropy(row_sums) + entropy(column_sums) - entropy(data))
-
-
 def expected_mutual_information(row_sums: np.ndarray, column_sums: np.ndarray) -> float:
     """Expected mutual information in nats of two random partitions with these sizes.
 

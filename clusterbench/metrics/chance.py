@@ -9,8 +9,7 @@ import numpy as np
 
 from ..kernels.contingency import contingency
 from .counts import Counts, count
-from .scores import compute
-from .table import METRICS, metrics_with
+from .table import METRICS, compute, metrics_with
 from .validate import check_count, check_labels, check_same_length, check_targets
 
 

@@ -15,7 +15,7 @@ from ..cores import n_cores
 from ..errors import InputError
 from .cells import Cells
 from .counts import Counts
-from .table import Metric
+from .table import Metric, compute
 from .validate import check_count
 
 #: Resamples leave out one sample in this many.
@@ -24,7 +24,7 @@ _SIDE_BY_SIDE = 20_000  # cells from which the kernels outweigh the Python aroun
 _MEMORY = 1 << 30  # bytes that replicates side by side may take together
 _CELL_BYTES = 40  # of one replicate, for each cell and prediction
 
-#: Called now and then as (resamples done, of how many).
+#: Called after each resample as (done, of how many).
 Progress = Callable[[int, int], None]
 
 
@@ -96,10 +96,10 @@ def sample_intervals(
 
     Raises InputError for fewer than two samples.
     """
-    scores = np.array([metric.compute(counts) for metric in metrics.values()])
+    scores = compute(counts, metrics)
     errors = standard_errors(
         Cells.of(counts),
-        lambda drawn: np.array([metric.compute(drawn[0]) for metric in metrics.values()]),
+        lambda drawn: np.array(list(compute(drawn[0], metrics).values())),
         resampling,
         progress,
     )
@@ -108,8 +108,8 @@ def sample_intervals(
         level=resampling.level,
         seed=resampling.seed,
         metrics={
-            name: around(float(value), float(error), resampling.level, metric.low, metric.high)
-            for (name, metric), value, error in zip(metrics.items(), scores, errors, strict=True)
+            name: around(scores[name], float(error), resampling.level, metric.low, metric.high)
+            for (name, metric), error in zip(metrics.items(), errors, strict=True)
         },
     )
 

@@ -10,8 +10,7 @@ import numpy as np
 from .cells import Cells
 from .counts import Counts
 from .intervals import Progress, Resampling, around, standard_errors
-from .scores import compute
-from .table import metrics_with
+from .table import compute, metrics_with
 from .validate import check_labels, check_same_length, check_targets
 
 

@@ -77,7 +77,8 @@ def class_acc(counts: Counts) -> np.ndarray:
 def balanced_acc(counts: Counts) -> float:
     """Mean of the classes' ACC, each class counting once whatever its size, in [0, 1].
 
-    Over the classes that have samples; the pairing is the one of ACC, which counts samples.
+    Over the classes that have samples. The pairing is the one of ACC, which counts samples; where
+    several pairings are equally good for ACC, the order of the labels decides among them.
     """
     return float(np.nanmean(class_acc(counts)))
 

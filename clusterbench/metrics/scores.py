@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from .clusters import ClusterStatistics, cluster_statistics
-from .counts import Counts, count
+from .counts import count
 from .intervals import Progress, Resampling, SampleIntervals, sample_intervals
 from .per_class import FrequencyBands, frequency_bands
-from .table import Metric, metrics_with
+from .table import compute, metrics_with
 from .validate import (
     check_count,
     check_frequencies,
@@ -114,8 +113,3 @@ def score(
         clusters=cluster_statistics(counts.cluster_sizes, n_clusters),
         intervals=sample_intervals(counts, metrics, resampling, progress) if resampling else None,
     )
-
-
-def compute(counts: Counts, metrics: Mapping[str, Metric]) -> dict[str, float]:
-    """Every metric by name."""
-    return {name: metric.compute(counts) for name, metric in metrics.items()}

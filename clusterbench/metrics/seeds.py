@@ -14,8 +14,7 @@ from ..errors import InputError
 from .cells import Cells
 from .counts import Counts
 from .intervals import Interval, Progress, Resampling, around, standard_errors
-from .scores import compute
-from .table import metrics_with
+from .table import compute, metrics_with
 from .validate import check_labels, check_same_length, check_targets
 
 

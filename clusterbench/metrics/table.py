@@ -154,3 +154,8 @@ def metrics_with(average: str) -> Mapping[str, Metric]:
         "nmi": replace(METRICS["nmi"], compute=partial(nmi, average=chosen), chance=nmi_chance),
         "ami": replace(METRICS["ami"], compute=partial(ami, average=chosen)),
     }
+
+
+def compute(counts: Counts, metrics: Mapping[str, Metric]) -> dict[str, float]:
+    """Every metric by name."""
+    return {name: metric.compute(counts) for name, metric in metrics.items()}

@@ -153,7 +153,7 @@ def whole_numbers(array: np.ndarray, name: str) -> np.ndarray:
     if array.dtype.kind in "iu":
         return array
     if array.dtype.kind != "f":
-        hint = "; for an array of Python strings use .astype(str)" if array.dtype == object else ""
+        hint = "; for Python strings, numpy.asarray(labels, str)" if array.dtype == object else ""
         raise InputError(f"{name} has dtype {array.dtype}; give whole numbers or strings{hint}")
     # From there on a float of this width may stand for several whole numbers.
     limit = 2 ** (np.finfo(array.dtype).nmant + 1)
@@ -161,10 +161,11 @@ def whole_numbers(array: np.ndarray, name: str) -> np.ndarray:
     wrong = ~(np.abs(wide) < limit) | (wide != np.floor(wide))  # NaN fails the comparison
     if wrong.any():
         position = int(wrong.argmax())
-        raise InputError(
-            f"{name} has {wide.flat[position]} at position {position}; give whole numbers, "
-            f"and from {limit} on as integers ({array.dtype} does not tell them apart)"
-        )
+        value = float(wide.flat[position])
+        wanted = "give whole numbers"
+        if value.is_integer():
+            wanted = f"{array.dtype} does not tell such numbers apart, give them as integers"
+        raise InputError(f"{name} has {value} at position {position}; {wanted}")
     return wide.astype(np.int64)
 
 

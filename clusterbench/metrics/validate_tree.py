@@ -68,7 +68,4 @@ def check_placed_targets(targets: Any, nodes: np.ndarray) -> tuple[Labels, np.nd
     nodes: (n_classes,) int32. Raises InputError for targets without a node, and as `check_targets`.
     """
     classes = check_labels(targets, "targets", limit=len(nodes), option="len(class_nodes)")
-    if classes.renumbered:
-        found = np.unique(np.asarray(targets)).astype(np.int64)
-        return check_targets(classes.values), nodes[found[found >= 0]]
-    return check_targets(classes.values), nodes[: classes.highest + 1]
+    return check_targets(classes.values), nodes[classes.given]

@@ -11,7 +11,6 @@ from sklearn.metrics.cluster import expected_mutual_information as sklearn_expec
 from clusterbench.kernels.mutual_information import (
     entropy,
     expected_mutual_information,
-    mutual_information,
 )
 
 
@@ -119,10 +118,3 @@ def test_entropy_by_hand():
 def test_entropy_keeps_its_digits_over_millions_of_parts():
     parts = 3_000_000
     assert entropy(np.full(parts, 3)) == pytest.approx(math.log(parts), rel=1e-14)
-
-
-def test_mutual_information_by_hand():
-    """Independent halves share nothing; equal halves share log 2."""
-    halves = np.array([2, 2])
-    assert mutual_information(halves, halves, np.array([1, 1, 1, 1])) == 0.0
-    assert mutual_information(halves, halves, halves) == pytest.approx(math.log(2))

@@ -91,3 +91,11 @@ def test_right_counts_the_samples_in_the_paired_cluster(pair):
             expected[row] = ((classes.values == row) & (clusters.values == column)).sum()
     assert counts.right.tolist() == expected.tolist()
     assert counts.right.sum() == counts.pairing.total
+
+
+def test_mutual_information_by_hand():
+    """Independent halves share nothing; equal halves share log 2."""
+    halves = check_labels([0, 0, 1, 1], "labels")
+    across = check_labels([0, 1, 0, 1], "labels")
+    assert count(halves, across).mutual_information == 0.0
+    assert count(halves, halves).mutual_information == pytest.approx(np.log(2))
