@@ -231,10 +231,11 @@ def test_a_tree_is_taken_by_its_parents():
 @pytest.mark.parametrize("kind", [np.array, list, lambda x: np.array(x, np.float64)])
 def test_few_samples_of_high_classes_keep_their_nodes(kind):
     """Labels far above n are renumbered inside, so their nodes have to follow."""
-    parents = np.concatenate([[-1, 0, 0], np.full(9997, -1)])
-    class_nodes = np.arange(9999, -1, -1)
+    n = 200_000
+    parents = np.concatenate([[-1, 0, 0], np.full(n - 3, -1)])
+    class_nodes = np.arange(n - 1, -1, -1)
     scores = score_hierarchy(
-        kind([9998, 9997, 9998, -1, 50]), [0, 1, 1, 0, 2], parents, class_nodes
+        kind([n - 2, n - 3, n - 2, -1, 50]), [0, 1, 1, 0, 2], parents, class_nodes
     )
     assert scores.lca_acc == pytest.approx((3 + 2 / 4) / 4)
     assert scores.n_classes == 3
