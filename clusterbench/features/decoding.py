@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from ..datasets.folder import FolderSource
+from ..datasets.source import BrokenImage, ImageSource
 from ..errors import ClusterbenchError
-from .images import BrokenImage, decode, read_image, to_pixels
+from .images import decode, to_pixels
 from .recipe import Preprocessing
 
 DIGEST_BYTES = 16  # of the SHA-256 of an image file, kept per image
@@ -43,23 +43,38 @@ class Decoded:
     digests: np.ndarray
     reasons: dict[int, str]
 
+    def pin_memory(self) -> Decoded:
+        """The batch in page-locked memory, from which a GPU copies beside its work."""
+        return replace(self, pixels=self.pixels.pin_memory())
 
-def decode_span(source: FolderSource, span: Span, preprocessing: Preprocessing) -> Decoded:
-    """Read, hash, decode and resize the images of a span; broken ones are reported, not raised."""
-    count, size = span.stop - span.start, preprocessing.size
-    pixels = np.zeros((count, size, size, 3), dtype=np.uint8)
-    sizes = np.full(count, -1, dtype=np.int64)
-    digests = np.zeros((count, DIGEST_BYTES), dtype=np.uint8)
-    reasons = {}
-    for position in range(count):
-        try:
-            content = read_image(source.path(span.start + position))
-            sizes[position] = len(content)
-            digests[position] = file_digest(content)
-            pixels[position] = to_pixels(decode(content), preprocessing)
-        except BrokenImage as error:
-            reasons[position] = str(error)
-    return Decoded(span, torch.from_numpy(pixels), sizes, digests, reasons)
+
+@dataclass(frozen=True)
+class Decoder:
+    """How images become pixels; `draft` as in `images.decode`."""
+
+    source: ImageSource
+    preprocessing: Preprocessing
+    draft: bool = False
+
+    def __call__(self, span: Span) -> Decoded:
+        """Read, hash, decode and resize a span's images; broken ones are reported, not raised."""
+        count, size = span.stop - span.start, self.preprocessing.size
+        pixels = np.zeros((count, size, size, 3), dtype=np.uint8)
+        sizes = np.full(count, -1, dtype=np.int64)
+        digests = np.zeros((count, DIGEST_BYTES), dtype=np.uint8)
+        reasons = {}
+        rows = np.arange(span.start, span.stop)
+        draft = self.preprocessing.resize if self.draft else 0
+        for position in self.source.reading_order(rows).tolist():
+            try:
+                content = self.source.read(span.start + position)
+                sizes[position] = len(content)
+                digests[position] = file_digest(content)
+                pixels[position] = to_pixels(decode(content, draft), self.preprocessing)
+            except BrokenImage as error:
+                reasons[position] = str(error)
+        ordered = dict(sorted(reasons.items()))
+        return Decoded(span, torch.from_numpy(pixels), sizes, digests, ordered)
 
 
 def file_digest(content: bytes) -> np.ndarray:
@@ -68,37 +83,36 @@ def file_digest(content: bytes) -> np.ndarray:
 
 
 class _Spans(Dataset[Decoded]):
-    def __init__(
-        self, source: FolderSource, spans: list[Span], preprocessing: Preprocessing
-    ) -> None:
-        self.source, self.spans, self.preprocessing = source, spans, preprocessing
+    def __init__(self, decoder: Decoder) -> None:
+        self.decoder = decoder
 
-    def __len__(self) -> int:
-        return len(self.spans)
-
-    def __getitem__(self, number: int) -> Decoded:
-        return decode_span(self.source, self.spans[number], self.preprocessing)
+    def __getitem__(self, span: Span) -> Decoded:  # type: ignore[override]
+        return self.decoder(span)
 
 
 def decoded_batches(
-    source: FolderSource, spans: list[Span], preprocessing: Preprocessing, workers: int
+    decoder: Decoder, spans: Iterable[Span], workers: int, *, pin: bool = False
 ) -> Iterator[Decoded]:
     """Decode spans in `workers` processes (0: in this one) and yield them in their order.
 
-    Raises ClusterbenchError when a worker dies (memory).
+    `spans` is asked for a little ahead: two spans a worker. Raises ClusterbenchError when a worker
+    dies (memory).
     """
     if workers == 0:
         for span in spans:
-            yield decode_span(source, span, preprocessing)
+            batch = decoder(span)
+            yield batch.pin_memory() if pin else batch
         return
     with warnings.catch_warnings():
         # More processes than cores is the caller's choice.
         warnings.filterwarnings("ignore", "This DataLoader will create", UserWarning)
-        loader = DataLoader(
-            _Spans(source, spans, preprocessing),
+        loader: DataLoader[Decoded] = DataLoader(
+            _Spans(decoder),
             batch_size=None,
+            sampler=spans,
             num_workers=workers,
             prefetch_factor=2,
+            pin_memory=pin,
         )
         batches = iter(loader)
     try:

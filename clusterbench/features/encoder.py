@@ -14,7 +14,7 @@ from . import efficientnet_lite, hub_models
 from .recipe import Preprocessing, Recipe, load
 from .weights import hash_state, load_strictly, read_state_dict
 
-PRECISIONS = ("fp32", "bf16")
+PRECISIONS = ("fp32", "bf16", "fp16")
 
 # Version of decoding, resizing and normalising as implemented in `images.py`: raised whenever
 # a change there changes features.

@@ -3,7 +3,7 @@
 Shards are cut by position in the *source* index: shard s holds the readable images among
 positions [s * shard_rows, (s + 1) * shard_rows). A broken image leaves its shard one row shorter
 and moves no other shard, so each shard depends on its own images only and can be made alone, in
-any order, by any number of workers. When all are there the index without the broken images is
+any order, by any number of processes. When all are there the index without the broken images is
 written, and the folder becomes a store.
 """
 
@@ -11,124 +11,203 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import filelock
-import h5py
 import numpy as np
 import torch
 from numpy.typing import DTypeLike
 
 from ..cores import n_cores
-from ..datasets.folder import FolderSource
-from ..errors import ClusterbenchError, InputError, StorageError
+from ..datasets.source import ImageSource
+from ..errors import InputError
+from ..files import sha256_file
 from . import resume
-from .decoding import DIGEST_BYTES, Decoded, decoded_batches
-from .encoder import PRECISIONS, Encoder
+from .broken import BrokenImages
+from .claims import Claims
+from .decoding import DIGEST_BYTES, Decoder
+from .encoder import Encoder
+from .forward import FIXED_BATCH, Computation, Forward, computing
+from .layout import DATASET, MANIFEST, PLAN
+from .pipeline import Pipeline, Report
+from .processes import Team, team
 from .resume import Plan, make_plan
-from .store import DATASET, FeatureStore
-from .writer import SHARD_ROWS, finish_store, storage_dtype, write_shard
+from .shard_file import open_hdf5, shard_fault
+from .store import FeatureStore
+from .values import dtype_name, storage_dtype
+from .writer import SHARD_ROWS, finish_store, require_space
 
-Progress = Callable[[int, int], None]
+_RECORD_BYTES = 8 + DIGEST_BYTES  # kept per image beside its features
 
 
 @dataclass(frozen=True)
 class Extraction:
-    """What a call of `extract` did: the store, images done now and before, broken ones, time."""
+    """What a call of `extract` did: the store, images this process did, images that were there
+    before, broken ones, seconds, and the share of them spent waiting for decoded images."""
 
     store: FeatureStore
     n_new: int
     n_before: int
     n_broken: int
     seconds: float
+    waiting: float = 0.0
 
 
 def plan_extraction(
-    source: FolderSource,
+    source: ImageSource,
     encoder: Encoder,
     output: Path | str,
     *,
     precision: str = "fp32",
-    dtype: DTypeLike = np.float16,
+    dtype: DTypeLike | str = np.float16,
     shard_rows: int = SHARD_ROWS,
+    draft: bool = False,
+    computation: Computation | None = None,
+    repairing: bool = False,
 ) -> Plan:
     """What `extract` would do, without doing it; raises the same InputErrors for the output."""
-    if precision not in PRECISIONS:
-        raise InputError(f"precision {precision!r}; wanted one of {', '.join(PRECISIONS)}")
+    computation = computation or Computation(precision)
     if shard_rows < 1:
         raise InputError(f"shard_rows is {shard_rows}; wanted 1 or more")
     target = storage_dtype(dtype)
+    details = encoder.details(computation.precision) | computation.identity()
+    if draft:
+        details["preprocessing"] = {**details["preprocessing"], "jpeg_draft": True}
     fields = {
         "encoder": encoder.name,
-        "details": encoder.details(precision),
-        "dtype": target.name,
+        "details": details,
+        "dtype": dtype_name(dtype),
         "index": source.index.hash,
     }
-    return make_plan(Path(output), fields, source.index.n, encoder.dim, target, shard_rows)
+    plan = Plan(Path(output), fields, source.index.n, encoder.dim, target, shard_rows)
+    return make_plan(plan, repairing=repairing)
 
 
 def extract(
-    source: FolderSource,
+    source: ImageSource,
     encoder: Encoder,
     output: Path | str,
     *,
     device: str = "auto",
     precision: str = "fp32",
-    dtype: DTypeLike = np.float16,
+    dtype: DTypeLike | str = np.float16,
     batch_size: int = 256,
     workers: int | None = None,
     max_broken: float = 0.01,
     shard_rows: int = SHARD_ROWS,
+    draft: bool = False,
+    channels_last: bool = False,
+    compile: bool = False,
+    deterministic: bool = False,
     verify_images: bool = True,
-    progress: Progress | None = None,
+    repairing: bool = False,
+    origin: Mapping[str, Any] | None = None,
+    progress: Report | None = None,
 ) -> Extraction:
     """Extract the features of every readable image into a store at `output`.
 
-    Shards that are there are kept: a killed run loses at most its open shard, and a finished store
-    is returned as it is. `precision` "bf16" runs the forward pass under autocast and is part of the
-    identity. `workers` decode (default: the cores this process may use, less one, at most 16; 0:
-    in this process). `progress(done, total)` counts images, those of earlier runs included.
-    `verify_images` compares the images of finished shards with what they were made from.
+    Shards that are there are kept: a killed run loses at most its open shards, and a finished
+    store is returned as it is. Processes that extract into one folder at the same time share the
+    shards; each returns when all are there.
 
-    Raises InputError for options, and for an output that holds other features; ClusterbenchError
-    when more than the fraction `max_broken` of the images is broken, or the encoder gives NaN.
+    precision: "bf16" or "fp16" runs the forward pass under autocast; part of the identity.
+    dtype: float16, "bfloat16" (rounded to it, held as float16) or float32.
+    batch_size: images of a forward pass; halved where the device's memory does not hold it.
+    workers: processes that decode (default: the cores this process may use, less one, at most
+        16; 0: in this process).
+    max_broken: fraction of the images at which the run fails.
+    draft: JPEGs are decoded at a fraction of their size where that is enough; part of the identity.
+    channels_last, compile, deterministic: see `forward.Computation`.
+    verify_images: compare the images of finished shards with what they were made from.
+    origin: JSON that says where images and weights are, kept for repairing.
+    progress: called with a `pipeline.Progress` after each batch.
+
+    Raises InputError for options, and for an output that holds other features; StorageError for a
+    disk that cannot hold the store; ClusterbenchError when more than the fraction `max_broken` of
+    the images is broken, or the encoder gives NaN.
     """
-    chosen = choose_device(device)
+    mates = team()
+    chosen = choose_device(device, mates)
+    computation = Computation(precision, channels_last, compile, deterministic)
     if batch_size < 1:
         raise InputError(f"batch size {batch_size}; wanted 1 or more")
+    if deterministic:
+        batch_size = -(-batch_size // FIXED_BATCH) * FIXED_BATCH
     if not 0 <= max_broken <= 1:
         raise InputError(f"max_broken is {max_broken}; wanted a fraction, 0 to 1")
-    workers = default_workers() if workers is None else workers
+    workers = default_workers(mates) if workers is None else workers
     if workers < 0:
         raise InputError(f"workers is {workers}; wanted 0 or more")
     started = time.perf_counter()
-    options: dict[str, Any] = {"precision": precision, "dtype": dtype, "shard_rows": shard_rows}
-    plan_extraction(source, encoder, output, **options)  # refuse before anything is created
-    with _exclusive(Path(output)):
-        plan = plan_extraction(source, encoder, output, **options)
-        if verify_images:
-            resume.check_images(plan, source)
-        before = plan.n - plan.n_pending
-        if not plan.finished:
-            resume.begin(plan)
-            broken = _Broken(source, plan, max_broken)
+
+    def planned() -> Plan:
+        return plan_extraction(
+            source,
+            encoder,
+            output,
+            dtype=dtype,
+            shard_rows=shard_rows,
+            draft=draft,
+            computation=computation,
+            repairing=repairing,
+        )
+
+    plan = planned()  # refuses before anything is created
+    if plan.pending:
+        row_bytes = plan.row_bytes + _RECORD_BYTES
+        require_space(plan.output, plan.n_pending * row_bytes + plan.n * 16)
+    before = plan.n - plan.n_pending
+    n_new, waiting = 0, 0.0
+    with Claims(plan.output) as claims, computing(computation):
+        if claims.take_all():  # nobody else is at work
+            _sweep(plan.output)
+            claims.release_all()
+        while True:
+            with claims.finishing(plan.n_shards):  # never undo what another process finishes now
+                plan = planned()
+                if not plan.finished:
+                    resume.begin(plan, origin)
+            if verify_images:
+                resume.check_images(plan, source)
+            if plan.finished:
+                break
+            broken = BrokenImages(source, plan, max_broken)
             if plan.pending:
-                forward = _Forward(encoder, chosen, precision)
-                _run(plan, source, forward, broken, batch_size, workers, progress)
-            _finish(plan, source, broken)
+                forward = Forward(encoder, chosen, computation)
+                pipeline = Pipeline(
+                    plan,
+                    source,
+                    Decoder(source, encoder.preprocessing, draft),
+                    forward,
+                    broken,
+                    claims,
+                    batch_size,
+                    workers,
+                    first=mates.rank * len(plan.pending) // mates.size,
+                    report=progress,
+                )
+                n_new += pipeline.run()
+                waiting = pipeline.waiting
+            if _finish(plan, source, broken, claims):
+                break
+            verify_images = False  # a shard was damaged since it was written: once more
         store = FeatureStore.open(plan.output)
     seconds = time.perf_counter() - started
-    return Extraction(store, plan.n_pending, before, store.broken, seconds)
+    return Extraction(store, n_new, before, store.broken, seconds, waiting)
 
 
-def choose_device(device: str) -> torch.device:
-    """A torch device; "auto" is the first CUDA device, else the CPU. InputError if not there."""
+def choose_device(device: str, mates: Team | None = None) -> torch.device:
+    """A torch device; "auto" is this process's CUDA device, else the CPU. InputError if not there.
+
+    Of several processes on a node, each takes the GPU of its own number.
+    """
     if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        if not torch.cuda.is_available():
+            return torch.device("cpu")
+        return torch.device("cuda", (mates.local_rank if mates else 0) % torch.cuda.device_count())
     try:
         chosen = torch.device(device)
         torch.empty(1, device=chosen)
@@ -138,153 +217,49 @@ def choose_device(device: str) -> torch.device:
     return chosen
 
 
-def default_workers() -> int:
-    """Decoding processes: the cores this process may use, less one for the encoder, at most 16."""
-    return max(0, min(16, n_cores() - 1))
+def default_workers(mates: Team | None = None) -> int:
+    """Decoding processes: this process's share of the cores, less one, at least 1, at most 16."""
+    share = n_cores() // (mates.local_size if mates else 1)
+    return max(1, min(16, share - 1))
 
 
-class _Forward:
-    """Pixels to features on a device."""
-
-    def __init__(self, encoder: Encoder, device: torch.device, precision: str) -> None:
-        self.encoder, self.device = encoder, device
-        self.module = encoder.module.to(device)
-        self.bf16 = precision == "bf16"
-
-    def __call__(self, pixels: torch.Tensor) -> np.ndarray:
-        """(b, size, size, 3) uint8 to (b, dim) float32."""
-        try:
-            with torch.inference_mode(), self._autocast():
-                images = self.encoder.normalise(pixels.to(self.device, non_blocking=True))
-                return self.module(images).float().cpu().numpy()  # type: ignore[no-any-return]
-        except torch.cuda.OutOfMemoryError as error:
-            raise ClusterbenchError(
-                f"out of GPU memory with {len(pixels)} images at a time; the finished shards are "
-                f"kept: run again with --batch-size {max(1, len(pixels) // 2)}"
-            ) from error
-
-    def _autocast(self) -> AbstractContextManager[Any]:
-        if not self.bf16:
-            return nullcontext()
-        return torch.autocast(self.device.type, dtype=torch.bfloat16)
+def _finish(plan: Plan, source: ImageSource, broken: BrokenImages, claims: Claims) -> bool:
+    """Make the folder a store; False when a shard turns out to be damaged and has to be redone."""
+    with claims.finishing(plan.n_shards):
+        if (plan.output / MANIFEST).is_file() and not (plan.output / PLAN).is_file():
+            return True
+        for shard in plan.pending:
+            broken.add_shard(shard)
+        broken.check()
+        paths = [plan.path(shard) for shard in range(plan.n_shards)]
+        with ThreadPoolExecutor(min(8, n_cores())) as pool:
+            faults = list(pool.map(shard_fault, paths))
+            for path, fault in zip(paths, faults, strict=True):
+                if fault:
+                    path.unlink(missing_ok=True)
+            if any(faults):
+                return False
+            hashes = list(pool.map(sha256_file, paths))
+        _write_store(plan, source, broken, hashes)
+    if claims.take_all():
+        claims.path.unlink(missing_ok=True)
+    return True
 
 
-class _Broken:
-    """Broken images by shard, and the share at which the run stops."""
-
-    def __init__(self, source: FolderSource, plan: Plan, limit: float) -> None:
-        self.source, self.plan, self.limit = source, plan, limit
-        self.reasons: dict[int, str] = {}
-        for shard in range(plan.n_shards):
-            if shard not in plan.pending:
-                with h5py.File(plan.path(shard), "r") as file:
-                    found = zip(file["broken"][:], file["reasons"].asstr()[:], strict=True)
-                    self.reasons.update((int(row), str(reason)) for row, reason in found)
-        self.check()
-
-    def add(self, batch: Decoded) -> None:
-        self.reasons.update((batch.span.start + p, why) for p, why in batch.reasons.items())
-        if batch.reasons:
-            self.check()
-
-    def check(self) -> None:
-        count, n = len(self.reasons), self.plan.n
-        if count > self.limit * n:
-            row = min(self.reasons)
-            raise ClusterbenchError(
-                f"{count:,} of {n:,} images cannot be read ({count / n:.2%}), more than "
-                f"--max-broken {self.limit:g}; first: {self.source.index.id(row)!r}: "
-                f"{self.reasons[row]}; mend the images or raise --max-broken (finished shards "
-                "are kept)"
-            )
-        if count == n:
-            raise ClusterbenchError(f"none of the {n:,} images can be read")
-
-
-def _run(
-    plan: Plan,
-    source: FolderSource,
-    forward: _Forward,
-    broken: _Broken,
-    batch_size: int,
-    workers: int,
-    progress: Progress | None,
+def _write_store(
+    plan: Plan, source: ImageSource, broken: BrokenImages, file_hashes: list[str]
 ) -> None:
-    """Do the pending shards: decode ahead in the workers, fill a shard, write it, go on."""
-    done = plan.n - plan.n_pending
-    spans = [span for shard in plan.pending for span in plan.batches(shard, batch_size)]
-    shards = iter(plan.pending)
-    batches: list[tuple[Decoded, np.ndarray]] = []
-    shard = next(shards)
-    if progress:
-        progress(done, plan.n)
-    for batch in decoded_batches(source, spans, forward.encoder.preprocessing, workers):
-        broken.add(batch)
-        batches.append((batch, _stored(forward(batch.pixels), batch, plan.dtype, source)))
-        if batch.span.stop == plan.span(shard).stop:
-            _write(plan, shard, batches)
-            batches = []
-            shard = next(shards, -1)
-        done += batch.span.stop - batch.span.start
-        if progress:
-            progress(done, plan.n)
-
-
-def _stored(
-    features: np.ndarray, batch: Decoded, dtype: np.dtype, source: FolderSource
-) -> np.ndarray:
-    """Features of the readable images of a batch in the dtype of the store, all finite."""
-    good = np.ones(len(features), bool)
-    good[list(batch.reasons)] = False
-    with np.errstate(over="ignore"):
-        converted: np.ndarray = features.astype(dtype)
-    bad = good & ~np.isfinite(converted).all(axis=1)
-    if bad.any():
-        position = int(np.argmax(bad))
-        sample = source.index.id(batch.span.start + position)
-        if np.isfinite(features[position]).all():
-            raise ClusterbenchError(
-                f"features of {sample!r} are too large for {dtype.name}; use --dtype float32"
-            )
-        raise ClusterbenchError(
-            f"the encoder gives NaN or infinity for {sample!r}; check the weights, "
-            "or use --precision fp32"
-        )
-    return converted[good]
-
-
-def _write(plan: Plan, shard: int, batches: list[tuple[Decoded, np.ndarray]]) -> None:
-    reasons = {
-        batch.span.start + position: reason
-        for batch, _ in batches
-        for position, reason in sorted(batch.reasons.items())
-    }
-    write_shard(
-        plan.path(shard),
-        np.concatenate([features for _, features in batches]),
-        start=plan.span(shard).start,
-        identity=plan.identity,
-        columns={
-            "image_sizes": np.concatenate([batch.sizes for batch, _ in batches]),
-            "image_sha256": np.concatenate([batch.digests for batch, _ in batches]),
-            "broken": np.array(list(reasons), dtype=np.int64),
-            "reasons": np.array(list(reasons.values()), dtype=h5py.string_dtype()),
-        },
-    )
-
-
-def _finish(plan: Plan, source: FolderSource, broken: _Broken) -> None:
     shards, images = [], hashlib.sha256()
     readable = np.ones(plan.n, bool)
     readable[list(broken.reasons)] = False
-    for shard in range(plan.n_shards):
-        with h5py.File(plan.path(shard), "r") as file:
+    for shard, file_hash in enumerate(file_hashes):
+        with open_hdf5(plan.path(shard)) as file:
             digests = file["image_sha256"][:]
             rows, digest = len(file[DATASET]), str(file.attrs["sha256"])
         span = plan.span(shard)
         images.update(digests.reshape(-1, DIGEST_BYTES)[readable[span.start : span.stop]].data)
         entry = {"file": plan.path(shard).name, "start": span.start, "rows": rows}
-        shards.append(entry | {"sha256": digest})
+        shards.append(entry | {"sha256": digest, "file_sha256": file_hash})
     index = source.index if not broken.reasons else source.index.take(readable)
     fields = {**plan.fields, "index": index.hash, "images": images.hexdigest()}
     finish_store(
@@ -298,18 +273,12 @@ def _finish(plan: Plan, source: FolderSource, broken: _Broken) -> None:
         shard_rows=plan.shard_rows,
         source={"index": source.index.hash, "n": source.index.n},
         broken=[
-            {"id": source.index.id(row), "reason": reason}
-            for row, reason in sorted(broken.reasons.items())
+            {"id": source.index.id(row), "reason": reason} for row, reason in broken.sorted()
         ],
     )
 
 
-def _exclusive(output: Path) -> AbstractContextManager[Any]:
-    """Two extractions into one folder would do the same work twice: the second is refused."""
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        return filelock.FileLock(output / ".extracting").acquire(timeout=0)
-    except filelock.Timeout as error:
-        raise InputError(f"{output}: another extraction is writing there") from error
-    except OSError as error:
-        raise StorageError(f"cannot write {output}: {error.strerror}") from error
+def _sweep(output: Path) -> None:
+    """Remove the temporary files of killed processes."""
+    for stale in output.glob(".*.tmp"):
+        stale.unlink(missing_ok=True)

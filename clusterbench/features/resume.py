@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
-from ..datasets.folder import FolderSource
+from ..datasets.source import BrokenImage, ImageSource
 from ..errors import InputError
 from ..files import write_json
 from .decoding import Span, file_digest
 from .identity import differences, identity_hash
-from .images import BrokenImage, read_image
-from .store import DATASET, MANIFEST, PLAN
-from .writer import shard_name
+from .layout import DATASET, MANIFEST, ORIGIN, PLAN, shard_name
+from .shard_file import open_hdf5
 
-_STAT_THREADS = 16
+#: Size that a source gives for an image of which it cannot say whether it changed.
+UNKNOWN_SIZE = -2
 
 
 @dataclass(frozen=True)
@@ -39,8 +37,8 @@ class Plan:
     dim: int
     dtype: np.dtype
     shard_rows: int
-    pending: tuple[int, ...]
-    finished: bool
+    pending: tuple[int, ...] = ()
+    finished: bool = False
 
     @property
     def identity(self) -> str:
@@ -55,16 +53,26 @@ class Plan:
     @property
     def n_pending(self) -> int:
         """Number of images in the shards still to do."""
-        return sum(self.span(shard).stop - self.span(shard).start for shard in self.pending)
+        return sum(self.size(shard) for shard in self.pending)
 
     @property
     def nbytes(self) -> int:
         """Bytes of the whole store's features on disk."""
-        return self.n * self.dim * int(self.dtype.itemsize)
+        return self.n * self.row_bytes
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one sample's features on disk."""
+        return self.dim * int(self.dtype.itemsize)
 
     def span(self, shard: int) -> Span:
         """Source positions of a shard."""
         return Span(shard * self.shard_rows, min((shard + 1) * self.shard_rows, self.n))
+
+    def size(self, shard: int) -> int:
+        """Number of images of a shard."""
+        start, stop = self.span(shard)
+        return stop - start
 
     def path(self, shard: int) -> Path:
         """File of a shard."""
@@ -75,43 +83,56 @@ class Plan:
         start, stop = self.span(shard)
         return [Span(a, min(a + batch_size, stop)) for a in range(start, stop, batch_size)]
 
+    def is_whole(self, shard: int) -> bool:
+        """Whether a shard is there, readable and of this extraction; others are done again."""
+        span = self.span(shard)
+        try:
+            with open_hdf5(self.path(shard)) as file:
+                return bool(
+                    file.attrs["identity"] == self.identity
+                    and file.attrs["start"] == span.start
+                    and len(file["image_sizes"]) == span.stop - span.start
+                    and len(file[DATASET]) == file.attrs["rows"]
+                )
+        except (OSError, KeyError, RuntimeError, ValueError, TypeError):
+            return False
 
-def make_plan(
-    output: Path, fields: dict[str, Any], n: int, dim: int, dtype: np.dtype, shard_rows: int
-) -> Plan:
-    """Compare a folder with the extraction wanted there.
+
+def make_plan(plan: Plan, *, repairing: bool = False) -> Plan:
+    """Compare a folder with the extraction wanted there; the plan with what is still to do.
 
     Raises InputError when the folder holds something else: features of another identity (the
-    differences are listed), other shard sizes, or files that are not a store.
+    differences are listed), other shard sizes, or files that are not a store. `repairing`: a
+    folder whose manifest is damaged is taken for what it should be; its shards tell.
     """
-    output = Path(output)
-    found = _recorded(output)
-    wanted = {"fields": fields, "shard_rows": shard_rows, "n": n}
+    output = plan.output
+    found = _recorded(output, repairing)
     if found is None:
-        if output.exists() and (not output.is_dir() or any(_visible(output))):
+        if output.exists() and (not output.is_dir() or (any(_visible(output)) and not repairing)):
             raise InputError(
                 f"{output} is there and is not a feature store; choose another --output"
             )
     else:
+        wanted = {"fields": plan.fields, "shard_rows": plan.shard_rows, "n": plan.n}
         lines = [line.removeprefix("fields.") for line in differences(found, wanted)]
         if lines:
             raise InputError(
                 f"{output} holds other features: {'; '.join(lines)}; "
                 "choose another --output, or delete that folder"
             )
-    plan = Plan(output, fields, n, dim, dtype, shard_rows, (), False)
-    identity = plan.identity
-    pending = tuple(
-        shard
-        for shard in range(plan.n_shards)
-        if found is None or not _is_whole(plan.path(shard), identity, plan.span(shard))
-    )
+    there = output.is_dir()
+    pending = tuple(s for s in range(plan.n_shards) if not (there and plan.is_whole(s)))
     finished = not pending and (output / MANIFEST).is_file()
-    return Plan(output, fields, n, dim, dtype, shard_rows, pending, finished)
+    return replace(plan, pending=pending, finished=finished)
 
 
-def begin(plan: Plan) -> None:
-    """Record the plan in the folder; until it is finished the folder is not a store."""
+def begin(plan: Plan, origin: Mapping[str, Any] | None) -> None:
+    """Record the plan in the folder; until it is finished the folder is not a store.
+
+    `origin` is where the images and weights are, for `clusterbench cache repair`.
+    """
+    if origin is not None:
+        write_json(plan.output / ORIGIN, dict(origin))
     write_json(
         plan.output / PLAN,
         {
@@ -124,56 +145,42 @@ def begin(plan: Plan) -> None:
     (plan.output / MANIFEST).unlink(missing_ok=True)
 
 
-def check_images(plan: Plan, source: FolderSource) -> None:
+def check_images(plan: Plan, source: ImageSource) -> None:
     """Refuse finished shards whose images are no longer those they were made from.
 
     An image counts as changed when its size differs, or when it is newer than the shard and its
     contents differ. Raises InputError that names the shard and the first such image.
     """
-    with ThreadPoolExecutor(_STAT_THREADS) as pool:
-        for shard in range(plan.n_shards):
-            if shard in plan.pending:
-                continue
-            path = plan.path(shard)
-            with h5py.File(path, "r") as file:
-                sizes, digests = file["image_sizes"][:], file["image_sha256"][:]
-            made = path.stat().st_mtime_ns
-            rows = range(*plan.span(shard))
-            status = list(pool.map(_status, [source.path(row) for row in rows]))
-            changed = [
-                row
-                for row, size, digest, (size_now, time_now) in zip(
-                    rows, sizes, digests, status, strict=True
-                )
-                if size != size_now
-                or (time_now > made and size_now >= 0 and not _same(source.path(row), digest))
-            ]
-            if changed:
-                raise InputError(
-                    f"{path}: {len(changed)} images changed since it was made (first: "
-                    f"{source.index.id(changed[0])!r}); delete this shard to redo it, or choose "
-                    "another --output"
-                )
+    for shard in range(plan.n_shards):
+        if shard in plan.pending:
+            continue
+        path = plan.path(shard)
+        with open_hdf5(path) as file:
+            sizes, digests = file["image_sizes"][:], file["image_sha256"][:]
+        made = path.stat().st_mtime_ns
+        start, stop = plan.span(shard)
+        sizes_now, times_now = source.stamps(start, stop)
+        differ = (sizes != sizes_now) & (sizes_now != UNKNOWN_SIZE)
+        newer = (times_now > made) & (sizes_now >= 0) & ~differ
+        for position in np.flatnonzero(newer).tolist():
+            differ[position] = not _same(source, start + position, digests[position])
+        if differ.any():
+            first = start + int(np.argmax(differ))
+            raise InputError(
+                f"{path}: {int(differ.sum())} images changed since it was made (first: "
+                f"{source.index.id(first)!r}); delete this shard to redo it, or choose "
+                "another --output"
+            )
 
 
-def _status(path: Path) -> tuple[int, int]:
+def _same(source: ImageSource, row: int, digest: np.ndarray) -> bool:
     try:
-        status = os.stat(path)  # noqa: PTH116 - called once per image
-    except OSError:
-        return -1, 0
-    if not os.access(path, os.R_OK):
-        return -1, 0
-    return status.st_size, status.st_mtime_ns
-
-
-def _same(path: Path, digest: np.ndarray) -> bool:
-    try:
-        return bool(np.array_equal(file_digest(read_image(path)), digest))
+        return bool(np.array_equal(file_digest(source.read(row)), digest))
     except BrokenImage:
         return False
 
 
-def _recorded(output: Path) -> dict[str, Any] | None:
+def _recorded(output: Path, repairing: bool) -> dict[str, Any] | None:
     """{"fields", "shard_rows", "n"} of the extraction a folder holds, or None."""
     for name in (PLAN, MANIFEST):
         path = output / name
@@ -192,23 +199,13 @@ def _recorded(output: Path) -> dict[str, Any] | None:
                 fields["index"] = source["index"]
                 return {"fields": fields, "shard_rows": content["shard_rows"], "n": source["n"]}
             return {key: content[key] for key in ("fields", "shard_rows", "n")}
-        except (ValueError, KeyError, TypeError) as error:
+        except InputError:
+            raise
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            if repairing:
+                continue
             raise InputError(f"{path}: damaged ({error!r}); choose another --output") from error
     return None
-
-
-def _is_whole(path: Path, identity: str, span: Span) -> bool:
-    """Whether a shard is there, readable and of this extraction; others are done again."""
-    try:
-        with h5py.File(path, "r") as file:
-            return bool(
-                file.attrs["identity"] == identity
-                and file.attrs["start"] == span.start
-                and len(file["image_sizes"]) == span.stop - span.start
-                and len(file[DATASET]) == file.attrs["rows"]
-            )
-    except (OSError, KeyError):
-        return False
 
 
 def _visible(folder: Path) -> Sequence[str]:

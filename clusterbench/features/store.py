@@ -2,79 +2,75 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import DTypeLike
 
+from ..catalog import unknown_name
 from ..datasets.index import DatasetIndex
 from ..errors import InputError
-from .identity import differences, identity_hash
-
-FORMAT = "clusterbench-features/1"
-MANIFEST = "store.json"
-INDEX = "index.h5"
-VIRTUAL = "features.h5"
-BROKEN = "broken.jsonl"
-PLAN = "extraction.json"
-DATASET = "features"
+from .identity import differences
+from .layout import INDEX, MANIFEST, Shard, read_manifest, shards_of
+from .shard_file import RowFile, rows_offset
+from .values import not_finite
 
 _BLOCK_BYTES = 8 << 20  # read at a time
 _GAP = 64  # rows nearer than this are read as one run
-
-
-@dataclass(frozen=True)
-class Shard:
-    """One shard of a store: rows [first, first + rows) of the store."""
-
-    path: Path
-    first: int
-    rows: int
-    sha256: str
+_SHUFFLED_RUN = 64  # neighbouring rows that stay together until the last shuffle
+_OPEN_FILES = 256
 
 
 class FeatureStore:
     """Features of one encoder over one data set, on disk; row r is sample r of `index`.
 
     Open one with `FeatureStore.open(path)`, make one from an array with `FeatureStore.write`.
-    Nothing is held in memory but the index; no file stays open between calls, so a store can be
-    used in forked and spawned workers.
+    Nothing is held in memory but the index. Files are opened when first read, once a process, and
+    read by offset: a store can be used from threads, in forked and in spawned workers.
 
     Attributes: `path`, `n`, `dim`, `dtype` (on disk), `encoder` (name), `identity` (hex SHA-256 of
-    everything that changes the numbers), `fields` (what the identity is the hash of), `shards`.
+    everything that changes the numbers), `fields` (what the identity is the hash of), `shards`,
+    `packed` (one file rather than a folder).
     """
 
-    def __init__(self, path: Path, manifest: dict[str, Any]) -> None:
+    def __init__(self, path: Path, manifest: dict[str, Any], shards: Sequence[Shard]) -> None:
         self.path = path
+        self.manifest = manifest
         self.n = int(manifest["n"])
         self.dim = int(manifest["dim"])
-        self.dtype = np.dtype(manifest["dtype"])
+        self.dtype = np.dtype(manifest["dtype"]).newbyteorder("<")
         self.identity = str(manifest["identity"])
         self.fields: dict[str, Any] = manifest["fields"]
         self.encoder = str(self.fields["encoder"])
         self.broken = int(manifest["broken"])
         self.shard_identity = str(manifest["shard_identity"])
-        self.shards = tuple(_shards(path, manifest["shards"]))
+        self.shards = tuple(shards)
+        self.packed = path.is_file()
+        self._offsets: dict[int, int] = {}
+        self._files: dict[Path, RowFile] = {}
 
     @classmethod
     def open(cls, path: Path | str) -> FeatureStore:
-        """Open a store and check that it is whole; contents are checked by `verify`.
+        """Open a store, a folder or a packed file, and check that it is whole.
 
-        Raises InputError, naming the file, what was found and what to do, for: a missing folder; a
-        folder that is not a store; an unfinished extraction; a shard that is missing, truncated,
-        not HDF5, or of another identity; a manifest whose fields do not hash to its identity.
+        Headers are checked here, contents by `verify`. Raises InputError, naming the file, what
+        was found and what to do, for: a missing folder; a folder that is not a store; an
+        unfinished extraction; a shard that is missing, truncated, not HDF5, or of another
+        identity; a manifest that was edited or damaged.
         """
         path = Path(path)
-        manifest = _read_manifest(path)
-        store = cls(path, manifest)
+        if path.is_file():
+            from .packed import open_packed
+
+            store = open_packed(path)
+        else:
+            manifest = read_manifest(path)
+            store = cls(path, manifest, shards_of(path, manifest["shards"]))
         for shard in store.shards:
-            store._check_shard(shard)
+            store._offset(shard)
         total = sum(shard.rows for shard in store.shards)
         if total != store.n:
             raise InputError(f"{path / MANIFEST}: shards hold {total:,} rows; wanted {store.n:,}")
@@ -89,15 +85,17 @@ class FeatureStore:
         *,
         encoder: str,
         details: dict[str, Any] | None = None,
-        dtype: DTypeLike | None = None,
+        dtype: DTypeLike | str | None = None,
         shard_rows: int | None = None,
     ) -> FeatureStore:
         """Write features (n, dim) that are already there, row r for sample r of `index`.
 
         `details` is JSON: what made the features (model, weights, preprocessing, PCA). It enters
-        the identity, as does a hash of the features themselves. `dtype` is float16 or float32, by
-        default that of the array. Raises InputError for a shape that does not fit the index, NaN,
-        infinities, values too large for the dtype, and a folder that holds another store.
+        the identity, as does a hash of the features themselves. `dtype` is float16, "bfloat16"
+        (rounded to it, held as float16) or float32, by default that of the array. `features` may
+        be anything with a shape, a dtype and slices of rows, such as a memory map. Raises
+        InputError for a shape that does not fit the index, NaN, infinities, values too large for
+        the dtype, and a folder that holds another store.
         """
         from .writer import write_array
 
@@ -107,10 +105,11 @@ class FeatureStore:
     @cached_property
     def index(self) -> DatasetIndex:
         """The samples, read on first use; InputError when it is not the store's index."""
-        index = DatasetIndex.load(self.path / INDEX)
+        where = self.path if self.packed else self.path / INDEX
+        index = DatasetIndex.load(where)
         if index.hash != self.fields["index"]:
             raise InputError(
-                f"{self.path / INDEX}: hash {index.hash[:12]}; the store was made for "
+                f"{where}: hash {index.hash[:12]}; the store was made for "
                 f"{str(self.fields['index'])[:12]}; extract the features again"
             )
         return index
@@ -129,6 +128,20 @@ class FeatureStore:
             f"dim={self.dim}, dtype={self.dtype.name})"
         )
 
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_files": {}}
+
+    def rows_of(self, classes: Sequence[str]) -> np.ndarray:
+        """(m,) int64, ascending: the rows of some classes; InputError for an unknown one."""
+        names = self.index.class_names
+        position = {name: label for label, name in enumerate(names)}
+        for name in classes:
+            if name not in position:
+                raise unknown_name("class", name, names)
+        wanted = np.zeros(len(names), bool)
+        wanted[[position[name] for name in classes]] = True
+        return np.flatnonzero(wanted[self.index.labels])
+
     def read(
         self, rows: slice | np.ndarray | None = None, dtype: DTypeLike = np.float32
     ) -> np.ndarray:
@@ -145,20 +158,17 @@ class FeatureStore:
             for first, block in self.blocks(wanted.start, wanted.stop, dtype=dtype):
                 out[first - wanted.start : first - wanted.start + len(block)] = block
             return out
-        order = np.argsort(wanted, kind="stable")
-        ordered = wanted[order]
+        ascending = bool((wanted[1:] >= wanted[:-1]).all())
+        order = None if ascending else np.argsort(wanted, kind="stable")
+        ordered = wanted if order is None else wanted[order]
         for shard in self.shards:
             low, high = np.searchsorted(ordered, [shard.first, shard.first + shard.rows])
-            if low == high:
-                continue
-            with self._open(shard) as data:
-                for a, b in _runs(ordered[low:high], self._block_rows):
-                    a, b = a + low, b + low
-                    first, last = int(ordered[a]), int(ordered[b - 1]) + 1
-                    block = data[first - shard.first : last - shard.first]
-                    picked = block[ordered[a:b] - first]
-                    self._check_finite(picked, ordered[a:b])
-                    out[order[a:b]] = picked
+            for a, b in _runs(ordered[low:high], self._block_rows):
+                a, b = a + low, b + low
+                first, last = int(ordered[a]), int(ordered[b - 1]) + 1
+                picked = self._block(shard, first, last)[ordered[a:b] - first]
+                self._check_finite(picked, ordered[a:b])
+                out[slice(a, b) if order is None else order[a:b]] = picked
         return out
 
     def blocks(
@@ -168,66 +178,96 @@ class FeatureStore:
         stop = self.n if stop is None else stop
         for shard in self.shards:
             low, high = max(start, shard.first), min(stop, shard.first + shard.rows)
-            if low >= high:
-                continue
-            with self._open(shard) as data:
-                for first in range(low, high, self._block_rows):
-                    last = min(first + self._block_rows, high)
-                    block = data[first - shard.first : last - shard.first]
-                    self._check_finite(block, range(first, last))
-                    yield first, block.astype(dtype, copy=False)
+            for first in range(low, high, self._block_rows):
+                last = min(first + self._block_rows, high)
+                block = self._block(shard, first, last)
+                self._check_finite(block, range(first, last))
+                yield first, block.astype(dtype, copy=False)
 
-    def verify(self) -> list[str]:
+    def subset_blocks(
+        self, rows: np.ndarray, *, memory: int = 256 << 20, dtype: DTypeLike = np.float32
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield (rows (b,), block (b, dim)) over ascending rows, such as `rows_of` gives.
+
+        What is allocated for a block, with what reading it takes, stays below `memory` bytes.
+        """
+        wanted = self._rows(rows)
+        step = self._rows_within(memory, dtype)
+        for start in range(0, len(wanted), step):
+            part = np.asarray(wanted[start : start + step], dtype=np.int64)
+            yield part, self.read(part, dtype)
+
+    def shuffled_blocks(
+        self,
+        *,
+        seed: int,
+        rows: np.ndarray | None = None,
+        memory: int = 256 << 20,
+        dtype: DTypeLike = np.float32,
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield (rows (b,), block (b, dim)): each row once, in an order drawn from `seed`.
+
+        Runs of 64 neighbouring rows are shuffled over the whole store, and then all rows inside a
+        block, so that reading stays near the disk's speed: the order is random enough for
+        stochastic training, not uniform over all permutations. Memory as in `subset_blocks`;
+        pass a new seed each epoch. The order depends on the seed and on `memory`.
+        """
+        wanted = self._rows(rows)
+        rng = np.random.default_rng(seed)
+        n_runs = -(-len(wanted) // _SHUFFLED_RUN)
+        order = rng.permutation(n_runs)
+        step = max(1, self._rows_within(memory, dtype) // _SHUFFLED_RUN)
+        within = np.arange(_SHUFFLED_RUN)
+        for start in range(0, n_runs, step):
+            at = (order[start : start + step, None] * _SHUFFLED_RUN + within).reshape(-1)
+            at = rng.permutation(at[at < len(wanted)])
+            part = at + wanted.start if isinstance(wanted, range) else wanted[at]
+            yield part, self.read(part, dtype)
+
+    def verify(self, progress: Callable[[int, int], None] | None = None) -> list[str]:
         """Read everything again and compare with the checksums: one line per defect, or none."""
-        from .writer import hash_rows
+        from .verify import faults
 
-        problems = []
-        for shard in self.shards:
-            rows = f"rows {shard.first:,} to {shard.first + shard.rows - 1:,}"
-            try:
-                self._check_shard(shard)
-                with self._open(shard) as data:
-                    found = hash_rows(data, self._block_rows)
-            except InputError as error:
-                problems.append(f"{shard.path.name}: {error}")
-                continue
-            if found != shard.sha256:
-                problems.append(
-                    f"{shard.path.name}: contents ({rows}) hash to {found[:12]}, recorded "
-                    f"{shard.sha256[:12]}; delete this file and extract again: only it is redone"
-                )
-        try:
-            index = DatasetIndex.load(self.path / INDEX)
-        except InputError as error:
-            problems.append(f"{INDEX}: {error}")
-        else:
-            if index.hash != self.fields["index"] or index.n != self.n:
-                problems.append(f"{INDEX}: not the index these features were made for")
-        try:
-            with h5py.File(self.path / VIRTUAL, "r") as file:
-                shape = file[DATASET].shape
-            if shape != (self.n, self.dim):
-                problems.append(f"{VIRTUAL}: shape {shape}; wanted {(self.n, self.dim)}")
-        except (OSError, KeyError) as error:
-            problems.append(f"{VIRTUAL}: {error}")
-        return problems
+        return [fault.text for fault in faults(self, progress)]
 
     @property
     def _block_rows(self) -> int:
         return max(1, _BLOCK_BYTES // (self.dim * int(self.dtype.itemsize)))
 
-    def _open(self, shard: Shard) -> _OpenShard:
-        return _OpenShard(shard, self.dim, self.dtype)
-
-    def _check_shard(self, shard: Shard) -> None:
-        with self._open(shard) as data:
-            attributes = dict(data.file.attrs)
-        if attributes.get("identity") != self.shard_identity:
+    def _rows_within(self, memory: int, dtype: DTypeLike) -> int:
+        per_row = self.dim * np.dtype(dtype).itemsize + 64  # and its row numbers, while sorting
+        # A run is read as a block, of which rows are picked: at worst all of them.
+        rows = (memory - 2 * _BLOCK_BYTES) // per_row
+        if rows < 1:
             raise InputError(
-                f"{shard.path}: identity {str(attributes.get('identity'))[:12]}; this store's "
-                f"shards have {self.shard_identity[:12]}: the file belongs to another extraction; "
-                "delete it and extract again"
+                f"memory = {memory:,} bytes; wanted at least {2 * _BLOCK_BYTES + per_row:,}"
             )
+        return int(rows)
+
+    def _offset(self, shard: Shard) -> int:
+        if shard.first not in self._offsets or not shard.rows:
+            offset = rows_offset(shard, self.dim, self.dtype, self.shard_identity)
+            self._offsets[shard.first] = offset
+            return offset
+        return self._offsets[shard.first]
+
+    def _block(self, shard: Shard, first: int, last: int) -> np.ndarray:
+        block = np.empty((last - first, self.dim), dtype=self.dtype)
+        file = self._files.get(shard.path)
+        if file is None:
+            if len(self._files) >= _OPEN_FILES:
+                self._files.clear()  # those in use stay open until they are not
+            try:
+                file = RowFile(shard.path)
+            except OSError as error:
+                raise InputError(
+                    f"{shard.path}: cannot be opened ({error.strerror}); "
+                    "`clusterbench cache repair` makes this shard again"
+                ) from error
+            self._files[shard.path] = file
+        row_bytes = self.dim * int(self.dtype.itemsize)
+        file.read_into(block, self._offset(shard) + (first - shard.first) * row_bytes)
+        return block
 
     def _rows(self, rows: slice | np.ndarray | None) -> range | np.ndarray:
         if rows is None:
@@ -244,7 +284,7 @@ class FeatureStore:
             raise InputError(
                 f"rows: {array.dtype} of shape {array.shape}; wanted one-dimensional integers"
             )
-        array = array.astype(np.int64)
+        array = array.astype(np.int64, copy=False)
         if len(array) and not 0 <= array.min() <= array.max() < self.n:
             raise InputError(
                 f"rows: found {array.min()} to {array.max()}; wanted 0 to {self.n - 1} "
@@ -258,48 +298,8 @@ class FeatureStore:
             row = int(rows[bad])
             raise InputError(
                 f"{self.path}: NaN or infinity in row {row} (sample {self.index.id(row)!r}); "
-                "the store is damaged: `verify` names the shard"
+                "the store is damaged: `clusterbench cache verify` names the shard"
             )
-
-
-class _OpenShard:
-    """Context manager: a shard's HDF5 dataset, its faults turned into InputErrors."""
-
-    def __init__(self, shard: Shard, dim: int, dtype: np.dtype) -> None:
-        self.shard, self.shape, self.dtype = shard, (shard.rows, dim), dtype
-
-    def __enter__(self) -> h5py.Dataset:
-        path = self.shard.path
-        if not path.is_file():
-            raise InputError(
-                f"{path}: shard is missing; run the same extraction again: only it is redone"
-            )
-        try:
-            self.file = h5py.File(path, "r")
-            data = self.file[DATASET]
-        except (OSError, KeyError) as error:
-            raise InputError(
-                f"{path}: {_reason(error)}; delete it and run the same extraction again: "
-                "only this shard is redone"
-            ) from error
-        shape, dtype = data.shape, data.dtype
-        if shape != self.shape or dtype != self.dtype:
-            self.file.close()
-            raise InputError(
-                f"{path}: holds {shape} {dtype}; wanted {self.shape} {self.dtype}; "
-                "delete it and run the same extraction again"
-            )
-        return data
-
-    def __exit__(self, *_: object) -> None:
-        self.file.close()
-
-
-def not_finite(block: np.ndarray) -> int | None:
-    """First row of a float16 or float32 block that holds a NaN or an infinity, or None."""
-    bits, mask = (np.uint16, 0x7C00) if block.dtype.itemsize == 2 else (np.uint32, 0x7F800000)
-    bad = (np.ascontiguousarray(block).view(bits) & bits(mask)) == mask
-    return int(np.argmax(bad.any(axis=1))) if bad.any() else None
 
 
 def _runs(rows: np.ndarray, limit: int) -> Iterator[tuple[int, int]]:
@@ -313,52 +313,6 @@ def _runs(rows: np.ndarray, limit: int) -> Iterator[tuple[int, int]]:
             begin = stop
 
 
-def _reason(error: Exception) -> str:
-    text = str(error)
-    if "truncated file" in text:
-        return "truncated (the file is shorter than its header says)"
-    if "signature not found" in text:
-        return "not an HDF5 file"
-    return f"not a readable shard ({text})"
-
-
-def _read_manifest(path: Path) -> dict[str, Any]:
-    if not path.exists():
-        raise InputError(f"no feature store at {path}; make one with `clusterbench extract`")
-    if not path.is_dir():
-        raise InputError(f"{path} is a file; a feature store is a folder of HDF5 shards")
-    file = path / MANIFEST
-    if not file.is_file():
-        if (path / PLAN).is_file():
-            done = len(list(path.glob("shard-*.h5")))
-            total = json.loads((path / PLAN).read_text())["shards"]
-            raise InputError(
-                f"{path}: extraction is not finished ({done} of {total} shards); "
-                "run the same `clusterbench extract` command again to go on"
-            )
-        raise InputError(
-            f"{path} is not a feature store: it has no {MANIFEST}; "
-            "make one with `clusterbench extract`"
-        )
-    try:
-        manifest: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        found = manifest["format"]
-        fields, identity = manifest["fields"], manifest["identity"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{file}: not a feature store's manifest ({error!r})") from error
-    if found != FORMAT:
-        raise InputError(f"{file}: format is {found!r}; this version reads {FORMAT!r}")
-    if identity_hash(fields) != identity:
-        raise InputError(
-            f"{file}: its fields hash to {identity_hash(fields)[:12]}, but it records identity "
-            f"{identity[:12]}: the file was edited; extract the features again"
-        )
-    missing = {"n", "dim", "dtype", "broken", "shard_identity", "shards"} - manifest.keys()
-    if missing:
-        raise InputError(f"{file}: has no {', '.join(sorted(missing))}; extract again")
-    return manifest
-
-
 def require_identity(store: FeatureStore, wanted: dict[str, Any]) -> None:
     """InputError that lists, field by field, how a store differs from what is wanted."""
     lines = differences(store.fields, wanted)
@@ -367,10 +321,3 @@ def require_identity(store: FeatureStore, wanted: dict[str, Any]) -> None:
             f"{store.path} holds other features: {'; '.join(lines)}; "
             "use another folder, or delete this one"
         )
-
-
-def _shards(path: Path, entries: list[dict[str, Any]]) -> Iterator[Shard]:
-    first = 0
-    for entry in entries:
-        yield Shard(path / entry["file"], first, int(entry["rows"]), str(entry["sha256"]))
-        first += int(entry["rows"])

@@ -1,12 +1,11 @@
-"""Feature stores, writing: checksummed shards, then the files that make a folder a store."""
+"""Feature stores, writing: the files that make a folder of shards a store."""
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,76 +14,17 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from ..datasets.index import DatasetIndex
-from ..errors import InputError
-from ..files import atomic_path, write_bytes, write_json
+from ..errors import InputError, StorageError
+from ..files import atomic_path, sha256_file, write_bytes
 from .identity import identity_hash
-from .store import (
-    BROKEN,
-    DATASET,
-    FORMAT,
-    INDEX,
-    MANIFEST,
-    PLAN,
-    VIRTUAL,
-    FeatureStore,
-    not_finite,
-    require_identity,
-)
+from .layout import BROKEN, DATASET, FORMAT, INDEX, MANIFEST, PLAN, VIRTUAL, shard_name
+from .layout import write_manifest as write_manifest
+from .shard_file import write_shard
+from .store import FeatureStore, require_identity
+from .values import dtype_name, not_finite, storage_dtype, stored
 
 SHARD_ROWS = 65_536
 _HASH_ROWS = 4096
-
-
-def shard_name(number: int) -> str:
-    """File name of a shard: `shard-00012.h5`."""
-    return f"shard-{number:05d}.h5"
-
-
-def storage_dtype(dtype: DTypeLike) -> np.dtype:
-    """float16 or float32, little-endian; InputError for anything else."""
-    found: np.dtype = np.dtype(dtype)
-    if found not in (np.float16, np.float32):
-        raise InputError(f"features as {found}; wanted float16 or float32")
-    little: np.dtype = found.newbyteorder("<")
-    return little
-
-
-def hash_rows(data: h5py.Dataset | np.ndarray, block_rows: int = _HASH_ROWS) -> str:
-    """Hex SHA-256 of the rows' raw bytes (little-endian, C order), read block by block."""
-    digest = hashlib.sha256()
-    for first in range(0, len(data), block_rows):
-        digest.update(np.ascontiguousarray(data[first : first + block_rows]).view(np.uint8).data)
-    return digest.hexdigest()
-
-
-def write_shard(
-    path: Path,
-    features: np.ndarray,
-    *,
-    start: int,
-    identity: str,
-    attributes: dict[str, Any] | None = None,
-    columns: dict[str, np.ndarray] | None = None,
-) -> str:
-    """Write one shard atomically and return the SHA-256 of its rows.
-
-    features: (rows, dim) float16 or float32, finite; `start` is the position of its first sample
-    in the source index. `columns` are further datasets of the file, `attributes` further
-    attributes. The bytes of the file depend on the arguments only.
-    """
-    features = np.ascontiguousarray(features, dtype=storage_dtype(features.dtype))
-    digest = hash_rows(features)
-    with atomic_path(path) as temporary, _disk_full(), h5py.File(temporary, "w") as file:
-        file.attrs["start"] = start
-        file.attrs["rows"] = len(features)
-        file.attrs["sha256"] = digest
-        file.attrs["identity"] = identity
-        for name, value in (attributes or {}).items():
-            file.attrs[name] = value
-        file.create_dataset(DATASET, data=features)
-        for name, column in (columns or {}).items():
-            file.create_dataset(name, data=column)
-    return digest
 
 
 def finish_store(
@@ -102,21 +42,21 @@ def finish_store(
 ) -> None:
     """Write index, virtual dataset, list of broken images, and last the manifest.
 
-    `shards` holds {"file", "start", "rows", "sha256"} in order; `source` is the hash and the size
-    of the index before broken images were left out, None for features given as an array. Until
-    `store.json` is there the folder is not a store, so a kill in between leaves an unfinished
-    extraction, never a wrong one.
+    `shards` holds {"file", "start", "rows", "sha256", "file_sha256"} in order; `source` is the
+    hash and the size of the index before broken images were left out, None for features given as
+    an array. Until `store.json` is there the folder is not a store, so a kill in between leaves an
+    unfinished extraction, never a wrong one.
     """
     lines = [json.dumps(entry, ensure_ascii=False) + "\n" for entry in broken]
     index.save(path / INDEX)
     write_bytes(path / BROKEN, "".join(lines).encode())
-    _write_virtual(path, shards, dim, dtype)
+    write_virtual(path, shards, dim, dtype)
     keep = {shard["file"] for shard in shards}
     for stale in path.glob("shard-*.h5"):
         if stale.name not in keep:
             stale.unlink()
-    write_json(
-        path / MANIFEST,
+    write_manifest(
+        path,
         {
             "format": FORMAT,
             "identity": identity_hash(fields),
@@ -128,6 +68,7 @@ def finish_store(
             "broken": len(lines),
             "shard_identity": shard_identity,
             "source": source,
+            "files": {name: sha256_file(path / name) for name in (INDEX, VIRTUAL, BROKEN)},
             "shards": shards,
         },
     )
@@ -140,28 +81,28 @@ def write_array(
     index: DatasetIndex,
     encoder: str,
     details: dict[str, Any],
-    dtype: DTypeLike | None,
+    dtype: DTypeLike | str | None,
     shard_rows: int | None,
 ) -> None:
     """The work of `FeatureStore.write`; a store of the same identity is written anew."""
-    if features.ndim != 2 or len(features) != index.n or features.shape[1] < 1:
+    if len(features.shape) != 2 or len(features) != index.n or features.shape[1] < 1:
         raise InputError(
             f"features have shape {features.shape}; wanted ({index.n}, dim): one row per sample"
         )
     if dtype is None:
         dtype = features.dtype if features.dtype == np.float16 else np.float32
-    target = storage_dtype(dtype)
+    target, name = storage_dtype(dtype), dtype_name(dtype)
     rows = SHARD_ROWS if shard_rows is None else shard_rows
     if rows < 1:
         raise InputError(f"shard_rows is {rows}; wanted 1 or more")
     content = hashlib.sha256()
     for first in range(0, index.n, _HASH_ROWS):
-        block = _converted(features[first : first + _HASH_ROWS], target, index, first)
+        block = _converted(features[first : first + _HASH_ROWS], name, index, first)
         content.update(block.view(np.uint8).data)
     fields = {
         "encoder": encoder,
         "details": details,
-        "dtype": target.name,
+        "dtype": name,
         "index": index.hash,
         "features": content.hexdigest(),
     }
@@ -169,12 +110,14 @@ def write_array(
     if (path / MANIFEST).is_file():
         require_identity(FeatureStore.open(path), fields)
         (path / MANIFEST).unlink()
+    else:
+        require_space(path, index.n * features.shape[1] * target.itemsize)
     shards = []
     for number, start in enumerate(range(0, index.n, rows)):
-        name = shard_name(number)
-        block = _converted(features[start : start + rows], target, index, start)
-        digest = write_shard(path / name, block, start=start, identity=identity)
-        shards.append({"file": name, "start": start, "rows": len(block), "sha256": digest})
+        file = path / shard_name(number)
+        block = _converted(features[start : start + rows], name, index, start)
+        digest = write_shard(file, block, start=start, identity=identity)
+        shards.append(shard_entry(file, start, len(block), digest))
     finish_store(
         path,
         index=index,
@@ -187,25 +130,31 @@ def write_array(
     )
 
 
-def _converted(block: np.ndarray, dtype: np.dtype, index: DatasetIndex, first: int) -> np.ndarray:
-    with np.errstate(over="ignore"):
-        converted = np.ascontiguousarray(block, dtype=dtype)
-    bad = not_finite(converted)
-    if bad is not None:
-        sample = index.id(first + bad)
-        if np.isfinite(np.asarray(block[bad], dtype=np.float64)).all():
-            raise InputError(
-                f"features of sample {sample!r} (row {first + bad}) reach "
-                f"{np.abs(block[bad]).max():.4g}, too large for {dtype.name}; use float32"
-            )
-        raise InputError(
-            f"features of sample {sample!r} (row {first + bad}) hold NaN or infinity; "
-            "wanted finite numbers"
+def shard_entry(file: Path, start: int, rows: int, sha256: str) -> dict[str, Any]:
+    """A shard's entry in the manifest, with the hash of its whole file."""
+    entry: dict[str, Any] = {"file": file.name, "start": start, "rows": rows, "sha256": sha256}
+    return entry | {"file_sha256": sha256_file(file)}
+
+
+def require_space(folder: Path, wanted: int) -> None:
+    """StorageError unless the disk of a folder, there or to be made, has `wanted` bytes free.
+
+    2% more than wanted is asked for, and 8 MB for the files beside the rows.
+    """
+    place = folder.resolve()
+    while not place.exists():
+        place = place.parent
+    wanted = int(wanted * 1.02) + (8 << 20)
+    free = shutil.disk_usage(place).free
+    if free < wanted:
+        raise StorageError(
+            f"{folder}: {free / 1e9:,.2f} GB are free on this disk, {wanted / 1e9:,.2f} GB are "
+            "needed; free some space, choose another --output, or --dtype float16"
         )
-    return converted
 
 
-def _write_virtual(path: Path, shards: list[dict[str, Any]], dim: int, dtype: np.dtype) -> None:
+def write_virtual(path: Path, shards: list[dict[str, Any]], dim: int, dtype: np.dtype) -> None:
+    """Write `features.h5`: the rows of all shards as one dataset for any HDF5 tool."""
     # Through HDF5's own calls: `create_virtual_dataset` would put the time into the file.
     properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     properties.set_obj_track_times(False)
@@ -220,17 +169,26 @@ def _write_virtual(path: Path, shards: list[dict[str, Any]], dim: int, dtype: np
             properties.set_virtual(space, shard["file"].encode(), DATASET.encode(), source)
         first += rows
     space.select_all()
-    with atomic_path(path / VIRTUAL) as temporary, h5py.File(temporary, "w") as file:
+    with (
+        atomic_path(path / VIRTUAL) as temporary,
+        h5py.File(temporary, "w", locking=False) as file,
+    ):
         kind = h5py.h5t.py_create(dtype, logical=True)
         h5py.h5d.create(file.id, DATASET.encode(), kind, space, properties)
 
 
-@contextmanager
-def _disk_full() -> Iterator[None]:
-    """HDF5 reports a full disk in its message only; give the error its number back."""
-    try:
-        yield
-    except OSError as error:
-        if f"errno = {errno.ENOSPC}" in str(error) and error.errno != errno.ENOSPC:
-            raise OSError(errno.ENOSPC, str(error)) from error
-        raise
+def _converted(block: np.ndarray, dtype: str, index: DatasetIndex, first: int) -> np.ndarray:
+    converted = stored(np.asarray(block), dtype)
+    bad = not_finite(converted)
+    if bad is not None:
+        sample = index.id(first + bad)
+        if np.isfinite(np.asarray(block[bad], dtype=np.float64)).all():
+            raise InputError(
+                f"features of sample {sample!r} (row {first + bad}) reach "
+                f"{np.abs(block[bad]).max():.4g}, too large for {dtype}; use float32"
+            )
+        raise InputError(
+            f"features of sample {sample!r} (row {first + bad}) hold NaN or infinity; "
+            "wanted finite numbers"
+        )
+    return converted

@@ -1,0 +1,176 @@
+"""A store as one HDF5 file, to hand on or archive, and back into the same shards.
+
+The file holds `/features` (n, dim), contiguous, the data set's index beside it (`ids`, `labels`,
+`split`, `class_names`), and the records of each shard under `/shards`. It can be read in place.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from ..datasets.index import DatasetIndex
+from ..errors import ClusterbenchError, InputError
+from ..files import atomic_path, sha256_file, sha256_json, write_bytes
+from .layout import BROKEN, DATASET, INDEX, Shard, checked_manifest, write_manifest
+from .shard_file import hash_columns, open_hdf5, reason, write_shard
+from .store import FeatureStore
+from .writer import require_space, write_virtual
+
+FORMAT = "clusterbench-packed/1"
+_OWN = ("start", "rows", "sha256", "columns_sha256", "identity")  # attributes write_shard sets
+
+Progress = Callable[[int, int], None]
+
+
+def pack(store: FeatureStore, target: Path, progress: Progress | None = None) -> FeatureStore:
+    """Write a store as one file, atomically; every row is checked on the way.
+
+    Raises InputError for a damaged shard and for a target that is there, StorageError.
+    """
+    if store.packed:
+        raise InputError(f"{store.path} is packed already")
+    if target.exists():
+        raise InputError(f"{target} is there; choose another file, or delete it")
+    require_space(target.parent, store.nbytes)
+    with atomic_path(target) as temporary:
+        store.index.save(temporary)
+        with h5py.File(temporary, "r+", locking=False) as file:
+            file.attrs["packed"] = FORMAT
+            file.attrs["identity"] = store.shard_identity
+            file.attrs["manifest"] = json.dumps(
+                store.manifest | {"checksum": sha256_json(store.manifest)}
+            )
+            text = (store.path / BROKEN).read_bytes()
+            file.create_dataset("broken", data=np.frombuffer(text, np.uint8))
+            rows = file.create_dataset(DATASET, (store.n, store.dim), store.dtype)
+            for number, shard in enumerate(store.shards):
+                _pack_shard(store, shard, rows, file.create_group(f"shards/{number:05d}"))
+                if progress:
+                    progress(shard.first + shard.rows, store.n)
+    return FeatureStore.open(target)
+
+
+def unpack(store: FeatureStore, folder: Path, progress: Progress | None = None) -> FeatureStore:
+    """Write a packed store as a folder: the same bytes as the folder it was packed from.
+
+    Raises InputError for a store that is no packed one, a folder that holds something, and
+    contents that do not give the files recorded; StorageError.
+    """
+    if not store.packed:
+        raise InputError(f"{store.path} is a folder, not a packed store")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder} is there; choose another folder, or delete it")
+    require_space(folder, store.nbytes)
+    entries = store.manifest["shards"]
+    with open_hdf5(store.path) as file:
+        for number, (shard, entry) in enumerate(zip(store.shards, entries, strict=True)):
+            group = file[f"shards/{number:05d}"]
+            write_shard(
+                folder / entry["file"],
+                file[DATASET][shard.skip : shard.skip + shard.rows],
+                start=entry["start"],
+                identity=store.shard_identity,
+                attributes={k: v for k, v in group.attrs.items() if k not in _OWN},
+                columns={name: group[name][()] for name in group},
+            )
+            _require_hash(folder / entry["file"], entry["file_sha256"], store.path)
+            if progress:
+                progress(shard.first + shard.rows, store.n)
+        broken = file["broken"][()].tobytes()
+    store.index.save(folder / INDEX)
+    write_bytes(folder / BROKEN, broken)
+    write_virtual(folder, entries, store.dim, store.dtype)
+    for name, digest in store.manifest["files"].items():
+        _require_hash(folder / name, digest, store.path)
+    write_manifest(folder, store.manifest)
+    return FeatureStore.open(folder)
+
+
+def open_packed(path: Path) -> FeatureStore:
+    """A packed store; InputError for a file that is none, or whose manifest is damaged."""
+    try:
+        with open_hdf5(path) as file:
+            found = file.attrs.get("packed")
+            text = file.attrs.get("manifest", "{}")
+    except OSError as error:
+        raise InputError(
+            f"{path} is a file and no packed store ({reason(error)}); a feature store is a folder "
+            "of HDF5 shards, or one file made by `clusterbench cache pack`"
+        ) from error
+    if found != FORMAT:
+        raise InputError(f"{path}: its format is {found!r}; wanted {FORMAT!r}")
+    try:
+        manifest: dict[str, Any] = checked_manifest(json.loads(text), path)
+    except ValueError as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path}: its manifest is damaged ({error})") from error
+    first, shards = 0, []
+    for entry in manifest["shards"]:
+        rows = int(entry["rows"])
+        shards.append(Shard(path, first, rows, str(entry["sha256"]), "", skip=first))
+        first += rows
+    return FeatureStore(path, manifest, shards)
+
+
+def file_faults(store: FeatureStore) -> list[str]:
+    """What is wrong with a packed file beside its rows."""
+    found = []
+    name = store.path.name
+    try:
+        index = DatasetIndex.load(store.path)
+        if index.hash != store.fields["index"] or index.n != store.n:
+            found.append(f"{name}: its index is not the one these features were made for")
+    except InputError as error:
+        found.append(f"{name}: {error}")
+    with open_hdf5(store.path) as file:
+        for number in range(len(store.shards)):
+            try:
+                group = file[f"shards/{number:05d}"]
+                columns = {column: group[column][()] for column in group}
+                sound = hash_columns(columns) == group.attrs["columns_sha256"]
+            except (OSError, KeyError, RuntimeError) as error:
+                found.append(f"{name}: records of shard {number}: {reason(error)}")
+                continue
+            if not sound:
+                found.append(f"{name}: records of shard {number} do not hash to their checksum")
+        digest = hashlib.sha256(file["broken"][()].tobytes()).hexdigest()
+    if digest != store.manifest["files"][BROKEN]:
+        found.append(f"{name}: its list of broken images does not hash to its checksum")
+    return found
+
+
+def _pack_shard(store: FeatureStore, shard: Shard, rows: h5py.Dataset, group: h5py.Group) -> None:
+    digest = hashlib.sha256()
+    for first, block in store.blocks(shard.first, shard.first + shard.rows, dtype=store.dtype):
+        digest.update(block.view(np.uint8).data)
+        rows[first : first + len(block)] = block
+    with open_hdf5(shard.path) as file:
+        columns = {name: file[name][()] for name in file if name != DATASET}
+        for name, value in file.attrs.items():
+            group.attrs[name] = value
+        for name in columns:
+            group.create_dataset(name, data=file[name][()], dtype=file[name].dtype)
+    if digest.hexdigest() != shard.sha256 or hash_columns(columns) != group.attrs["columns_sha256"]:
+        raise InputError(
+            f"{shard.path}: its contents are not those recorded; nothing was packed: "
+            "`clusterbench cache verify` says what is damaged, `repair` mends it"
+        )
+
+
+def _require_hash(path: Path, wanted: str, source: Path) -> None:
+    found = sha256_file(path)
+    if found != wanted:
+        raise ClusterbenchError(
+            f"{path}: hashes to {found[:12]}, {source} records {wanted[:12]}: the packed file is "
+            "damaged (`clusterbench cache verify` says where), or another version of HDF5 wrote it"
+        )
+
+
