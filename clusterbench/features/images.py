@@ -6,16 +6,17 @@ A change here that changes pixels raises `encoder.PIXELS_VERSION`.
 from __future__ import annotations
 
 import io
-import os
 import re
 import warnings
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from ..datasets.folder import image_formats
-from ..errors import ClusterbenchError
+from ..datasets.image_files import image_formats, read_image
+from ..datasets.source import BrokenImage
 from .recipe import Preprocessing
+
+__all__ = ["MAX_PIXELS", "BrokenImage", "decode", "read_image", "to_pixels"]
 
 _RESAMPLING = {
     "bicubic": Image.Resampling.BICUBIC,
@@ -25,10 +26,6 @@ _RESAMPLING = {
 }
 MAX_PIXELS = 2 * 89_478_485  # Pillow's limit against decompression bombs
 _PANORAMA = 16  # longer than this many times the shorter side: only the middle is resized
-
-
-class BrokenImage(ClusterbenchError):
-    """An image that cannot be used; the message is the reason, the same on every machine."""
 
 
 def decode(content: bytes) -> Image.Image:
@@ -60,20 +57,6 @@ def decode(content: bytes) -> Image.Image:
         text = re.sub(r"<[^>]*>|0x[0-9a-fA-F]+", "", str(error)).strip()
         name = type(error).__name__
         raise BrokenImage(f"{name}: {text}" if text else name) from error
-
-
-def read_image(path: str | os.PathLike[str]) -> bytes:
-    """The bytes of an image file; BrokenImage when there is none or it may not be read.
-
-    Other faults of the disk or the network stop the run: they say nothing about the image.
-    """
-    try:
-        with open(path, "rb") as handle:  # noqa: PTH123 - strings are cheaper here
-            return handle.read()
-    except FileNotFoundError as error:
-        raise BrokenImage("no such file (dangling link, or removed)") from error
-    except (PermissionError, IsADirectoryError) as error:
-        raise BrokenImage(error.strerror or type(error).__name__) from error
 
 
 def to_pixels(image: Image.Image, preprocessing: Preprocessing) -> np.ndarray:
