@@ -2,51 +2,62 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ..errors import InputError
-from .index import DatasetIndex
+from .builder import IndexBuilder
+from .image_files import FileSource, has_image_suffix, image_formats, image_suffixes
+from .selection import Selection, select
+from .source import SourceReport
+
+__all__ = ["FolderSource", "image_formats", "image_suffixes", "index_folder"]
 
 # Names that mean a split, not a class, when all folders of a source have such names.
 _SPLIT_NAMES = frozenset(
     ("train", "training", "val", "valid", "validation", "dev", "test", "testing")
 )
-# Formats that Pillow lists but that are documents, video, or need other programs.
-_NOT_IMAGES = frozenset(
-    ("BUFR", "EPS", "FITS", "FPX", "GRIB", "HDF5", "MIC", "MPEG", "PDF", "PS", "WMF")
-)
 
 
 @dataclass(frozen=True, eq=False)
-class FolderSource:
+class FolderSource(FileSource):
     """Images of a folder, with the file of each sample and what was left out.
 
-    `empty_classes` are folders without an image, `ignored` the number of files that are hidden or
-    have no image suffix. Pickles small: paths are put together from the index when asked for.
+    Pickles small: paths are put together from the index when asked for.
     """
 
+    COLUMNS = ("suffix_of", "top_of")
+    FORMAT = "folder"
+
     root: Path
-    index: DatasetIndex
     suffixes: tuple[str, ...]
+    tops: tuple[str, ...]  # ("",), or ("train", "val")
     suffix_of: np.ndarray  # (n,) uint8, into suffixes
-    split_folders: bool
-    empty_classes: tuple[str, ...]
-    ignored: int
+    top_of: np.ndarray  # (n,) uint8, into tops
+
+    @property
+    def empty_classes(self) -> tuple[str, ...]:
+        """Names of the class folders without an image."""
+        return self.report.empty_classes
+
+    @property
+    def ignored(self) -> int:
+        """Number of files that are hidden or have no image suffix."""
+        return self.report.ignored
 
     def path(self, row: int) -> Path:
         """The file of one sample."""
-        base = self.root
-        if self.split_folders:
-            base = base / ("val" if self.index.split[row] else "train")
         suffix: str = self.suffixes[int(self.suffix_of[row])]
-        return base / (self.index.id(row) + suffix)
+        return self.root / self.tops[int(self.top_of[row])] / (self.index.id(row) + suffix)
+
+    def location(self) -> dict[str, Any]:
+        """Format and folder."""
+        return {"format": self.FORMAT, "source": str(self.root.absolute())}
 
 
 def index_folder(
@@ -69,14 +80,10 @@ def index_folder(
     if not root.is_dir():
         found = "is a file" if root.exists() else "does not exist"
         raise InputError(f"source {root} {found}; wanted a folder of class folders")
-    if not 0 <= val_fraction < 1 or val_per_class < 0 or (val_fraction and val_per_class):
-        raise InputError(
-            f"val_fraction = {val_fraction}, val_per_class = {val_per_class}; "
-            "wanted 0 <= val_fraction < 1 or a number per class, not both"
-        )
+    selection = Selection(val_fraction, val_per_class)
     folders, loose = _top_level(root)
-    split_folders = _is_split(root, folders)
-    if split_folders and (val_fraction or val_per_class):
+    split_folders = is_split(root, folders)
+    if split_folders and selection.splits:
         raise InputError(f"source {root} has train/ and val/; no other split can be asked for")
     if split_folders:
         tops = [root / "train", root / "val"]
@@ -94,7 +101,9 @@ def index_folder(
     builder = _Builder(root)
     for name in names:
         builder.add_class(name, tops)
-    return builder.finish(split_folders, val_fraction, val_per_class)
+    chosen = select(builder.finish(("train", "val") if split_folders else ("",)), selection)
+    assert isinstance(chosen, FolderSource)
+    return chosen
 
 
 class _Builder:
@@ -102,16 +111,13 @@ class _Builder:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.class_names: list[str] = []
         self.empty: list[str] = []
         self.ignored = 0
         self.suffixes: dict[str, int] = {}
-        self.ids: list[np.ndarray] = []
-        self.codes: list[np.ndarray] = []
-        self.splits: list[np.ndarray] = []
+        self.samples = IndexBuilder({"suffix_of": np.uint8, "top_of": np.uint8})
 
     def add_class(self, name: str, tops: list[Path]) -> None:
-        _check_name(name, self.root)
+        check_name(name, self.root)
         found: dict[str, tuple[int, str]] = {}
         for split, top in enumerate(tops):
             if not (top / name).is_dir():
@@ -129,66 +135,29 @@ class _Builder:
         if not found:
             self.empty.append(name)
             return
-        order = sorted(found)  # code points: the byte order of UTF-8
-        self.class_names.append(name)
-        self.ids.append(np.array([stem.encode() for stem in order], dtype=np.bytes_))
-        codes = [self.suffixes.setdefault(found[s][1], len(self.suffixes)) for s in order]
+        codes = [self.suffixes.setdefault(x, len(self.suffixes)) for _, x in found.values()]
         if len(self.suffixes) > 255:
             raise InputError(f"source {self.root}: more than 255 spellings of image suffixes")
-        self.codes.append(np.array(codes, dtype=np.uint8))
-        self.splits.append(np.array([found[s][0] for s in order], dtype=np.uint8))
+        splits = np.array([split for split, _ in found.values()], np.uint8)
+        self.samples.add(list(found), name, splits, suffix_of=codes, top_of=splits)
 
-    def finish(self, split_folders: bool, fraction: float, per_class: int) -> FolderSource:
-        if not self.ids:
+    def finish(self, tops: tuple[str, ...]) -> FolderSource:
+        if not self.samples.n:
             raise InputError(
                 f"source {self.root}: no images in "
                 + (f"{len(self.empty)} class folders" if self.empty else "it, and no class folder")
                 + f" ({self.ignored} other files); wanted <source>/<class>/<image> with a suffix "
                 "such as .jpg, .png or .webp"
             )
-        if fraction or per_class:
-            self.splits = [
-                _choose_val(name, ids, fraction, per_class)
-                for name, ids in zip(self.class_names, self.ids, strict=True)
-            ]
-        index = DatasetIndex(
-            np.concatenate(self.ids),
-            tuple(self.class_names),
-            np.repeat(np.arange(len(self.ids)), [len(ids) for ids in self.ids]),
-            np.concatenate(self.splits),
-        )
+        index, columns = self.samples.finish()
         if not len(index.rows("train")):
             raise InputError(f"source {self.root}: no training images; train/ holds none")
-        return FolderSource(
-            self.root,
-            index,
-            tuple(self.suffixes),
-            np.concatenate(self.codes),
-            split_folders,
-            tuple(self.empty),
-            self.ignored,
-        )
+        report = SourceReport(tuple(self.empty), self.ignored)
+        return FolderSource(index, report, self.root, tuple(self.suffixes), tops, **columns)
 
 
-def _choose_val(name: str, ids: np.ndarray, fraction: float, per_class: int) -> np.ndarray:
-    scores = np.array(
-        [int.from_bytes(hashlib.sha256(i).digest()[:8], "big") for i in ids.tolist()], np.uint64
-    )
-    chosen: np.ndarray
-    if fraction:
-        chosen = scores < np.uint64(int(fraction * 2**64))
-    else:
-        if len(ids) <= per_class:
-            raise InputError(
-                f"class {name!r} has {len(ids)} images; wanted more than val_per_class = "
-                f"{per_class}, so that some are left to train on"
-            )
-        chosen = np.zeros(len(ids), bool)
-        chosen[np.argsort(scores, kind="stable")[:per_class]] = True
-    return chosen.astype(np.uint8)
-
-
-def _is_split(root: Path, folders: list[str]) -> bool:
+def is_split(root: Path, folders: list[str]) -> bool:
+    """Whether folders are exactly train/ and val/; InputError for other sets of split names."""
     if sorted(folders) == ["train", "val"]:
         return True
     if folders and all(name.lower() in _SPLIT_NAMES for name in folders):
@@ -232,10 +201,10 @@ def _walk(
         if entry.name.startswith("."):
             builder.ignored += 1
         elif entry.is_dir():
-            _check_name(entry.name, folder)
+            check_name(entry.name, folder)
             yield from _walk(folder / entry.name, path, (*parents, key), builder)
         elif _is_image(entry):
-            _check_name(entry.name, folder)
+            check_name(entry.name, folder)
             yield path
         else:
             builder.ignored += 1
@@ -250,32 +219,14 @@ def _scan(folder: Path) -> list[os.DirEntry[str]]:
 
 
 def _is_image(entry: os.DirEntry[str]) -> bool:
-    suffix = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122 - called once per image
-    if suffix not in image_suffixes():
+    if not has_image_suffix(entry.name):
         return False
     # A dangling link counts: it is reported as broken, not dropped. A pipe would block.
     return entry.is_file() or (entry.is_symlink() and not Path(entry.path).exists())
 
 
-@lru_cache(maxsize=1)
-def image_suffixes() -> frozenset[str]:
-    """Lower-case suffixes of the image formats that Pillow opens by itself."""
-    formats = set(image_formats())
-    from PIL import Image
-
-    return frozenset(s for s, f in Image.registered_extensions().items() if f in formats)
-
-
-@lru_cache(maxsize=1)
-def image_formats() -> tuple[str, ...]:
-    """Names of the image formats that Pillow opens by itself."""
-    from PIL import Image
-
-    Image.init()
-    return tuple(sorted(set(Image.OPEN) - _NOT_IMAGES))
-
-
-def _check_name(name: str, folder: Path) -> None:
+def check_name(name: str, folder: Path) -> None:
+    """Refuse a file name that is not UTF-8 or holds a line break."""
     try:
         name.encode()
     except UnicodeEncodeError as error:

@@ -22,6 +22,15 @@ SPLITS: dict[str, int] = {"train": 0, "val": 1}
 
 _FORMAT = "clusterbench-index/1"
 _CHUNK = 1 << 20  # ids hashed at a time
+_STORED_CHUNK = 1 << 16  # entries in one chunk of the file
+
+
+class DuplicateIdError(InputError):
+    """Two samples have one id; `identifier` holds it, as bytes."""
+
+    def __init__(self, identifier: bytes) -> None:
+        super().__init__(f"index: id {_text(identifier)} occurs twice; ids identify samples")
+        self.identifier = identifier
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,17 +143,62 @@ class DatasetIndex:
         """The id of one row, as text."""
         return bytes(self.ids[row]).decode()
 
+    def find(self, ids: Sequence[str] | Sequence[bytes] | np.ndarray) -> np.ndarray:
+        """(m,) int64: the row of each of some ids, in any order, repeated or not.
+
+        Raises InputError naming the first id that is not there.
+        """
+        wanted = _as_bytes(ids)
+        if not len(wanted):
+            return np.zeros(0, np.int64)
+        if not self.n:
+            raise InputError(f"index: it is empty; {len(wanted)} ids were looked for")
+        width = self.ids.dtype.itemsize
+        # One width on both sides: numpy would copy all ids to the wider of the two.
+        cut = wanted.astype(f"S{width}")
+        order = np.argsort(cut, kind="stable")  # neighbours are found in the same cache lines
+        cut_sorted = cut[order]
+        by_id = self._order
+        if by_id is None:
+            rows = np.searchsorted(self.ids, cut_sorted)
+        else:
+            rows = np.searchsorted(self.ids, cut_sorted, sorter=by_id)
+        inside = np.minimum(rows, self.n - 1)
+        found = np.empty(len(wanted), np.int64)
+        found[order] = inside if by_id is None else by_id[inside]
+        missing = (self.ids[found] != cut) | (np.strings.str_len(wanted) > width)
+        if missing.any():
+            raise InputError(
+                f"index: {int(missing.sum())} of {len(wanted)} ids are not in it "
+                f"(first: {_text(wanted[int(np.argmax(missing))])}); an id is class/file without "
+                "the extension"
+            )
+        return found
+
+    @cached_property
+    def _order(self) -> np.ndarray | None:
+        """Rows in byte order of the ids; None where that is their order (most data sets)."""
+        if _ascending(self.ids):
+            return None
+        return np.argsort(self.ids, kind="stable")
+
     def save(self, path: Path) -> None:
         """Write the index as one HDF5 file, atomically; its chunks carry checksums."""
-        options = {"compression": "gzip", "shuffle": True, "fletcher32": True} if self.n else {}
         with atomic_path(Path(path)) as temporary, h5py.File(temporary, "w") as file:
-            file.attrs["format"] = _FORMAT
-            file.attrs["hash"] = self.hash
-            file.create_dataset("ids", data=self.ids, **options)
-            file.create_dataset("labels", data=self.labels, **options)
-            file.create_dataset("split", data=self.split, **options)
-            names = np.asarray(self.class_names, dtype=object)
-            file.create_dataset("class_names", data=names, dtype=h5py.string_dtype())
+            self.write(file)
+
+    def write(self, file: h5py.File) -> None:
+        """Write the index into an HDF5 file that is open; `load` reads it, whatever else is there.
+
+        Raises nothing of its own: errors are those of h5py.
+        """
+        file.attrs["format"] = _FORMAT
+        file.attrs["hash"] = self.hash
+        write_column(file, "ids", self.ids)
+        write_column(file, "labels", self.labels)
+        write_column(file, "split", self.split)
+        names = np.asarray(self.class_names, dtype=object)
+        file.create_dataset("class_names", data=names, dtype=h5py.string_dtype())
 
     @classmethod
     def load(cls, path: Path) -> DatasetIndex:
@@ -168,6 +222,26 @@ class DatasetIndex:
                 f"{str(recorded)[:12]}: the file was changed or damaged; make it again"
             )
         return index
+
+
+def write_column(group: h5py.Group, name: str, values: np.ndarray) -> None:
+    """Write one array of an entry per sample, compressed and with a checksum for each chunk."""
+    # The lowest level: a higher one takes several times as long for a few per cent.
+    options = {"compression": "gzip", "compression_opts": 1, "shuffle": True, "fletcher32": True}
+    if len(values):
+        options["chunks"] = (min(len(values), _STORED_CHUNK),)
+    group.create_dataset(name, data=values, **(options if len(values) else {}))
+
+
+def _as_bytes(ids: Sequence[str] | Sequence[bytes] | np.ndarray) -> np.ndarray:
+    if isinstance(ids, np.ndarray) and ids.dtype.kind == "S":
+        return ids
+    return np.array([i.encode() if isinstance(i, str) else i for i in ids], dtype=np.bytes_)
+
+
+def _ascending(ids: np.ndarray) -> bool:
+    """Whether each id is greater than the one before it."""
+    return bool((ids[1:] > ids[:-1]).all())
 
 
 def _integers(name: str, value: np.ndarray, dtype: type, n: int) -> np.ndarray:
@@ -194,14 +268,16 @@ def _check_class_names(names: tuple[str, ...]) -> None:
 
 
 def _check_ids(ids: np.ndarray) -> None:
-    # Ids are mostly in order already: a stable sort (timsort) is then linear.
-    ordered = ids if (ids[1:] > ids[:-1]).all() else np.sort(ids, kind="stable")
-    twice = ordered[1:] == ordered[:-1]
-    if twice.any():
-        found = _text(ordered[int(np.argmax(twice))])
-        raise InputError(f"index: id {found} occurs twice; ids identify samples")
-    if len(ids) and (ordered[0] == b"" or (np.char.find(ids, b"\n") >= 0).any()):
-        raise InputError("index: an id is empty or holds a line break; rename that sample")
+    if not _ascending(ids):
+        # Ids are mostly in order already: a stable sort (timsort) is then linear.
+        ordered = np.sort(ids, kind="stable")
+        twice = ordered[1:] == ordered[:-1]
+        if twice.any():
+            raise DuplicateIdError(bytes(ordered[int(np.argmax(twice))]))
+    for start in range(0, len(ids), _CHUNK):  # the search takes 8 bytes for each id
+        some = ids[start : start + _CHUNK]
+        if (some == b"").any() or (np.strings.find(some, b"\n") >= 0).any():
+            raise InputError("index: an id is empty or holds a line break; rename that sample")
 
 
 def _check_order(ids: np.ndarray, labels: np.ndarray) -> None:

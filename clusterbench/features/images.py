@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import io
 import math
-import os
 import re
 import warnings
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from ..datasets.folder import image_formats
+from ..datasets.image_files import image_formats, read_image
 from ..datasets.source import BrokenImage
 from .recipe import Preprocessing
+
+__all__ = ["MAX_PIXELS", "BrokenImage", "decode", "read_image", "to_pixels"]
 
 _RESAMPLING = {
     "bicubic": Image.Resampling.BICUBIC,
@@ -63,20 +64,6 @@ def decode(content: bytes, draft: int = 0) -> Image.Image:
         text = re.sub(r"<[^>]*>|0x[0-9a-fA-F]+", "", str(error)).strip()
         name = type(error).__name__
         raise BrokenImage(f"{name}: {text}" if text else name) from error
-
-
-def read_image(path: str | os.PathLike[str]) -> bytes:
-    """The bytes of an image file; BrokenImage when there is none or it may not be read.
-
-    Other faults of the disk or the network stop the run: they say nothing about the image.
-    """
-    try:
-        with open(path, "rb") as handle:  # noqa: PTH123 - strings are cheaper here
-            return handle.read()
-    except FileNotFoundError as error:
-        raise BrokenImage("no such file (dangling link, or removed)") from error
-    except (PermissionError, IsADirectoryError) as error:
-        raise BrokenImage(error.strerror or type(error).__name__) from error
 
 
 def to_pixels(image: Image.Image, preprocessing: Preprocessing) -> np.ndarray:
