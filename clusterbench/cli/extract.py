@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..errors import InputError
+from .extract_progress import extraction_progress
 
 if TYPE_CHECKING:
     from ..datasets.folder import FolderSource
     from ..features.extract import Extraction
     from ..features.resume import Plan
-
-_LINE_SECONDS = 30.0  # between progress lines where stderr is not a terminal
 
 
 def _option(flag: str, help: str, metavar: str | None = None, **settings: Any) -> Any:
@@ -63,10 +59,32 @@ def extract(
         int | None,
         _option("--workers", "Decoding processes; else the cores but one, at most 16.", "N", min=0),
     ] = None,
-    precision: Annotated[str, _option("--precision", "fp32 or bf16 (autocast).", "NAME")] = "fp32",
+    precision: Annotated[
+        str, _option("--precision", "fp32, or bf16 or fp16 (autocast).", "NAME")
+    ] = "fp32",
     dtype: Annotated[
-        str, _option("--dtype", "Features on disk: float16 or float32.", "NAME")
+        str,
+        _option(
+            "--dtype",
+            "On disk: float16, bfloat16 (rounded to it, held as float16) or float32.",
+            "NAME",
+        ),
     ] = "float16",
+    jpeg_draft: Annotated[
+        bool, _option("--jpeg-draft", "Decode large JPEGs at a fraction of their size: faster.")
+    ] = False,
+    channels_last: Annotated[
+        bool, _option("--channels-last", "Memory layout that is faster for convolutions.")
+    ] = False,
+    compile_module: Annotated[
+        bool, _option("--compile", "Run the encoder through torch.compile.")
+    ] = False,
+    deterministic: Annotated[
+        bool,
+        _option(
+            "--deterministic", "The same bits for any batch size and number of processes; slower."
+        ),
+    ] = False,
     val_fraction: Annotated[
         float,
         _option("--val-fraction", "Share of images for evaluation, by a hash of the id.", "F"),
@@ -109,8 +127,8 @@ def extract(
             f"--encoder is missing; choose one of {', '.join(names())}, timm:MODEL or "
             "open_clip:MODEL/PRETRAINED"
         )
-    if dtype not in ("float16", "float32"):
-        raise InputError(f"--dtype {dtype!r}; wanted float16 or float32")
+    if dtype not in ("float16", "bfloat16", "float32"):
+        raise InputError(f"--dtype {dtype!r}; wanted float16, bfloat16 or float32")
 
     from ..datasets.folder import index_folder
     from ..features import extract as extraction
@@ -120,12 +138,20 @@ def extract(
     images = index_folder(source, val_fraction=val_fraction, val_per_class=val_per_class)
     loaded = load_encoder(encoder, weights)
     target = output or Path(default_name(source, encoder))
-    options: dict[str, Any] = {"precision": precision, "dtype": dtype, "shard_rows": shard_rows}
+    options: dict[str, Any] = {
+        "precision": precision,
+        "dtype": dtype,
+        "shard_rows": shard_rows,
+        "draft": jpeg_draft,
+        "channels_last": channels_last,
+        "compile": compile_module,
+        "deterministic": deterministic,
+    }
     if dry_run:
         plan = extraction.plan_extraction(images, loaded, target, **options)
         _report(_planned(plan, images), json_output, _PLAN_TEXT)
         return
-    with _progress() as progress:
+    with extraction_progress() as progress:
         done = extraction.extract(
             images,
             loaded,
@@ -155,8 +181,8 @@ _PLAN_TEXT = (
 _DONE_TEXT = (
     "{output}: {rows:,} x {dim} {dtype} features of {encoder}, {classes:,} classes, "
     "{train:,} train and {val:,} val\n"
-    "{new:,} images in {seconds:.1f} s ({images_per_second:,.0f}/s), {before:,} from before, "
-    "{broken:,} broken\n"
+    "{new:,} images in {seconds:.1f} s ({images_per_second:,.0f}/s, {waiting_for_data:.0%} of it "
+    "waiting for data),\n{before:,} from before, {broken:,} broken\n"
 )
 
 
@@ -196,6 +222,7 @@ def _summary(done: Extraction, images: FolderSource) -> dict[str, Any]:
         "before": done.n_before,
         "broken": done.n_broken,
         "seconds": round(done.seconds, 3),
+        "waiting_for_data": round(done.waiting, 3),
         "images_per_second": round(done.n_new / max(done.seconds, 1e-9), 1),
     }
 
@@ -213,52 +240,3 @@ def _report(values: dict[str, Any], as_json: bool, template: str) -> None:
     if values.get("broken"):
         text += f"broken images and why: {Path(values['output']) / 'broken.jsonl'}\n"
     sys.stdout.write(text)
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[int, int], None]]:
-    """A bar with images/s and the time left on a terminal; elsewhere a line now and then."""
-    if not sys.stderr.isatty():
-        yield _Lines()
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-    from rich.progress import TimeRemainingColumn as Remaining
-
-    bar = Progress(
-        TextColumn("images"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        Remaining(),
-        console=Console(stderr=True),
-        transient=True,
-    )
-    tasks: list[Any] = []
-
-    def show(done: int, total: int) -> None:
-        if not tasks:  # made here, so that images of earlier runs do not count as speed
-            tasks.append(bar.add_task("", total=total, completed=done, rate=""))
-        speed = bar.tasks[0].speed
-        bar.update(tasks[0], completed=done, rate=f"{speed:,.0f}/s" if speed else "")
-
-    with bar:
-        yield show
-
-
-class _Lines:
-    def __init__(self) -> None:
-        self.started = self.last = time.monotonic()
-        self.first: int | None = None
-
-    def __call__(self, done: int, total: int) -> None:
-        now = time.monotonic()
-        if self.first is None:
-            self.first = done
-        if now - self.last < _LINE_SECONDS:
-            return
-        self.last = now
-        rate = (done - self.first) / (now - self.started)
-        left = (total - done) / rate if rate else float("inf")
-        sys.stderr.write(f"{done:,} of {total:,} images, {rate:,.0f}/s, {left:,.0f} s left\n")
-        sys.stderr.flush()

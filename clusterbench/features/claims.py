@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import StorageError
 from .layout import CLAIMS
@@ -22,10 +22,11 @@ from .layout import CLAIMS
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+_fcntl: Any
 try:
-    import fcntl
-except ImportError:  # Windows: one process at a time is told apart by nothing; see the docstring
-    fcntl = None  # type: ignore[assignment]
+    import fcntl as _fcntl
+except ImportError:  # Windows has no record locks
+    _fcntl = None
 
 _WAIT = 0.1  # seconds between tries
 _TAKEN = (errno.EACCES, errno.EAGAIN)
@@ -67,8 +68,8 @@ class Claims:
 
     def release(self, shard: int) -> None:
         """Give a claim back."""
-        if fcntl is not None:
-            fcntl.lockf(self._file, fcntl.LOCK_UN, 1, shard)
+        if _fcntl is not None:
+            _fcntl.lockf(self._file, _fcntl.LOCK_UN, 1, shard)
 
     def take_all(self) -> bool:
         """Claim everything; False while another process has a shard."""
@@ -76,8 +77,8 @@ class Claims:
 
     def release_all(self) -> None:
         """Give every claim of this process back."""
-        if fcntl is not None:
-            fcntl.lockf(self._file, fcntl.LOCK_UN)
+        if _fcntl is not None:
+            _fcntl.lockf(self._file, _fcntl.LOCK_UN)
 
     @contextmanager
     def finishing(self, n_shards: int) -> Iterator[None]:
@@ -90,10 +91,10 @@ class Claims:
             self.release(n_shards)
 
     def _lock(self, length: int, start: int) -> bool:
-        if fcntl is None:
+        if _fcntl is None:
             return True
         try:
-            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, length, start)
+            _fcntl.lockf(self._file, _fcntl.LOCK_EX | _fcntl.LOCK_NB, length, start)
         except OSError as error:
             if error.errno in _TAKEN:
                 return False

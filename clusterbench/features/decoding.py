@@ -86,7 +86,7 @@ class _Spans(Dataset[Decoded]):
     def __init__(self, decoder: Decoder) -> None:
         self.decoder = decoder
 
-    def __getitem__(self, span: Span) -> Decoded:  # type: ignore[override]
+    def __getitem__(self, span: Span) -> Decoded:
         return self.decoder(span)
 
 

@@ -65,11 +65,13 @@ def plan_extraction(
     dtype: DTypeLike | str = np.float16,
     shard_rows: int = SHARD_ROWS,
     draft: bool = False,
-    computation: Computation | None = None,
+    channels_last: bool = False,
+    compile: bool = False,
+    deterministic: bool = False,
     repairing: bool = False,
 ) -> Plan:
     """What `extract` would do, without doing it; raises the same InputErrors for the output."""
-    computation = computation or Computation(precision)
+    computation = Computation(precision, channels_last, compile, deterministic)
     if shard_rows < 1:
         raise InputError(f"shard_rows is {shard_rows}; wanted 1 or more")
     target = storage_dtype(dtype)
@@ -148,10 +150,13 @@ def extract(
             source,
             encoder,
             output,
+            precision=precision,
             dtype=dtype,
             shard_rows=shard_rows,
             draft=draft,
-            computation=computation,
+            channels_last=channels_last,
+            compile=compile,
+            deterministic=deterministic,
             repairing=repairing,
         )
 
@@ -272,9 +277,7 @@ def _write_store(
         dtype=plan.dtype,
         shard_rows=plan.shard_rows,
         source={"index": source.index.hash, "n": source.index.n},
-        broken=[
-            {"id": source.index.id(row), "reason": reason} for row, reason in broken.sorted()
-        ],
+        broken=[{"id": source.index.id(row), "reason": reason} for row, reason in broken.sorted()],
     )
 
 

@@ -39,9 +39,7 @@ class Computation:
 
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:
-            raise InputError(
-                f"precision {self.precision!r}; wanted one of {', '.join(PRECISIONS)}"
-            )
+            raise InputError(f"precision {self.precision!r}; wanted one of {', '.join(PRECISIONS)}")
 
     def identity(self) -> dict[str, Any]:
         """What of it belongs to a store's identity, beside the precision."""
@@ -60,7 +58,7 @@ class Forward:
         self.encoder, self.device, self.computation = encoder, device, computation
         module = encoder.module.to(device)
         if computation.channels_last:
-            module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            module = module.to(memory_format=torch.channels_last)
         self.module: Any = torch.compile(module, dynamic=False) if computation.compile else module
         self.batch_limit: int | None = FIXED_BATCH if computation.deterministic else None
         self._pad_to = FIXED_BATCH if computation.deterministic else 0

@@ -90,8 +90,8 @@ def checked_manifest(manifest: dict[str, Any], where: Path) -> dict[str, Any]:
         fields, identity = content["fields"], content["identity"]
         if identity_hash(fields) != identity:
             raise InputError(
-                f"{where}: its fields hash to {identity_hash(fields)[:12]}, but it records identity "
-                f"{identity[:12]}: the file was edited; extract the features again"
+                f"{where}: its fields hash to {identity_hash(fields)[:12]}, but it records "
+                f"identity {identity[:12]}: the file was edited; extract the features again"
             )
     except (KeyError, TypeError) as error:
         raise InputError(f"{where}: not a feature store's manifest ({error!r})") from error
@@ -112,7 +112,9 @@ def shards_of(path: Path, entries: Sequence[dict[str, Any]]) -> tuple[Shard, ...
     for entry in entries:
         rows = int(entry["rows"])
         shards.append(
-            Shard(path / entry["file"], first, rows, str(entry["sha256"]), str(entry["file_sha256"]))
+            Shard(
+                path / entry["file"], first, rows, str(entry["sha256"]), str(entry["file_sha256"])
+            )
         )
         first += rows
     return tuple(shards)
@@ -130,6 +132,5 @@ def _unfinished(path: Path) -> InputError:
             "run the same `clusterbench extract` command again to go on"
         )
     return InputError(
-        f"{path} is not a feature store: it has no {MANIFEST}; "
-        "make one with `clusterbench extract`"
+        f"{path} is not a feature store: it has no {MANIFEST}; make one with `clusterbench extract`"
     )

@@ -172,5 +172,3 @@ def _require_hash(path: Path, wanted: str, source: Path) -> None:
             f"{path}: hashes to {found[:12]}, {source} records {wanted[:12]}: the packed file is "
             "damaged (`clusterbench cache verify` says where), or another version of HDF5 wrote it"
         )
-
-

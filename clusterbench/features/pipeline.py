@@ -150,9 +150,7 @@ class Pipeline:
             "compile": computation.compile,
         }
         if not computation.deterministic:
-            made["batch_size"] = min(
-                self.batch_size, self.forward.batch_limit or self.batch_size
-            )
+            made["batch_size"] = min(self.batch_size, self.forward.batch_limit or self.batch_size)
         return json.dumps(made, sort_keys=True)
 
     def _look(self) -> None:
@@ -178,9 +176,7 @@ class Pipeline:
             self._look()
         done = plan.n - plan.n_pending + self.n_new + self._elsewhere
         limit = self.forward.batch_limit or self.batch_size
-        self.report(
-            Progress(min(done, plan.n), plan.n, self.waiting, min(limit, self.batch_size))
-        )
+        self.report(Progress(min(done, plan.n), plan.n, self.waiting, min(limit, self.batch_size)))
 
 
 class _Filling:

@@ -63,9 +63,7 @@ def write_shard(
     return digest
 
 
-def hash_rows(
-    data: h5py.Dataset | np.ndarray, start: int = 0, stop: int | None = None
-) -> str:
+def hash_rows(data: h5py.Dataset | np.ndarray, start: int = 0, stop: int | None = None) -> str:
     """Hex SHA-256 of the raw bytes (little-endian, C order) of rows [start, stop)."""
     digest = hashlib.sha256()
     stop = len(data) if stop is None else stop
@@ -163,7 +161,7 @@ class RowFile:
 
     def read_into(self, out: np.ndarray, offset: int) -> None:
         """Fill a C-contiguous array from a byte offset; InputError when the file is too short."""
-        view = memoryview(out.reshape(-1).view(np.uint8))
+        view = out.reshape(-1).view(np.uint8).data
         done = 0
         while done < len(view):
             count = _read_at(self._descriptor, view[done:], offset + done)

@@ -49,7 +49,7 @@ class FeatureStore:
         self.shard_identity = str(manifest["shard_identity"])
         self.shards = tuple(shards)
         self.packed = path.is_file()
-        self._offsets: dict[int, int] = {}
+        self._offsets: dict[Shard, int] = {}
         self._files: dict[Path, RowFile] = {}
 
     @classmethod
@@ -245,11 +245,9 @@ class FeatureStore:
         return int(rows)
 
     def _offset(self, shard: Shard) -> int:
-        if shard.first not in self._offsets or not shard.rows:
-            offset = rows_offset(shard, self.dim, self.dtype, self.shard_identity)
-            self._offsets[shard.first] = offset
-            return offset
-        return self._offsets[shard.first]
+        if shard not in self._offsets:
+            self._offsets[shard] = rows_offset(shard, self.dim, self.dtype, self.shard_identity)
+        return self._offsets[shard]
 
     def _block(self, shard: Shard, first: int, last: int) -> np.ndarray:
         block = np.empty((last - first, self.dim), dtype=self.dtype)

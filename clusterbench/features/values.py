@@ -33,7 +33,9 @@ def storage_dtype(dtype: DTypeLike | str) -> np.dtype:
 
 def dtype_name(dtype: DTypeLike | str) -> str:
     """Its name in a store's identity: float16, bfloat16 or float32."""
-    return "bfloat16" if isinstance(dtype, str) and dtype == "bfloat16" else storage_dtype(dtype).name
+    return (
+        "bfloat16" if isinstance(dtype, str) and dtype == "bfloat16" else storage_dtype(dtype).name
+    )
 
 
 def stored(features: np.ndarray, name: str) -> np.ndarray:
@@ -65,5 +67,5 @@ def not_finite(block: np.ndarray) -> int | None:
     for start in range(0, rows * dim, _CHUNK):
         shifted = bits[start : start + _CHUNK] << kind(1)
         if shifted.max() >= largest:
-            return (start + int(np.argmax(shifted >= largest))) // dim
+            return int((start + int(np.argmax(shifted >= largest))) // dim)
     return None

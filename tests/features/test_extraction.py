@@ -41,7 +41,7 @@ def expected_features(source, encoder):
 
 def test_row_r_holds_the_features_of_sample_r(images, tmp_path):
     seen = []
-    done = run(images, tmp_path / "st", progress=lambda d, t: seen.append((d, t)))
+    done = run(images, tmp_path / "st", progress=lambda p: seen.append((p.done, p.total)))
     source, encoder = index_folder(images), flat_encoder()
     np.testing.assert_array_equal(done.store.read(), expected_features(source, encoder))
     assert done.store.index.hash == source.index.hash
@@ -63,8 +63,8 @@ def test_a_finished_store_is_returned_as_it_is(images, tmp_path):
     )
 
 
-@pytest.mark.parametrize("options", [{"workers": 1}, {"workers": 3}, {"batch_size": 16}])
-def test_files_are_the_same_for_any_number_of_workers_and_any_batch_size(images, tmp_path, options):
+@pytest.mark.parametrize("options", [{"workers": 1}, {"workers": 3}])
+def test_files_are_the_same_for_any_number_of_workers(images, tmp_path, options):
     run(images, tmp_path / "one")
     run(images, tmp_path / "two", **options)
     assert shard_bytes(tmp_path / "one") == shard_bytes(tmp_path / "two")
@@ -77,7 +77,7 @@ def test_only_the_shards_that_are_not_there_are_done(images, tmp_path):
     with pytest.raises(InputError, match=r"shard-00001\.h5: shard is missing; run the same"):
         FeatureStore.open(tmp_path / "st")
     seen = []
-    done = run(images, tmp_path / "st", progress=lambda d, t: seen.append(d))
+    done = run(images, tmp_path / "st", progress=lambda p: seen.append(p.done))
     assert (done.n_new, done.n_before) == (16, 24)
     assert seen[0] == 24
     assert shard_bytes(tmp_path / "st") == whole
@@ -96,8 +96,8 @@ def test_a_run_that_fails_keeps_its_finished_shards_and_is_not_yet_a_store(image
     class Stop(Exception):
         pass
 
-    def stop(done, total):
-        if done > 20:
+    def stop(progress):
+        if progress.done > 20:
             raise Stop
 
     with pytest.raises(Stop):
@@ -113,8 +113,8 @@ def test_a_store_that_lost_shards_is_unfinished_again_until_all_are_back(images,
     class Stop(Exception):
         pass
 
-    def stop(done, total):
-        if done > 32:
+    def stop(progress):
+        if progress.done > 32:
             raise Stop
 
     run(images, tmp_path / "st")
@@ -212,8 +212,8 @@ def test_features_that_are_not_finite_are_refused(images, tmp_path, weight, dtyp
     [
         ({"device": "cuda:99"}, "device 'cuda:99': "),
         ({"device": "gpu"}, "device 'gpu': "),
-        ({"precision": "fp16"}, "precision 'fp16'; wanted one of fp32, bf16"),
-        ({"dtype": "float64"}, "wanted float16 or float32"),
+        ({"precision": "fp8"}, "precision 'fp8'; wanted one of fp32, bf16, fp16"),
+        ({"dtype": "float64"}, "wanted float16, bfloat16 or float32"),
         ({"batch_size": 0}, "batch size 0"),
         ({"workers": -1}, "workers is -1"),
         ({"max_broken": 1.5}, r"max_broken is 1\.5"),
@@ -241,15 +241,6 @@ def test_an_output_of_features_given_as_an_array_is_left_alone(images, tmp_path)
     FeatureStore.write(tmp_path / "st", np.ones((40, 3)), index, encoder="own")
     with pytest.raises(InputError, match=r"not extracted by this command \(encoder own\)"):
         run(images, tmp_path / "st")
-
-
-def test_two_extractions_into_one_folder_at_once_are_refused(images, tmp_path):
-    def second(done, total):
-        with pytest.raises(InputError, match="another extraction is writing there"):
-            run(images, tmp_path / "st")
-
-    run(images, tmp_path / "st", progress=second)
-    run(images, tmp_path / "st")
 
 
 def test_auto_device_is_there():

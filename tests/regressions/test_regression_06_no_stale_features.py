@@ -63,8 +63,8 @@ def leave_unfinished(images, output):
     class Stop(Exception):
         pass
 
-    def stop(done, total):
-        if done > 16:
+    def stop(progress):
+        if progress.done > 16:
             raise Stop
 
     shutil.rmtree(output)
