@@ -126,7 +126,9 @@ def _restored(
             f"{path}: its images are in {settings['root']}, which is not there; give the folder "
             "where they are now (root, --root)"
         )
-    report = {n: tuple(v) if isinstance(v, list) else v for n, v in facts["report"].items()}
+    report: dict[str, Any] = {
+        n: tuple(v) if isinstance(v, list) else v for n, v in facts["report"].items()
+    }
     try:
         return kind(index=index, report=SourceReport(**report), **settings, **columns)
     except TypeError as error:  # of another version
