@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import abc
 from dataclasses import dataclass, replace
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import ClusterbenchError, InputError
 from .index import DatasetIndex
+
+if TYPE_CHECKING:
+    from .containers import Container
 
 
 class BrokenImage(ClusterbenchError):
@@ -57,12 +61,17 @@ class ImageSource(abc.ABC):
     def stamps(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
         """(sizes, times), each (stop - start,) int64, without reading an image.
 
-        Size in bytes, -1 where there is nothing to read; time of the last change in ns since 1970.
+        Size in bytes, -1 where there is nothing to read, 0 where it is not known without reading
+        it; time of the last change in ns since 1970, 0 where it is not known.
         """
 
     @abc.abstractmethod
     def location(self) -> dict[str, Any]:
         """Where it is, as JSON that `open_source` makes the same source from."""
+
+    def held_in(self) -> list[tuple[Path, Container]]:
+        """Files that the columns depend on, and what they were when indexed; none by default."""
+        return []
 
     def reading_order(self, rows: np.ndarray) -> np.ndarray:
         """Positions into `rows` in the order in which reading them is cheapest."""

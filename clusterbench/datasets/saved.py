@@ -1,0 +1,172 @@
+"""A source in one file: its index and where each image is, so that nothing is scanned again."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import json
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import h5py
+import numpy as np
+
+from ..errors import InputError
+from ..files import atomic_path
+from .containers import Container
+from .index import DatasetIndex, write_column
+from .source import ImageSource, SourceReport
+
+_FORMAT = "clusterbench-source/1"
+_KINDS = {  # class -> module: none is imported before it is needed
+    "FolderSource": "folder",
+    "ClassTarSource": "tars",
+    "WebDatasetSource": "webdataset",
+    "ParquetSource": "parquet",
+    "StagedSource": "staging",
+    "PathsSource": "paths",
+    "TorchFilesSource": "torch_dataset",
+    "TorchItemsSource": "torch_dataset",
+}
+_NOT_SETTINGS = ("index", "report", "dataset")
+
+
+def save_source(source: ImageSource, path: Path | str) -> None:
+    """Write a source as one HDF5 file, atomically.
+
+    The file is an index file (`DatasetIndex.load` reads it) with the columns of the source, its
+    report, its location as JSON, and its containers with size and time. Raises InputError for a
+    source that has no location, StorageError when the file cannot be written.
+    """
+    facts = {
+        "format": _FORMAT,
+        "kind": type(source).__name__,
+        "location": source.location(),
+        "settings": _settings(source),
+        "report": dataclasses.asdict(source.report),
+    }
+    with atomic_path(Path(path)) as temporary, h5py.File(temporary, "w") as file:
+        source.index.write(file)
+        # A data set, not an attribute: attributes end at 64 kB, and there may be 21,841 tars.
+        text = json.dumps(facts, default=_as_json)
+        file.create_dataset("source", data=text, dtype=h5py.string_dtype())
+        columns = file.create_group("columns")
+        for name in source.COLUMNS:
+            write_column(columns, name, getattr(source, name))
+
+
+def load_source(path: Path | str, *, root: Path | str | None = None) -> ImageSource:
+    """The source that `save_source` wrote; no folder is listed and no container is read.
+
+    root: where its files are now, if they were moved; containers are then compared by size only.
+    Raises InputError for a file that is missing, damaged or only an index, for a folder that is
+    not there, and for containers (tars, tables, a CSV) whose size or time is not the recorded one.
+    """
+    path = Path(path)
+    index = DatasetIndex.load(path)
+    try:
+        with h5py.File(path, "r") as file:
+            if "source" not in file:
+                raise InputError(
+                    f"{path}: an index without the place of its images; make it with "
+                    "`clusterbench index`"
+                )
+            facts = json.loads(file["source"][()])
+            columns = {name: values[:] for name, values in file["columns"].items()}
+    except (OSError, KeyError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path}: damaged ({error}); index the images again") from error
+    if facts.get("format") != _FORMAT or facts.get("kind") not in _KINDS:
+        raise InputError(
+            f"{path}: format {facts.get('format')!r}, kind {facts.get('kind')!r}; wanted "
+            f"{_FORMAT!r}: index the images again"
+        )
+    source = _restored(path, facts, index, columns, root)
+    _check_containers(path, source, moved=root is not None)
+    return source
+
+
+def _settings(source: ImageSource) -> dict[str, Any]:
+    """Fields that are neither the index nor of one entry per sample."""
+    names = [field.name for field in dataclasses.fields(source)]
+    settings = {n: getattr(source, n) for n in names if n not in (*_NOT_SETTINGS, *source.COLUMNS)}
+    return {n: v.absolute() if isinstance(v, Path) else v for n, v in settings.items()}
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, Container):
+        return [value.name, value.size, value.time]
+    raise TypeError(f"cannot save a {type(value).__name__}")
+
+
+def _restored(
+    path: Path,
+    facts: dict[str, Any],
+    index: DatasetIndex,
+    columns: dict[str, np.ndarray],
+    root: Path | str | None,
+) -> ImageSource:
+    module = importlib.import_module(f".{_KINDS[facts['kind']]}", __package__)
+    kind: type[ImageSource] = getattr(module, facts["kind"])
+    hints = get_type_hints(kind)
+    settings = {n: _typed(hints.get(n), value) for n, value in facts["settings"].items()}
+    if "dataset" in hints:
+        settings["dataset"] = module.build_dataset(settings["spec"])
+        fresh = module.index_torch(settings["dataset"])
+        found = fresh.index.find(index.ids) if isinstance(fresh, kind) else np.zeros(0, int)
+        if not np.array_equal(fresh.item[found], columns["item"]):
+            raise InputError(f"{path}: {settings['spec']} gives other items now; index it again")
+    if root is not None:
+        _move(settings, Path(root))
+    if "root" in settings and not settings["root"].is_dir():
+        raise InputError(
+            f"{path}: its images are in {settings['root']}, which is not there; give the folder "
+            "where they are now (root, --root)"
+        )
+    report: dict[str, Any] = {
+        n: tuple(v) if isinstance(v, list) else v for n, v in facts["report"].items()
+    }
+    try:
+        return kind(index=index, report=SourceReport(**report), **settings, **columns)
+    except TypeError as error:  # of another version
+        raise InputError(f"{path}: {error}; index the images again") from error
+
+
+def _typed(hint: Any, value: Any) -> Any:
+    if value is None:
+        return None
+    if hint is Path:
+        return Path(value)
+    if hint == tuple[Container, ...]:
+        return tuple(Container(*entry) for entry in value)
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _move(settings: dict[str, Any], root: Path) -> None:
+    if "source" in settings:  # the root itself, or one file in it
+        inside = settings["source"].relative_to(settings["root"])
+        settings["source"] = root / inside
+    settings["root"] = root
+
+
+def _check_containers(path: Path, source: ImageSource, moved: bool) -> None:
+    changed = []
+    held_in = source.held_in()
+    for file, held in held_in:
+        try:
+            now = Container.of(file.parent, file.name)
+        except OSError as error:
+            changed.append(f"{file}: {error.strerror}")
+            continue
+        if now.size != held.size:
+            changed.append(f"{file}: {now.size} bytes, was {held.size}")
+        elif now.time != held.time and not moved:
+            changed.append(f"{file}: written since")
+    if changed:
+        raise InputError(
+            f"{path}: {len(changed)} of {len(held_in)} files changed since it was made (first: "
+            f"{changed[0]}); index the images again"
+        )
