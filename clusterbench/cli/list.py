@@ -34,9 +34,9 @@ def list_names(
     if json_output:
         typer.echo(json.dumps(listed, indent=2))
         return
-    width = max((len(entry["name"]) for entry in listed), default=0)
-    for entry in listed:
-        typer.echo(f"{entry['name']:<{width}}  {entry['about']}".rstrip())
+    columns = _COLUMNS.get(kind, ("name", "about"))
+    for line in _aligned(listed, columns, heading=kind in _COLUMNS):
+        typer.echo(line)
     if not listed:
         typer.echo(f"no {kind.value} found", err=True)
 
@@ -96,7 +96,10 @@ def _encoders() -> list[dict[str, Any]]:
             "about": encoder.description,
             "library": encoder.library,
             "model": encoder.model,
+            "weights": encoder.weights,
+            "pixels": encoder.preprocessing.size if encoder.preprocessing else None,
             "dim": encoder.dim,
+            "parameters": encoder.parameters,
             "licence": encoder.licence,
         }
         for encoder in found
@@ -134,6 +137,26 @@ def _metric(metric: Metric | FurtherMetric, about: str, chance: Any, needs: str)
 def _first_line(text: str | None) -> str:
     return (text or "").strip().partition("\n")[0]
 
+
+def _aligned(listed: list[dict[str, Any]], columns: tuple[str, ...], heading: bool) -> list[str]:
+    """A line per entry, of the columns' values; numbers to the right, what is unknown as `-`."""
+    rows = [["-" if entry[key] is None else str(entry[key]) for key in columns] for entry in listed]
+    right = [any(isinstance(entry[key], int | float) for entry in listed) for key in columns]
+    if heading:
+        rows.insert(0, [_HEADINGS.get(key, key) for key in columns])
+    widths = [max((len(row[i]) for row in rows), default=0) for i in range(len(columns))]
+    return [
+        "  ".join(
+            cell.rjust(width) if to_right else cell.ljust(width)
+            for cell, width, to_right in zip(row, widths, right, strict=True)
+        ).rstrip()
+        for row in rows
+    ]
+
+
+#: Kinds that get a table instead of a name and what it is about.
+_COLUMNS = {Kind.encoders: ("name", "library", "pixels", "dim", "parameters", "licence")}
+_HEADINGS = {"parameters": "parameters (M)"}
 
 _LISTERS = {
     Kind.benchmarks: _benchmarks,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,9 +9,9 @@ from typing import Any
 import torch
 
 from ..errors import InputError
-from . import efficientnet_lite, hub_models
-from .recipe import Preprocessing, Recipe, load
-from .weights import hash_state, load_strictly, read_state_dict
+from . import efficientnet_lite, hub_models, onnx_models, python_models
+from .recipe import Preprocessing, Recipe, load, minimal
+from .weights import hash_state
 
 PRECISIONS = ("fp32", "bf16", "fp16")
 
@@ -33,7 +32,7 @@ class Encoder:
 
     @property
     def name(self) -> str:
-        """The name it was asked for: a recipe's, `timm:MODEL` or `open_clip:MODEL/PRETRAINED`."""
+        """A recipe's name, or what was asked for instead: `timm:MODEL` and the like."""
         return self.recipe.name
 
     def details(self, precision: str = "fp32") -> dict[str, Any]:
@@ -75,20 +74,37 @@ def load_encoder(name: str | Recipe, weights: Path | str | None = None) -> Encod
     elif recipe.library == "open_clip":
         module, preprocessing = hub_models.build_open_clip(recipe, file)
         recipe = replace(recipe, pooling=recipe.pooling or "projection")
-    else:
-        module = _build_python(recipe, file)
+    elif recipe.library == "onnx":
+        if recipe.preprocessing is None:
+            raise _without_preprocessing(recipe)
+        module, recipe = onnx_models.build(recipe, file)
         preprocessing = recipe.preprocessing
+    else:
+        module, preprocessing = python_models.build(recipe, file)
     if preprocessing is None:
-        raise InputError(f"encoder {recipe.name!r}: its recipe has no [preprocessing] table")
+        raise _without_preprocessing(recipe)
     module.eval().requires_grad_(False)
     dim = _probe(module, preprocessing.size, recipe)
     return Encoder(recipe, module, preprocessing, dim, hash_state(module))
+
+
+def _without_preprocessing(recipe: Recipe) -> InputError:
+    where = ""
+    if recipe.library == "python":
+        where = f"{recipe.model.partition(':')[0]} has no attribute `preprocessing` and "
+    return InputError(
+        f"encoder {recipe.name!r}: {where}no recipe says how images become its input; write one "
+        "with a [preprocessing] table, for example mine.toml for --encoder ./mine.toml:\n\n"
+        f"{minimal(recipe.library, recipe.model)}"
+    )
 
 
 def _probe(module: torch.nn.Module, size: int, recipe: Recipe) -> int:
     try:
         with torch.inference_mode():
             output = module(torch.zeros(1, 3, size, size))
+    except InputError:
+        raise
     except (RuntimeError, AssertionError, ValueError) as error:
         raise InputError(
             f"encoder {recipe.name!r} does not take images of {size} x {size} pixels: {error}"
@@ -104,24 +120,3 @@ def _probe(module: torch.nn.Module, size: int, recipe: Recipe) -> int:
             f"its recipe says dim = {recipe.dim}"
         )
     return int(output.shape[1])
-
-
-def _build_python(recipe: Recipe, weights: Path | None) -> torch.nn.Module:
-    module_name, _, attribute = recipe.model.partition(":")
-    try:
-        build = getattr(importlib.import_module(module_name), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise InputError(
-            f"encoder {recipe.name!r}: cannot import {recipe.model!r} ({error}); "
-            'wanted model = "package.module:function"'
-        ) from error
-    module = build(**recipe.model_args)
-    if not isinstance(module, torch.nn.Module):
-        raise InputError(
-            f"encoder {recipe.name!r}: {recipe.model} returned {type(module).__name__}; "
-            "wanted a torch.nn.Module"
-        )
-    source = weights or (Path(recipe.weights) if recipe.weights else None)
-    if source is not None:
-        load_strictly(module, read_state_dict(source), str(source))
-    return module

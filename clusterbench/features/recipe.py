@@ -9,7 +9,7 @@ from typing import Any
 from .. import catalog
 from ..errors import InputError
 
-LIBRARIES = ("efficientnet-lite", "open_clip", "python", "timm")
+LIBRARIES = ("efficientnet-lite", "onnx", "open_clip", "python", "timm")
 INTERPOLATIONS = ("bicubic", "bilinear", "lanczos", "nearest")
 
 
@@ -64,9 +64,11 @@ class Recipe:
     """One encoder. `dim` and `preprocessing` are None where the model itself says (timm:MODEL).
 
     library:     efficientnet-lite | timm | open_clip | python (model = "package.module:function",
-                 which returns a torch module from (b, 3, size, size) to (b, dim))
+                 which returns a torch module from (b, 3, size, size) to (b, dim)) | onnx (model =
+                 a file, relative to the recipe's folder; "" where --weights FILE names it)
     weights:     name of the weights in the library's hub; a local file takes their place
     pooling:     timm's `global_pool` ("token", "avg", ...); other libraries have one output each
+    parameters:  millions of parameters of the image tower, for information
     model_args:  further arguments of the model's constructor
     """
 
@@ -76,6 +78,7 @@ class Recipe:
     weights: str | None = None
     pooling: str | None = None
     dim: int | None = None
+    parameters: float | None = None
     preprocessing: Preprocessing | None = None
     model_args: dict[str, Any] = field(default_factory=dict)
     description: str = ""
@@ -88,14 +91,20 @@ class Recipe:
 
 
 def load(name: str) -> Recipe:
-    """The recipe of an encoder: a TOML file's name, `timm:MODEL` or `open_clip:MODEL/PRETRAINED`.
+    """The recipe of an encoder: a shipped or own recipe's name, or where to find the model.
 
-    Raises InputError for a name that is not there, with the nearest names, and for a file with an
-    unknown key, a missing one or a wrong value, naming file and key.
+    `PATH/mine.toml` is a recipe file; `timm:MODEL`, `open_clip:MODEL/PRETRAINED`,
+    `python:package.module:function` and `onnx:FILE` need none. Raises InputError for a name that
+    is not there, with the nearest names, and for a file with an unknown key, a missing one or a
+    wrong value, naming file and key.
     """
+    if name.endswith(".toml"):
+        if not Path(name).is_file():
+            raise InputError(f"--encoder {name}: no such recipe file")
+        return parse(Path(name))
     library, colon, model = name.partition(":")
-    if colon and library == "timm":
-        return Recipe(name, "timm", model)
+    if colon and library in ("timm", "python", "onnx"):
+        return Recipe(name, library, model)
     if colon and library == "open_clip":
         model, _, weights = model.partition("/")
         return Recipe(name, "open_clip", model, weights=weights or None)
@@ -116,12 +125,27 @@ def parse(path: Path) -> Recipe:
     try:
         pixels = content.pop("preprocessing", None)
         if pixels is not None:
-            _check_keys(pixels, Preprocessing, "preprocessing.")
-            content["preprocessing"] = Preprocessing(**pixels)
+            content["preprocessing"] = preprocessing_from(pixels)
         _check_keys(content, Recipe, "", implied={"name"})
+        if content["library"] == "onnx" and content["model"]:
+            content["model"] = str(path.parent / content["model"])
         return Recipe(name=path.stem, **content)
     except (InputError, TypeError, ValueError) as error:
         raise InputError(f"{path}: {error}") from error
+
+
+def preprocessing_from(values: dict[str, Any]) -> Preprocessing:
+    """Preprocessing of a table's keys; InputError names a wrong one."""
+    _check_keys(values, Preprocessing, "preprocessing.")
+    return Preprocessing(**values)
+
+
+def minimal(library: str, model: str) -> str:
+    """Text of the shortest recipe that says how images become the model's input."""
+    return (
+        f'library = "{library}"\nmodel = "{model}"\n\n[preprocessing]\nsize = 224\n'
+        'crop = "center"\nmean = [0.485, 0.456, 0.406]\nstd = [0.229, 0.224, 0.225]'
+    )
 
 
 def _files() -> dict[str, Path]:
@@ -155,8 +179,9 @@ _WANTED: dict[str, tuple[type, ...]] = {
     "size": (int,),
     "dim": (int,),
     "crop_fraction": (int, float),
-    "mean": (list,),
-    "std": (list,),
+    "parameters": (int, float),
+    "mean": (list, tuple),
+    "std": (list, tuple),
     "model_args": (dict,),
     **dict.fromkeys(("library", "model", "weights", "pooling", "crop", "interpolation"), (str,)),
     **dict.fromkeys(("description", "licence", "citation"), (str,)),
