@@ -14,6 +14,7 @@ from ...datasets.label_values import Column, decode, id_texts
 from ...errors import InputError
 from .arrays import hdf5_datasets, reading
 from .formats import names_in
+from .matrix import plain_name
 
 LABEL_NAMES = TARGET_NAMES
 ID_NAMES = ("id", "ids", "path", "file", "filename")
@@ -39,15 +40,23 @@ def read_column(path: Path, known: Sequence[str], column: str | None, option: st
 def find_column(path: Path, known: Sequence[str], wanted: str | None = None) -> str | None:
     """The name of a column beside the features: `wanted`, else the first of `known` that is there.
 
-    Raises InputError, with near names, where `wanted` is not there.
+    Raises InputError where `wanted` is not there, with near names, and where two have one name.
     """
     names = names_in(path)
     if wanted is not None:
         if wanted not in names:
             raise InputError(f"{path}: {unknown_name('column', wanted, names[:1000])}")
         return wanted
-    by_case = {name.strip().casefold(): name for name in reversed(names)}
-    return next((by_case[name] for name in known if name in by_case), None)
+    for name in known:
+        matching = [found for found in names if plain_name(found) == name]
+        if len(matching) > 1:
+            raise InputError(
+                f"{path}: {' and '.join(matching[:12])} could both be meant; put the one that is "
+                "meant into a file of its own, or rename the others"
+            )
+        if matching:
+            return matching[0]
+    return None
 
 
 def texts(column: LabelFile) -> np.ndarray:

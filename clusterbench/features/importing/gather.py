@@ -12,7 +12,7 @@ from .matrix import FeatureFile, RowFile
 
 _WINDOW_BYTES = 32 << 20  # gathered at once: the larger, the more rows a reading finds in order
 
-Progress = Callable[[int, int], None]  # (bytes gathered, bytes of one pass)
+Progress = Callable[[int, int], None]  # (bytes read so far, bytes of all rows)
 
 
 class Gathered:
@@ -36,7 +36,7 @@ class Gathered:
     ) -> None:
         self.files, self.order, self.index, self.dtype = files, order, index, dtype
         self.shape = (len(order), files[0].dim)
-        self.progress, self._gathered = progress, 0
+        self.progress, self._served = progress, 0
         self._starts = np.cumsum([0, *(file.n for file in files)])
         self._window = np.empty((0, self.shape[1]), dtype)
         self._window_first = 0
@@ -46,6 +46,13 @@ class Gathered:
 
     def __getitem__(self, rows: slice) -> np.ndarray:
         start, stop, _ = rows.indices(len(self))
+        served = self._slice(start, stop)
+        self._served += served.nbytes
+        if self.progress is not None:
+            self.progress(self._served, len(self) * self.shape[1] * self.dtype.itemsize)
+        return served
+
+    def _slice(self, start: int, stop: int) -> np.ndarray:
         first, held = self._window_first, len(self._window)
         if not (first <= start and stop <= first + held):
             size = max(1, _WINDOW_BYTES // (self.shape[1] * self.dtype.itemsize))
@@ -67,9 +74,6 @@ class Gathered:
                 local = rows[a:b] - self._starts[number]
                 block = file.take(local)
                 out[ascending[a:b]] = self._converted(block, file, local, start + ascending[a:b])
-        self._gathered += out.nbytes
-        if self.progress is not None:
-            self.progress(self._gathered, len(self) * self.shape[1] * self.dtype.itemsize)
         return out
 
     def _converted(
@@ -80,7 +84,6 @@ class Gathered:
         finite = np.isfinite(converted)
         if finite.all():
             return converted
-        # Errors are not found in the source's order within a block: name the first row of it.
         at = int(np.argmax(~finite.all(axis=1)))
         value = block[at][~finite[at]][0]
         sample = f"row {local[at]} (sample {self.index.id(int(rows[at]))!r})"

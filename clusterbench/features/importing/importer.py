@@ -13,6 +13,7 @@ from ...errors import InputError
 from ...files import sha256_file
 from ..identity import differences
 from ..store import MANIFEST, PLAN, FeatureStore
+from ..writer import SHARD_ROWS
 from .annotations import part_samples
 from .columns import read_lines
 from .formats import open_features
@@ -23,6 +24,7 @@ from .request import Request, layout_of
 from .samples import PartSamples, Samples, index_samples
 
 _DTYPES = ("float16", "float32")
+_SHARD_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +125,8 @@ def write_import(
 ) -> tuple[FeatureStore, bool]:
     """Write the store, and say whether there was anything to write.
 
-    progress: called with (bytes gathered, bytes in all), as features are read. Raises InputError
+    progress: called with (bytes read, bytes of all features); all are read twice, for the hash
+    and for the shards. Raises InputError
     for a store of other features at `output`, for NaN, infinities and values too large for the
     dtype, and for two parts that hold the same features; nothing is written then.
     """
@@ -140,8 +143,17 @@ def write_import(
         encoder=plan.encoder,
         details=plan.details,
         dtype=plan.dtype,
+        shard_rows=_shard_rows(plan.dim * plan.dtype.itemsize),
     )
     return written, True
+
+
+def _shard_rows(row_bytes: int) -> int:
+    """Rows of a shard: the usual number, or the power of two that makes at most 64 MB.
+
+    Writing holds a few shards in memory.
+    """
+    return min(SHARD_ROWS, 1 << max(0, (_SHARD_BYTES // row_bytes).bit_length() - 1))
 
 
 def _check_dims(files: Sequence[FeatureFile]) -> None:

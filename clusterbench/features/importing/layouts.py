@@ -102,7 +102,7 @@ def _clip(folder: Path, names: list[str]) -> Layout:
         if len(features) > 1 or features[0] != f"features_{split}.pt":
             _check_series(folder, split, features)
             notes.append(
-                f"{split} is in {len(features)} pieces, which CLIP_benchmark joins when it is "
+                f"{split} is in pieces ({len(features)}), which CLIP_benchmark joins when it is "
                 "done: it may have been stopped before the last one"
             )
         evaluates = split == "test" or (split == "val" and "test" not in splits)

@@ -142,11 +142,16 @@ def checked_shape(where: str, shape: tuple[int, ...], kind: str) -> tuple[int, i
     return int(shape[0]), int(shape[1])
 
 
+def plain_name(name: str) -> str:
+    """A name without the HDF5 groups it is in, and without its case."""
+    return name.rpartition("/")[2].strip().casefold()
+
+
 def choose_array(path: Path, shapes: Mapping[str, tuple[int, ...]], wanted: str | None) -> str:
     """The name of the features among the arrays of a file.
 
-    It is `wanted`; else the only array with two axes; else the first of `FEATURE_NAMES`, in any
-    case. Raises InputError, with near names, where none of these is there.
+    It is `wanted`; else the only array with two axes; else the first of `FEATURE_NAMES` that
+    one array has, in any case. Raises InputError, with near names, where none of these is there.
     """
     if wanted is not None:
         if wanted not in shapes:
@@ -156,9 +161,9 @@ def choose_array(path: Path, shapes: Mapping[str, tuple[int, ...]], wanted: str 
     if len(tables) == 1:
         return tables[0]
     for known in FEATURE_NAMES:
-        for name in tables:
-            if name.casefold() == known:
-                return name
+        matching = [name for name in tables if plain_name(name) == known]
+        if len(matching) == 1:  # train/features and test/features are two
+            return matching[0]
     listed = ", ".join(f"{name} {shape}" for name, shape in list(shapes.items())[:12])
     if not tables:
         raise InputError(
