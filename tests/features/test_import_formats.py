@@ -96,6 +96,16 @@ def test_a_table_with_a_column_for_each_dimension(tmp_path):
     assert store.dim == DIM  # whole numbers are not features
 
 
+def test_columns_of_several_widths_make_the_widest(tmp_path):
+    columns = {f"f{column}": X[:, column].astype(np.float16) for column in range(DIM)}
+    parquet.write_table(pa.table(columns), tmp_path / "x.parquet")
+    assert make(tmp_path / "x.parquet", tmp_path / "a").dtype == np.float16
+    parquet.write_table(pa.table(columns | {"f3": X[:, 3]}), tmp_path / "x.parquet")
+    store = make(tmp_path / "x.parquet", tmp_path / "b")
+    assert store.dtype == np.float32
+    np.testing.assert_array_equal(store.read()[:, 3], X[:, 3])
+
+
 @pytest.mark.parametrize(
     "array", [np.asfortranarray(X), X.astype(">f4"), X[::-1].copy()[::-1]], ids=["F", ">", "neg"]
 )

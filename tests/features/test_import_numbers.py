@@ -1,5 +1,6 @@
 """Which numbers a store holds: dtypes, what does not fit, and what is not a number."""
 
+import tracemalloc
 from itertools import pairwise
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from import_toys import DIM, N, X, check, make, refused, write
 
 from clusterbench.datasets.index import DatasetIndex
-from clusterbench.features.importing import gather, matrix
+from clusterbench.features.importing import gather, importer, matrix
 from clusterbench.features.importing.gather import Gathered
 from clusterbench.features.importing.matrix import MappedFile
 
@@ -121,10 +122,27 @@ def test_gathering_is_a_permutation_of_the_rows_whatever_the_files_and_slices(
     assert (gathered.shape, gathered.ndim, len(gathered)) == ((n, 3), 2, n)
 
 
-def test_shards_stay_small_in_memory_however_many_dimensions(tmp_path):
-    wide = np.zeros((3, 1 << 23), np.float16)  # 16 MB a row
-    wide[:, 0] = [1, 2, 3]
-    store = make(write(tmp_path / "x.npy", wide))
-    assert [shard.rows for shard in store.shards] == [3]
-    assert make(write(tmp_path / "y.npy"), tmp_path / "s").shards[0].rows == N
-    assert DIM < 1024
+def test_shards_hold_a_power_of_two_of_rows_that_is_small_in_memory(tmp_path, monkeypatch):
+    path = write(tmp_path / "x.npy")
+    assert [shard.rows for shard in make(path).shards] == [N]
+    monkeypatch.setattr(importer, "_SHARD_BYTES", 20 * DIM * 4)
+    assert [shard.rows for shard in make(path, tmp_path / "s").shards] == [16, 16, 16, 12]
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz", ".h5"])
+def test_memory_does_not_grow_with_the_features(tmp_path, monkeypatch, suffix):
+    rows, step = 40_000, 1 << 20
+    for module, name in (
+        (matrix, "BLOCK_BYTES"),
+        (gather, "_WINDOW_BYTES"),
+        (importer, "_SHARD_BYTES"),
+    ):
+        monkeypatch.setattr(module, name, step)
+    path = write(tmp_path / f"x{suffix}", np.ones((rows, 256), np.float32))  # 41 MB
+    np.save(tmp_path / "y.npy", np.random.default_rng(0).integers(0, 9, rows))
+    tracemalloc.start()
+    store = make(path, labels=tmp_path / "y.npy")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert store.n == rows
+    assert peak < 12 * step + 200 * rows
