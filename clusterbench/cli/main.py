@@ -15,6 +15,7 @@ import typer
 
 from .. import __version__
 from ..errors import ClusterbenchError
+from .cache import cache
 from .compare import compare
 from .console import ToldError
 from .declare import ENVIRONMENT_NOTE
@@ -67,6 +68,7 @@ def _root(
 app.command("run", epilog=ENVIRONMENT_NOTE)(run)
 app.command("extract", short_help="Extract the features of a folder of images.")(extract)
 app.command("import", short_help="Make a feature store from features you have.")(import_features)
+app.add_typer(cache, name="cache")
 app.command("score", epilog=ENVIRONMENT_NOTE)(score)
 app.command("compare", epilog=ENVIRONMENT_NOTE)(compare)
 app.command("submit")(submit)

@@ -20,6 +20,7 @@ BROKEN = "broken.jsonl"
 PLAN = "extraction.json"
 ORIGIN = "origin.json"
 CLAIMS = ".claims"
+DAMAGED = ".damaged-"  # before the name of a shard that is being repaired
 DATASET = "features"
 
 _KEYS = frozenset(

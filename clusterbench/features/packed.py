@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -61,35 +62,18 @@ def unpack(store: FeatureStore, folder: Path, progress: Progress | None = None) 
     """Write a packed store as a folder: the same bytes as the folder it was packed from.
 
     Raises InputError for a store that is no packed one, a folder that holds something, and
-    contents that do not give the files recorded; StorageError.
+    contents that do not give the files recorded, which leave nothing behind; StorageError.
     """
     if not store.packed:
         raise InputError(f"{store.path} is a folder, not a packed store")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder} is there; choose another folder, or delete it")
     require_space(folder, store.nbytes)
-    entries = store.manifest["shards"]
-    with open_hdf5(store.path) as file:
-        for number, (shard, entry) in enumerate(zip(store.shards, entries, strict=True)):
-            group = file[f"shards/{number:05d}"]
-            write_shard(
-                folder / entry["file"],
-                file[DATASET][shard.skip : shard.skip + shard.rows],
-                start=entry["start"],
-                identity=store.shard_identity,
-                attributes={k: v for k, v in group.attrs.items() if k not in _OWN},
-                columns={name: group[name][()] for name in group},
-            )
-            _require_hash(folder / entry["file"], entry["file_sha256"], store.path)
-            if progress:
-                progress(shard.first + shard.rows, store.n)
-        broken = file["broken"][()].tobytes()
-    store.index.save(folder / INDEX)
-    write_bytes(folder / BROKEN, broken)
-    write_virtual(folder, entries, store.dim, store.dtype)
-    for name, digest in store.manifest["files"].items():
-        _require_hash(folder / name, digest, store.path)
-    write_manifest(folder, store.manifest)
+    try:
+        _unpack(store, folder, progress)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)  # it was not there, or empty
+        raise
     return FeatureStore.open(folder)
 
 
@@ -145,6 +129,31 @@ def file_faults(store: FeatureStore) -> list[str]:
     if digest != store.manifest["files"][BROKEN]:
         found.append(f"{name}: its list of broken images does not hash to its checksum")
     return found
+
+
+def _unpack(store: FeatureStore, folder: Path, progress: Progress | None) -> None:
+    entries = store.manifest["shards"]
+    with open_hdf5(store.path) as file:
+        for number, (shard, entry) in enumerate(zip(store.shards, entries, strict=True)):
+            group = file[f"shards/{number:05d}"]
+            write_shard(
+                folder / entry["file"],
+                file[DATASET][shard.skip : shard.skip + shard.rows],
+                start=entry["start"],
+                identity=store.shard_identity,
+                attributes={k: v for k, v in group.attrs.items() if k not in _OWN},
+                columns={name: group[name][()] for name in group},
+            )
+            _require_hash(folder / entry["file"], entry["file_sha256"], store.path)
+            if progress:
+                progress(shard.first + shard.rows, store.n)
+        broken = file["broken"][()].tobytes()
+    store.index.save(folder / INDEX)
+    write_bytes(folder / BROKEN, broken)
+    write_virtual(folder, entries, store.dim, store.dtype)
+    for name, digest in store.manifest["files"].items():
+        _require_hash(folder / name, digest, store.path)
+    write_manifest(folder, store.manifest)
 
 
 def _pack_shard(store: FeatureStore, shard: Shard, rows: h5py.Dataset, group: h5py.Group) -> None:

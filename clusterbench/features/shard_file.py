@@ -55,11 +55,12 @@ def write_shard(
         file.attrs["sha256"] = digest
         file.attrs["columns_sha256"] = hash_columns(columns)
         file.attrs["identity"] = identity
-        for name, value in (attributes or {}).items():
+        for name, value in sorted((attributes or {}).items()):
             file.attrs[name] = value
         file.create_dataset(DATASET, data=features)
-        for name, column in columns.items():
-            file.create_dataset(name, data=column)
+        for name, column in sorted(columns.items()):
+            kind = h5py.string_dtype() if column.dtype.kind == "O" else column.dtype
+            file.create_dataset(name, data=column, dtype=kind)
     return digest
 
 

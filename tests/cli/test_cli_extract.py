@@ -72,7 +72,7 @@ def test_what_was_left_out_is_said(extract, tmp_path):
     code, out, _ = extract(*words)
     assert code == 0
     assert "1 broken" in out and "broken images and why: birds-flat/broken.jsonl" in out
-    assert "1 class folders hold no image (for example empty)" in out
+    assert "1 classes hold no image (for example empty)" in out
     assert "1 files are hidden or have no image suffix" in out
 
 
@@ -97,7 +97,7 @@ def test_what_was_left_out_is_said(extract, tmp_path):
         (
             ["--source", "birds", "--encoder", "flat", "--weights", "x.pth"],
             2,
-            "--weights x.pth",
+            "x.pth: no such file",
         ),
     ],
 )

@@ -214,7 +214,7 @@ def test_a_folder_that_is_not_a_store_is_refused_with_the_next_step(tmp_path):
         FeatureStore.open(tmp_path)
     (tmp_path / "file").write_text("")
     with pytest.raises(
-        InputError, match="is a file and no packed store .*; a feature store is a folder"
+        InputError, match=r"is a file and no packed store .*; a feature store is a folder"
     ):
         FeatureStore.open(tmp_path / "file")
 

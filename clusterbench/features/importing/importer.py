@@ -12,7 +12,8 @@ import numpy as np
 from ...errors import InputError
 from ...files import sha256_file
 from ..identity import differences
-from ..store import MANIFEST, PLAN, FeatureStore
+from ..layout import MANIFEST, PLAN
+from ..store import FeatureStore
 from ..writer import SHARD_ROWS
 from .annotations import part_samples
 from .columns import read_lines

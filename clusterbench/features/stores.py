@@ -1,0 +1,164 @@
+"""Stores on disk without knowing that they are sound: found, looked at, removed."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import InputError
+from .layout import (
+    BROKEN,
+    CLAIMS,
+    DAMAGED,
+    INDEX,
+    MANIFEST,
+    ORIGIN,
+    PLAN,
+    VIRTUAL,
+    read_manifest,
+    shards_of,
+)
+from .packed import open_packed
+from .shard_file import open_hdf5
+from .store import FeatureStore
+
+_OWN_FILES = (INDEX, VIRTUAL, BROKEN, MANIFEST, PLAN, ORIGIN, CLAIMS)
+_DEPTH = 6  # folders below the one that is searched
+
+
+@dataclass(frozen=True)
+class Found:
+    """A store as it lies on disk. state: "whole" as far as headers say, or what it is instead."""
+
+    path: Path
+    state: str
+    encoder: str
+    n: int
+    dim: int
+    dtype: str
+    nbytes: int
+    identity: str
+
+
+def find(folder: Path) -> Iterator[Path]:
+    """Stores in a folder and below, finished or not, in the order of their paths.
+
+    Links to folders are not followed. Raises InputError for a folder that is not there.
+    """
+    if is_store(folder):
+        yield folder
+        return
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder")
+    yield from _find(folder, _DEPTH)
+
+
+def is_store(path: Path) -> bool:
+    """Whether a folder or file is a store, finished, unfinished or damaged."""
+    if path.is_dir():
+        return (path / MANIFEST).is_file() or (path / PLAN).is_file()
+    return path.suffix == ".h5" and path.is_file() and _is_packed(path)
+
+
+def look(path: Path) -> Found:
+    """What a store says of itself; never raises for a damaged one."""
+    try:
+        store = FeatureStore.open(path)
+    except InputError as error:
+        encoder, state = "", str(error)
+        plan = path / PLAN
+        if plan.is_file() and not (path / MANIFEST).is_file():
+            done = len(list(path.glob("shard-*.h5")))
+            try:
+                content = json.loads(plan.read_text(encoding="utf-8"))
+                encoder = str(content["fields"]["encoder"])
+                state = f"unfinished: {done} of {content['shards']} shards"
+            except (OSError, ValueError, KeyError, TypeError):
+                state = f"unfinished: {done} shards"
+        else:
+            state = f"damaged: {state}"
+        return Found(path, state, encoder, 0, 0, "", size(path), "")
+    return Found(
+        path,
+        "whole",
+        store.encoder,
+        store.n,
+        store.dim,
+        str(store.fields["dtype"]),
+        size(path),
+        store.identity,
+    )
+
+
+def unchecked(path: Path) -> FeatureStore:
+    """A store of which only the manifest is checked, for finding what is damaged."""
+    if path.is_file():
+        return open_packed(path)
+    manifest = read_manifest(path)
+    return FeatureStore(path, manifest, shards_of(path, manifest["shards"]))
+
+
+def size(path: Path) -> int:
+    """Bytes on disk of a store's own files."""
+    if path.is_file():
+        return path.stat().st_size
+    return sum(file.stat().st_size for file in own_files(path))
+
+
+def own_files(path: Path) -> list[Path]:
+    """The files of a folder that are the store's, temporary ones of killed processes included."""
+    named = [path / name for name in _OWN_FILES]
+    for pattern in ("shard-*.h5", ".*.tmp", f"{DAMAGED}*"):
+        named += sorted(path.glob(pattern))
+    return [file for file in named if file.is_file()]
+
+
+def remove(path: Path) -> tuple[int, list[str]]:
+    """Delete a store's own files, and its folder if nothing else is in it.
+
+    The manifest goes first, so that a kill leaves no folder that looks whole. Returns the bytes
+    given free and the names of what was left. Raises InputError for what is not a store.
+    """
+    if not is_store(path):
+        raise InputError(f"{path} is not a feature store; nothing was removed")
+    freed = size(path)
+    if path.is_file():
+        path.unlink()
+        return freed, []
+    (path / MANIFEST).unlink(missing_ok=True)
+    for file in own_files(path):
+        file.unlink(missing_ok=True)
+    left = sorted(entry.name for entry in path.iterdir())
+    if not left:
+        path.rmdir()
+    return freed, left
+
+
+def _find(folder: Path, depth: int) -> Iterator[Path]:
+    try:
+        with os.scandir(folder) as scanned:
+            entries = sorted(scanned, key=lambda entry: entry.name)
+    except OSError:
+        return
+    for entry in entries:
+        path = Path(entry.path)
+        if entry.name.startswith(".") or entry.is_symlink():
+            continue
+        if entry.is_dir():
+            if is_store(path):
+                yield path
+            elif depth > 0:
+                yield from _find(path, depth - 1)
+        elif is_store(path):
+            yield path
+
+
+def _is_packed(path: Path) -> bool:
+    try:
+        with open_hdf5(path) as file:
+            return "packed" in file.attrs
+    except OSError:
+        return False
