@@ -19,6 +19,7 @@ from .compare import compare
 from .console import ToldError
 from .declare import ENVIRONMENT_NOTE
 from .extract import extract
+from .index import index
 from .leaderboard import leaderboard
 from .list import list_names
 from .run import run
@@ -65,6 +66,7 @@ def _root(
 
 app.command("run", epilog=ENVIRONMENT_NOTE)(run)
 app.command("extract", short_help="Extract the features of a folder of images.")(extract)
+app.command("index", short_help="Index the images of a source into one file.")(index)
 app.command("score", epilog=ENVIRONMENT_NOTE)(score)
 app.command("compare", epilog=ENVIRONMENT_NOTE)(compare)
 app.command("submit")(submit)
