@@ -21,6 +21,7 @@ from .console import ToldError
 from .declare import ENVIRONMENT_NOTE
 from .extract import extract
 from .import_features import import_features
+from .index import index
 from .leaderboard import leaderboard
 from .list import list_names
 from .run import run
@@ -66,7 +67,8 @@ def _root(
 
 
 app.command("run", epilog=ENVIRONMENT_NOTE)(run)
-app.command("extract", short_help="Extract the features of a folder of images.")(extract)
+app.command("extract", short_help="Extract the features of images into a feature store.")(extract)
+app.command("index", short_help="Index the images of a source into one file.")(index)
 app.command("import", short_help="Make a feature store from features you have.")(import_features)
 app.add_typer(cache, name="cache")
 app.command("score", epilog=ENVIRONMENT_NOTE)(score)

@@ -131,7 +131,7 @@ def _chunks(table: Path) -> Iterator[_Chunk]:
 
     names = _header(table)
     path = _column(names, _PATHS, table, "a path")
-    label = _column([n for n in names if n != path], _CLASSES, table, "a class")
+    label = _column(names, _CLASSES, table, "a class")
     used = [path, label, *(n for n in ("id", "split") if n in names and n not in (path, label))]
     row = 0
     try:
