@@ -115,10 +115,12 @@ def _restored(
     settings = {n: _typed(hints.get(n), value) for n, value in facts["settings"].items()}
     if "dataset" in hints:
         settings["dataset"] = module.build_dataset(settings["spec"])
-        fresh = module.index_torch(settings["dataset"])
-        found = fresh.index.find(index.ids) if isinstance(fresh, kind) else np.zeros(0, int)
-        if not np.array_equal(fresh.item[found], columns["item"]):
-            raise InputError(f"{path}: {settings['spec']} gives other items now; index it again")
+        try:  # an id is class/number of an item: it tells whether the items are still the same
+            module.index_torch(settings["dataset"]).index.find(index.ids)
+        except InputError as error:
+            raise InputError(
+                f"{path}: {settings['spec']} gives other items now ({error}); index it again"
+            ) from error
     if root is not None:
         _move(settings, Path(root))
     if "root" in settings and not settings["root"].is_dir():

@@ -129,6 +129,10 @@ def test_every_value_of_a_float_tensor_survives():
     pixels = torch.arange(256, dtype=torch.uint8).reshape(1, 16, 16)
     content = encode(pixels / 255, "x")
     np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(content))), pixels[0])
+    between = encode(torch.full((1, 1, 1), 0.4999), "x")  # 127.47, of which the nearest is 127
+    above = encode(torch.full((1, 1, 1), 0.4995 + 0.002), "x")  # 127.88
+    values = [np.asarray(Image.open(io.BytesIO(c))).item() for c in (between, above)]
+    assert values == [127, 128]
 
 
 @pytest.mark.parametrize(
@@ -173,6 +177,9 @@ def test_a_torch_data_set_by_name_is_saved_and_one_given_as_an_object_is_not(tmp
         "b/2": source.read(2),
     }
     assert open_location(source.location()).index.hash == source.index.hash
+    monkeypatch.setattr(Items, "classes", ("b", "other"))
+    with pytest.raises(InputError, match=r"i\.h5: torch:toy_items:make gives other items now"):
+        load_source(tmp_path / "i.h5")
     with pytest.raises(InputError, match="given as an object"):
         save_source(index_torch(Items()), tmp_path / "j.h5")
     for spec in ("torch:toy_items", "torch:toy_items:gone", "torch:no_such_module:x"):
