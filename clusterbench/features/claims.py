@@ -68,8 +68,7 @@ class Claims:
 
     def release(self, shard: int) -> None:
         """Give a claim back."""
-        if _fcntl is not None:
-            _fcntl.lockf(self._file, _fcntl.LOCK_UN, 1, shard)
+        self._unlock(1, shard)
 
     def take_all(self) -> bool:
         """Claim everything; False while another process has a shard."""
@@ -77,8 +76,7 @@ class Claims:
 
     def release_all(self) -> None:
         """Give every claim of this process back."""
-        if _fcntl is not None:
-            _fcntl.lockf(self._file, _fcntl.LOCK_UN)
+        self._unlock(0, 0)
 
     @contextmanager
     def finishing(self, n_shards: int) -> Iterator[None]:
@@ -102,3 +100,12 @@ class Claims:
                 return True
             raise
         return True
+
+    def _unlock(self, length: int, start: int) -> None:
+        if _fcntl is None:
+            return
+        try:
+            _fcntl.lockf(self._file, _fcntl.LOCK_UN, length, start)
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise

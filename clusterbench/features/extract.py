@@ -200,6 +200,8 @@ def extract(
                 break
             verify_images = False  # a shard was damaged since it was written: once more
         store = FeatureStore.open(plan.output)
+        if claims.take_all():  # the last one out
+            claims.path.unlink(missing_ok=True)
     seconds = time.perf_counter() - started
     return Extraction(store, n_new, before, store.broken, seconds, waiting)
 
@@ -246,8 +248,6 @@ def _finish(plan: Plan, source: ImageSource, broken: BrokenImages, claims: Claim
                 return False
             hashes = list(pool.map(sha256_file, paths))
         _write_store(plan, source, broken, hashes)
-    if claims.take_all():
-        claims.path.unlink(missing_ok=True)
     return True
 
 

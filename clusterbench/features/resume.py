@@ -19,8 +19,7 @@ from .identity import differences, identity_hash
 from .layout import DATASET, MANIFEST, ORIGIN, PLAN, shard_name
 from .shard_file import open_hdf5
 
-#: Size that a source gives for an image of which it cannot say whether it changed.
-UNKNOWN_SIZE = -2
+_UNKNOWN_SIZE = 0  # of a source that cannot tell without reading
 
 
 @dataclass(frozen=True)
@@ -131,8 +130,6 @@ def begin(plan: Plan, origin: Mapping[str, Any] | None) -> None:
 
     `origin` is where the images and weights are, for `clusterbench cache repair`.
     """
-    if origin is not None:
-        write_json(plan.output / ORIGIN, dict(origin))
     write_json(
         plan.output / PLAN,
         {
@@ -142,14 +139,16 @@ def begin(plan: Plan, origin: Mapping[str, Any] | None) -> None:
             "shards": plan.n_shards,
         },
     )
+    if origin is not None:
+        write_json(plan.output / ORIGIN, dict(origin))
     (plan.output / MANIFEST).unlink(missing_ok=True)
 
 
 def check_images(plan: Plan, source: ImageSource) -> None:
     """Refuse finished shards whose images are no longer those they were made from.
 
-    An image counts as changed when its size differs, or when it is newer than the shard and its
-    contents differ. Raises InputError that names the shard and the first such image.
+    An image counts as changed when its size differs, where that is known, or when it is newer than
+    the shard and its contents differ. Raises InputError that names the shard and the first such image.
     """
     for shard in range(plan.n_shards):
         if shard in plan.pending:
@@ -160,7 +159,7 @@ def check_images(plan: Plan, source: ImageSource) -> None:
         made = path.stat().st_mtime_ns
         start, stop = plan.span(shard)
         sizes_now, times_now = source.stamps(start, stop)
-        differ = (sizes != sizes_now) & (sizes_now != UNKNOWN_SIZE)
+        differ = (sizes != sizes_now) & (sizes_now != _UNKNOWN_SIZE)
         newer = (times_now > made) & (sizes_now >= 0) & ~differ
         for position in np.flatnonzero(newer).tolist():
             differ[position] = not _same(source, start + position, digests[position])
@@ -184,8 +183,6 @@ def _recorded(output: Path, repairing: bool) -> dict[str, Any] | None:
     """{"fields", "shard_rows", "n"} of the extraction a folder holds, or None."""
     for name in (PLAN, MANIFEST):
         path = output / name
-        if not path.is_file():
-            continue
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             if name == MANIFEST:
@@ -201,6 +198,8 @@ def _recorded(output: Path, repairing: bool) -> dict[str, Any] | None:
             return {key: content[key] for key in ("fields", "shard_rows", "n")}
         except InputError:
             raise
+        except (FileNotFoundError, NotADirectoryError):  # another process may just have renamed it
+            continue
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             if repairing:
                 continue
@@ -209,4 +208,7 @@ def _recorded(output: Path, repairing: bool) -> dict[str, Any] | None:
 
 
 def _visible(folder: Path) -> Sequence[str]:
-    return [name for name in os.listdir(folder) if not name.startswith(".")]  # noqa: PTH208
+    # The plan may have been written since it was looked for.
+    own = (PLAN, ORIGIN, MANIFEST)
+    names = os.listdir(folder)  # noqa: PTH208
+    return [name for name in names if not name.startswith(".") and name not in own]
