@@ -242,7 +242,7 @@ def test_a_bare_file_gets_the_recipe_to_write(tmp_path):
     toy(tmp_path / "a.onnx")
     with pytest.raises(InputError, match="no recipe says how images become its input") as error:
         load_encoder(f"onnx:{tmp_path / 'a.onnx'}")
-    text = str(error.value).partition("\n\n")[2]
+    text = error.value.example
     (tmp_path / "mine.toml").write_text(text.replace("size = 224", "size = 8"))
     assert load_encoder(str(tmp_path / "mine.toml")).dim == 4
 

@@ -100,10 +100,10 @@ def test_a_recipe_wins_over_what_the_module_declares(toy):
 def test_without_preprocessing_the_error_shows_the_recipe_to_write(toy, tmp_path):
     with pytest.raises(InputError) as error:
         load_encoder(toy(""))
-    message, _, text = str(error.value).partition("\n\n")
+    message = str(error.value)
     assert "toy_encoders has no attribute `preprocessing`" in message
     assert "--encoder ./mine.toml" in message
-    (tmp_path / "mine.toml").write_text(text)
+    (tmp_path / "mine.toml").write_text(error.value.example)
     assert load_encoder(str(tmp_path / "mine.toml")).preprocessing.size == 224
 
 
