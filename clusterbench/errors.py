@@ -4,9 +4,13 @@ from __future__ import annotations
 
 
 class ClusterbenchError(Exception):
-    """Something failed while running. The command line exits 1."""
+    """Something failed while running. The command line exits 1.
+
+    `example` is text to copy, such as a file to write; it is shown below the message's one line.
+    """
 
     exit_code = 1
+    example = ""
 
 
 class InputError(ClusterbenchError, ValueError):

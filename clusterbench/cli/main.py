@@ -114,7 +114,10 @@ def _guarded() -> int:
             sys.stdout.flush()
         return code
     except ClusterbenchError as error:
-        return _complain(str(error), error, error.exit_code)
+        code = _complain(str(error), error, error.exit_code)
+        if error.example:
+            sys.stderr.write(f"\n{error.example}\n")
+        return code
     except ToldError as told:
         return told.code
     except KeyboardInterrupt:

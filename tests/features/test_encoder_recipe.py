@@ -21,28 +21,6 @@ def home(tmp_path, monkeypatch):
     return tmp_path / "features"
 
 
-@pytest.mark.parametrize("name", recipe.names())
-def test_every_shipped_recipe_is_complete(name):
-    found = recipe.load(name)
-    assert found.name == name
-    assert found.preprocessing is not None and found.dim
-    assert found.description and found.licence and "arXiv" in found.citation
-
-
-@pytest.mark.parametrize("name", recipe.names())
-def test_every_shipped_recipe_names_a_model_and_weights_that_exist(name):
-    import open_clip
-    import timm
-
-    found = recipe.load(name)
-    if found.library == "open_clip":
-        assert found.weights in open_clip.list_pretrained_tags_by_model(found.model)
-    elif found.library == "timm":
-        assert found.model in timm.list_pretrained()
-    else:
-        assert timm.is_model(found.model)
-
-
 def test_the_encoders_of_the_field_are_there():
     wanted = {"efficientnet-lite0", "clip-vit-b16", "clip-vit-l14", "dino-vitb16"}
     assert wanted | {"dinov2-vitb14", "dinov2-vitl14", "mae-vitb16"} <= set(recipe.names())
@@ -64,6 +42,7 @@ def test_a_users_recipe_is_found_and_wins(home):
         ('library = "timm"', "", "missing key 'library'"),
         ("size = 224", "", r"missing key preprocessing\.'size'"),
         ('"timm"', '"tim"', "library = 'tim'; wanted one of"),
+        ("dim = 192", 'parameters = "5"', "parameters = '5' is str; wanted int or float"),
         ("dim = 192", 'dim = "192"', "dim = '192' is str; wanted int"),
         ("size = 224", "size = true", "size = True is bool"),
         ("size = 224", "size = 0", "size = 0; wanted 1 to 4096"),
@@ -97,6 +76,32 @@ def test_model_names_of_libraries_need_no_file():
         "laion2b_s34b_b79k",
     )
     assert recipe.load("timm:resnet18.a1_in1k").model == "resnet18.a1_in1k"
+
+
+def test_a_python_function_and_an_onnx_file_are_named_on_the_command_line():
+    found = recipe.load("python:package.module:function")
+    assert (found.library, found.model) == ("python", "package.module:function")
+    found = recipe.load("onnx:models/a.onnx")
+    assert (found.library, found.model) == ("onnx", "models/a.onnx")
+
+
+def test_a_recipe_file_is_taken_from_any_folder(tmp_path):
+    (tmp_path / "mine.toml").write_text(GOOD)
+    found = recipe.load(str(tmp_path / "mine.toml"))
+    assert (found.name, found.dim) == ("mine", 192)
+    with pytest.raises(InputError, match=r"--encoder .*absent\.toml: no such recipe file"):
+        recipe.load(str(tmp_path / "absent.toml"))
+
+
+def test_the_model_of_an_onnx_recipe_is_looked_for_beside_it(tmp_path):
+    text = 'library = "onnx"\nmodel = "{}"\n[preprocessing]\nsize = 8\n'
+    for model, wanted in [
+        ("a.onnx", str(tmp_path / "a.onnx")),
+        ("/models/a.onnx", "/models/a.onnx"),
+        ("", ""),
+    ]:
+        (tmp_path / "mine.toml").write_text(text.format(model))
+        assert recipe.load(str(tmp_path / "mine.toml")).model == wanted
 
 
 def test_identity_of_squash_has_no_crop_fraction():
