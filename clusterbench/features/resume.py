@@ -148,7 +148,8 @@ def check_images(plan: Plan, source: ImageSource) -> None:
     """Refuse finished shards whose images are no longer those they were made from.
 
     An image counts as changed when its size differs, where that is known, or when it is newer than
-    the shard and its contents differ. Raises InputError that names the shard and the first such image.
+    the shard and its contents differ. Raises InputError that names the shard and the first such
+    image.
     """
     for shard in range(plan.n_shards):
         if shard in plan.pending:

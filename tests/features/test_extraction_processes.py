@@ -3,11 +3,13 @@
 import json
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,7 +30,7 @@ QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 def world(tmp_path_factory):
     """Images, a slow encoder as a recipe file, and the store of one undisturbed process."""
     folder = tmp_path_factory.mktemp("world")
-    images = make_images(folder / "images", n=N)
+    make_images(folder / "images", n=N)
     (folder / "slow.toml").write_text(
         'library = "python"\nmodel = "slow_encoder:Slow"\n\n[preprocessing]\nsize = 8\n'
     )
@@ -80,14 +82,13 @@ def torchrun(folder, output, processes, *more, **variables):
 def children(pid):
     """Process ids of the ranks below a torchrun: those that run clusterbench themselves."""
     found = []
-    for task in os.listdir("/proc"):
+    for task in Path("/proc").glob("[0-9]*"):
         try:
-            with open(f"/proc/{task}/stat") as file:
-                parent = int(file.read().rpartition(")")[2].split()[1])
+            parent = int((task / "stat").read_text().rpartition(")")[2].split()[1])
         except (OSError, ValueError, IndexError):
             continue
         if parent == pid:
-            found.append(int(task))
+            found.append(int(task.name))
     return found
 
 
@@ -162,30 +163,65 @@ def test_a_stopped_process_holds_up_nothing_but_its_open_shards(world, tmp_path)
     assert one == many
 
 
-def test_killed_at_random_moments_the_resumed_store_is_the_undisturbed_one(world, tmp_path):
-    """Each process is killed after a random time and the next one goes on, until one is done."""
-    output, rng, kills = tmp_path / "st", random.Random(1), 0
-    for _ in range(200):
-        process = subprocess.Popen(
-            command(world, output),
-            env=environment(world, TEST_SLEEP="0.15"),
-            start_new_session=True,
-            **QUIET,
-        )
-        try:
-            wait_for(lambda: output.exists() or process.poll() is not None)  # noqa: B023
-            process.wait(timeout=rng.uniform(0.0, 4.0))
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            kills += 1
+FORKED = """
+import os, random, signal, sys, time
+from pathlib import Path
+import torch
+torch.set_num_threads(1)
+from clusterbench.datasets.folder import index_folder
+from clusterbench.features.encoder import load_encoder
+from clusterbench.features.extract import extract
+
+folder, kills, rng = Path(sys.argv[1]), int(sys.argv[2]), random.Random(int(sys.argv[3]))
+source, encoder = index_folder(folder / "images"), load_encoder(str(folder / "slow.toml"))
+
+def work(output):
+    extract(source, encoder, output, device="cpu", workers=0, batch_size=4, shard_rows=8)
+
+killed, stores = 0, []
+while killed < kills:
+    output = folder / f"killed-{len(stores)}"
+    stores.append(output)
+    while True:
+        child = os.fork()
+        if not child:
+            work(output)
+            os._exit(0)
+        deadline = time.monotonic() + rng.uniform(0, 0.25)
+        while time.monotonic() < deadline and not (ended := os.waitpid(child, os.WNOHANG)[0]):
+            time.sleep(0.0005)
+        if not ended:
+            os.kill(child, signal.SIGKILL)
+            killed += 1
+            _, status = os.waitpid(child, 0)
             continue
         break
-    assert process.returncode == 0 and kills >= 2
-    one, many = stores(world, output)
-    assert one == many
-    assert not [p.name for p in output.iterdir() if p.name.startswith(".")]
-    assert FeatureStore.open(output).verify() == []
+work(folder / "undisturbed")
+print(killed, len(stores))
+"""
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_killed_at_30_random_moments_the_resumed_stores_are_the_undisturbed_one(world, seed):
+    """A process is killed after a random time, the next one goes on, until a store is done."""
+    done = subprocess.run(
+        [sys.executable, "-c", FORKED, str(world), "30", str(seed)],
+        env=environment(world, TEST_SLEEP="0.01"),
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    killed, stores = map(int, done.stdout.split())
+    assert killed >= 30
+    whole = shard_bytes(world / "undisturbed")
+    for number in range(stores):
+        output = world / f"killed-{number}"
+        assert shard_bytes(output) == whole
+        assert not [p.name for p in output.iterdir() if p.name.startswith(".")]
+        assert FeatureStore.open(output).verify() == []
+        shutil.rmtree(output)
+    shutil.rmtree(world / "undisturbed")
 
 
 def test_claims_are_of_one_process_and_end_with_it(tmp_path):
