@@ -1,5 +1,6 @@
 """Several processes extract into one folder, as `torchrun` and `srun` start them."""
 
+import contextlib
 import json
 import os
 import random
@@ -44,6 +45,25 @@ def world(tmp_path_factory):
     one = folder / "one"
     subprocess.run(command(folder, one), env=environment(folder), check=True, **QUIET)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_running(monkeypatch):
+    """A test that fails must not leave its processes to disturb the next."""
+    started, start = [], subprocess.Popen
+
+    def recorded(*arguments, **options):
+        started.append(start(*arguments, **options))
+        return started[-1]
+
+    monkeypatch.setattr(subprocess, "Popen", recorded)
+    yield
+    for process in started:
+        if process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.kill()
+            process.wait()
 
 
 def command(folder, output, *more):
