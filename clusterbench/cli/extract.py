@@ -33,7 +33,7 @@ def extract(
         str,
         _option(
             "--encoder",
-            "A recipe's name or file, timm:MODEL, open_clip:MODEL/PRETRAINED, onnx:FILE or "
+            "A recipe's name or file, timm:MODEL, open_clip:MODEL/PRETRAINED or "
             "python:MODULE:FUNCTION (required).",
             "NAME",
         ),
@@ -91,7 +91,7 @@ def extract(
     min_per_class: Annotated[int, options.min_per_class_option(_VERB)] = 0,
     imagenet21k_p: Annotated[bool, options.imagenet21k_p_option(_VERB)] = False,
     max_broken: Annotated[
-        float, _option("--max-broken", "Share of unreadable images at which to fail.", "F")
+        float, _option("--max-broken", "Share of unreadable images above which to fail.", "F")
     ] = 0.01,
     shard_rows: Annotated[
         int, _option("--shard-rows", "Images per shard: what a kill can lose.", "N", min=1)
@@ -122,7 +122,7 @@ def extract(
     if not encoder:
         raise InputError(
             "--encoder is missing; choose one of `clusterbench list encoders`, timm:MODEL, "
-            "open_clip:MODEL/PRETRAINED, onnx:FILE or python:MODULE:FUNCTION"
+            "open_clip:MODEL/PRETRAINED or python:MODULE:FUNCTION"
         )
     if dtype not in ("float16", "bfloat16", "float32"):
         raise InputError(f"--dtype {dtype!r}; wanted float16, bfloat16 or float32")
@@ -258,7 +258,7 @@ _DONE_TEXT = (
     "{output}: {rows:,} x {dim} {dtype} features of {encoder}, {classes:,} classes, "
     "{train:,} train and {val:,} val\n"
     "{new:,} images in {seconds:.1f} s ({images_per_second:,.0f}/s, {waiting_for_data:.0%} of it "
-    "waiting for data),\n{before:,} from before, {broken:,} broken\n"
+    "waiting for data), {before:,} from before, {broken:,} broken\n"
 )
 
 
@@ -298,6 +298,7 @@ def _summary(done: Extraction, images: ImageSource) -> dict[str, Any]:
         "damaged": list(images.report.damaged),
         "new": done.n_new,
         "before": done.n_before,
+        "by_others": max(0, images.index.n - done.n_new - done.n_before),
         "broken": done.n_broken,
         "seconds": round(done.seconds, 3),
         "waiting_for_data": round(done.waiting, 3),
@@ -318,6 +319,8 @@ def _report(values: dict[str, Any], as_json: bool, template: str) -> None:
     if values["damaged"]:
         names = values["damaged"]
         text += f"{len(names):,} tars are damaged and used in part (for example {names[0]})\n"
+    if values.get("by_others"):
+        text += f"{values['by_others']:,} images were done by other processes\n"
     if values.get("broken"):
         text += f"broken images and why: {Path(values['output']) / 'broken.jsonl'}\n"
     sys.stdout.write(text)

@@ -120,3 +120,22 @@ def test_another_precision_is_refused_and_the_difference_is_named(extract):
     code, _, err = extract("--source", "birds", "--encoder", "flat", "--precision", "bf16")
     assert code == 2
     assert "birds-flat holds other features: details.precision: found fp32, wanted bf16" in err
+
+
+def test_images_that_other_processes_did_are_told_apart(extract, monkeypatch):
+    """Given a process that finds half of what it planned done when it comes to it."""
+    from clusterbench.features import extract as extraction
+
+    monkeypatch.setattr(extraction, "extract", _half_by_others(extraction.extract), raising=True)
+    code, out, _ = extract("--source", "birds", "--encoder", "flat")
+    assert code == 0
+    assert out.splitlines()[1].startswith("20 images in ")
+    assert out.splitlines()[2] == "20 images were done by other processes"
+
+
+def _half_by_others(extract):
+    import dataclasses
+
+    return lambda *arguments, **options: dataclasses.replace(
+        extract(*arguments, **options), n_new=20
+    )
