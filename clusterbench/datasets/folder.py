@@ -66,7 +66,8 @@ def index_folder(
     """Index `<source>/<class>/**/<image>`, or `<source>/{train,val}/<class>/**/<image>`.
 
     A class is a folder's name, a sample's id its POSIX path `class/file` without the extension.
-    `train/` and `val/` are a split only when both are there and nothing else is; otherwise every
+    `train/` and `val/` (or such names as `imagenet21k_train/` and `imagenet21k_val/`) are a split
+    only when both are there and nothing else is; otherwise every
     image is split train, but for a share chosen by a hash of the id: `val_fraction` of all images,
     or the `val_per_class` images with the lowest hash of each class. The hash of an image does not
     change when others are added. Hidden files and files without an image suffix are counted, not
@@ -82,11 +83,13 @@ def index_folder(
         raise InputError(f"source {root} {found}; wanted a folder of class folders")
     selection = Selection(val_fraction, val_per_class)
     folders, loose = _top_level(root)
-    split_folders = is_split(root, folders)
-    if split_folders and selection.splits:
-        raise InputError(f"source {root} has train/ and val/; no other split can be asked for")
-    if split_folders:
-        tops = [root / "train", root / "val"]
+    pair = split_pair(root, folders)
+    if pair and selection.splits:
+        raise InputError(
+            f"source {root} has {pair[0]}/ and {pair[1]}/; no other split can be asked for"
+        )
+    if pair:
+        tops = [root / name for name in pair]
         listed = [(top.name, *_top_level(top)) for top in tops]
         names = sorted({name for _, found, _ in listed for name in found})
         loose = [f"{top}/{name}" for top, _, files in listed for name in files]
@@ -101,7 +104,7 @@ def index_folder(
     builder = _Builder(root)
     for name in names:
         builder.add_class(name, tops)
-    chosen = select(builder.finish(("train", "val") if split_folders else ("",)), selection)
+    chosen = select(builder.finish(pair or ("",)), selection)
     assert isinstance(chosen, FolderSource)
     return chosen
 
@@ -156,23 +159,34 @@ class _Builder:
         return FolderSource(index, report, self.root, tuple(self.suffixes), tops, **columns)
 
 
-def is_split(root: Path, folders: list[str]) -> bool:
-    """Whether folders are exactly train/ and val/; InputError for other sets of split names."""
-    if sorted(folders) == ["train", "val"]:
-        return True
+def split_pair(root: Path, folders: list[str]) -> tuple[str, str] | None:
+    """Names of the folders of the train and the val split, None where folders are classes.
+
+    They are `train` and `val`, or end so with the same beginning, as the processed ImageNet-21K-P
+    has them (`imagenet21k_train`, `imagenet21k_val`). Raises InputError for other sets of split
+    names, and for such a pair beside other folders.
+    """
+    pairs = [
+        (f"{start}train", f"{start}val")
+        for start in sorted({name[: -len("train")] for name in folders if name.endswith("train")})
+        if f"{start}val" in folders and (not start or start[-1] in "_-.")
+    ]
+    if pairs and sorted(folders) == sorted(pairs[0]):
+        return pairs[0]
     if folders and all(name.lower() in _SPLIT_NAMES for name in folders):
         listed = ", ".join(f"{name}/" for name in sorted(folders))
         raise InputError(
             f"source {root} holds {listed}: these look like splits, not classes; wanted both "
             "train/ and val/ and nothing else, or the class folders themselves"
         )
-    if {"train", "val"} <= set(folders):
-        others = sorted(set(folders) - {"train", "val"})
+    if pairs:
+        train, val = pairs[0]
+        others = sorted(set(folders) - {train, val})
         raise InputError(
-            f"source {root} holds train/ and val/ and also {others[0]}/: neither a split nor "
+            f"source {root} holds {train}/ and {val}/ and also {others[0]}/: neither a split nor "
             "classes only; move the others elsewhere"
         )
-    return False
+    return None
 
 
 def _top_level(root: Path) -> tuple[list[str], list[str]]:

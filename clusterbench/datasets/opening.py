@@ -177,7 +177,7 @@ def _kinds_inside(folder: Path) -> dict[str, Any]:
 
 
 def _may_hold_files(name: str) -> bool:
-    return name == "data" or name in _SPLITS
+    return name == "data" or re.split("[-_.]", name)[-1] in _SPLITS
 
 
 def _visible(folder: Path) -> list[os.DirEntry[str]]:

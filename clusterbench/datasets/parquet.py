@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _CACHE_BYTES = 256 << 20
-_BLOCK_ROWS = 65_536  # rows of the index that are read together, in their cheapest order
+_BLOCK_ROWS = 256  # rows of the index that are read together, in their cheapest order: a batch
 _STAGE_ABOVE = 3.0  # times that all images would be read
 
 
@@ -93,24 +94,36 @@ class ParquetSource(ImageSource):
         """Every table with its file."""
         return [(self.root / held.name, held) for held in self.containers]
 
-    def read_amplification(self) -> float:
-        """How many times all images are read when the index is read in blocks of 65,536 rows.
+    def read_amplification(self, limit: float = float("inf")) -> float:
+        """How many times all images are read when the index is read batch after batch.
 
-        Each block is taken in `reading_order`, so that it reads each of its row groups once. 1.0
-        is the least; groups of which no row is in the index do not count.
+        Follows the cache of row groups, whose sizes are taken from those of the files. 1.0 is the
+        least; groups of which no row is in the index do not count. Counting ends above `limit`.
         """
         key = self.container.astype(np.int64) << 32 | self.group
-        _, of = np.unique(key, return_inverse=True)
+        _, first, of = np.unique(key, return_index=True, return_inverse=True)
         rows = np.bincount(of)
-        read = sum(
-            int(rows[np.unique(of[start : start + _BLOCK_ROWS])].sum())
-            for start in range(0, len(of), _BLOCK_ROWS)
-        )
+        held = np.bincount(self.container, minlength=len(self.containers))
+        per_row = np.array([c.size for c in self.containers]) / np.maximum(held, 1)
+        weight = rows * per_row[self.container[first]]
+        cache: OrderedDict[int, None] = OrderedDict()
+        inside, read = 0.0, 0
+        for start in range(0, len(of), _BLOCK_ROWS):
+            for group in np.unique(of[start : start + _BLOCK_ROWS]).tolist():
+                if group in cache:
+                    cache.move_to_end(group)
+                    continue
+                cache[group] = None
+                inside, read = inside + weight[group], read + int(rows[group])
+                while inside > _CACHE_BYTES and len(cache) > 1:
+                    inside -= weight[cache.popitem(last=False)[0]]
+            if read > limit * len(of):
+                break
         return read / len(of)
 
     def needs_staging(self) -> bool:
         """Whether row groups would be read again and again: more than three times on average."""
-        return self.read_amplification() > _STAGE_ABOVE
+        return self.read_amplification(_STAGE_ABOVE) > _STAGE_ABOVE
 
     def _read_group(self, held: Container, group: int) -> pa.ChunkedArray:
         table = _tables.get((str(self.root), held), lambda: _open(self.root, held))

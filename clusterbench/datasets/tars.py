@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import InputError
 from .builder import IndexBuilder
 from .containers import Container, OffsetSource
-from .folder import check_name, is_split
+from .folder import check_name, split_pair
 from .image_files import has_image_suffix
 from .source import SourceReport
 from .tar_members import TarMembers, check_damage, refuse_compressed, scan_tars
@@ -98,7 +98,8 @@ def _tops(root: Path) -> tuple[str, ...]:
     folders = [p.name for p in root.iterdir() if p.is_dir() and not p.name.startswith(".")]
     if any(p.suffix == ".tar" for p in root.iterdir()):
         return ("",)
-    return ("train/", "val/") if is_split(root, folders) else ("",)
+    pair = split_pair(root, folders)
+    return (f"{pair[0]}/", f"{pair[1]}/") if pair else ("",)
 
 
 def _tars(folder: Path) -> list[str]:

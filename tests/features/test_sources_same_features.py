@@ -185,7 +185,7 @@ def test_each_form_gives_the_same_index_and_the_same_store(world, importable, tm
 
 def test_tables_in_another_order_are_staged_into_the_same_store(world, tmp_path, monkeypatch):
     """Given rows that blocks of the index would read again and again, as 11 million would be."""
-    monkeypatch.setattr(parquet, "_BLOCK_ROWS", 64)
+    monkeypatch.setattr(parquet, "_CACHE_BYTES", 1)
     source = open_source(world.locations["parquet"])
     assert isinstance(source, ParquetSource) and source.needs_staging()
     flat = staged(source, tmp_path / "st")

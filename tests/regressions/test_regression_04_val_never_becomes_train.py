@@ -53,3 +53,14 @@ def test_the_two_splits_keep_their_own_images_wherever_the_source_lies(tmp_path)
 def test_a_class_may_be_called_train(tmp_path):
     source = index_folder(make(tmp_path, "train/1.png", "plane/2.png"))
     assert source.index.class_names == ("plane", "train")
+
+
+def test_the_folders_of_the_processed_imagenet21k_p_are_a_split(tmp_path):
+    names = ("imagenet21k_train/n01/1.png", "imagenet21k_val/n01/2.png")
+    source = index_folder(make(tmp_path / "p", *names))
+    assert source.index.class_names == ("n01",)
+    assert [source.index.id(row) for row in source.index.rows("val")] == ["n01/2"]
+    assert source.path(1) == tmp_path / "p" / "imagenet21k_val" / "n01" / "2.png"
+    names += ("imagenet21k_small_classes/n02/3.png",)
+    with pytest.raises(InputError, match="also imagenet21k_small_classes/: neither a split nor"):
+        index_folder(make(tmp_path / "s", *names))
