@@ -1,18 +1,15 @@
 """One shard: an HDF5 file with contiguous rows, written whole and read by offset.
 
 Rows are read with `pread` at the offset that HDF5 gives for the dataset: no library lock, no
-shared file position, the same speed as a memory map. HDF5's file locks are never taken, since
-network file systems often refuse them.
+shared file position, the same speed as a memory map. HDF5's file locks are never taken.
 """
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +17,8 @@ import h5py
 import numpy as np
 
 from ..errors import InputError
-from ..files import atomic_path
+from ..hdf5_files import DAMAGED_ERRORS, create_hdf5
+from ..hdf5_files import open_hdf5 as open_hdf5
 from .layout import DATASET, Shard
 from .values import storage_dtype
 
@@ -45,11 +43,7 @@ def write_shard(
     features = np.ascontiguousarray(features, dtype=storage_dtype(features.dtype))
     columns = columns or {}
     digest = hash_rows(features)
-    with (
-        atomic_path(path) as temporary,
-        _disk_full(),
-        h5py.File(temporary, "w", locking=False) as file,
-    ):
+    with create_hdf5(path) as file:
         file.attrs["start"] = start
         file.attrs["rows"] = len(features)
         file.attrs["sha256"] = digest
@@ -100,13 +94,6 @@ def shard_fault(path: Path) -> str | None:
     except (OSError, KeyError, RuntimeError, ValueError, TypeError) as error:
         return reason(error)
     return None
-
-
-@contextmanager
-def open_hdf5(path: Path) -> Iterator[h5py.File]:
-    """An HDF5 file for reading, without HDF5's file locks."""
-    with h5py.File(path, "r", locking=False) as file:
-        yield file
 
 
 def rows_offset(shard: Shard, dim: int, dtype: np.dtype, identity: str) -> int:
@@ -200,14 +187,3 @@ def reason(error: Exception) -> str:
         return "not an HDF5 file"
     return f"not a readable shard ({text[:200]})"
 
-
-@contextmanager
-def _disk_full() -> Iterator[None]:
-    """HDF5 reports a full disk in its message only; give the error its number back."""
-    try:
-        yield
-    except (OSError, RuntimeError) as error:
-        for number in (errno.ENOSPC, errno.EDQUOT):
-            if f"errno = {number}" in str(error):
-                raise OSError(errno.ENOSPC, str(error)) from error
-        raise
