@@ -86,12 +86,14 @@ def shard_fault(path: Path) -> str | None:
     """Why a shard's contents are not those it was written with, by its own checksums; or None."""
     try:
         with open_hdf5(path) as file:
+            if (size := path.stat().st_size) < file[DATASET].nbytes:
+                return f"its header asks for {file[DATASET].nbytes:,} bytes, it has {size:,}"
             columns = {name: file[name][()] for name in sorted(file) if name != DATASET}
             if hash_rows(file[DATASET]) != file.attrs["sha256"]:
                 return "its rows do not hash to its checksum"
             if hash_columns(columns) != file.attrs["columns_sha256"]:
                 return "its image records do not hash to their checksum"
-    except (OSError, KeyError, RuntimeError, ValueError, TypeError) as error:
+    except DAMAGED_ERRORS as error:
         return reason(error)
     return None
 
@@ -110,9 +112,9 @@ def rows_offset(shard: Shard, dim: int, dtype: np.dtype, identity: str) -> int:
     try:
         with open_hdf5(path) as file:
             data = file[DATASET]
-            shape, found, offset = data.shape, data.dtype, data.id.get_offset()
-            whose = file.attrs.get("identity")
-    except (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
+            shape, found, offset = tuple(data.shape), data.dtype, data.id.get_offset()
+            whose = str(file.attrs["identity"])
+    except DAMAGED_ERRORS as error:
         raise InputError(
             f"{path}: {reason(error)}; `clusterbench cache repair` makes this shard again"
         ) from error
@@ -124,13 +126,16 @@ def rows_offset(shard: Shard, dim: int, dtype: np.dtype, identity: str) -> int:
         )
     if whose != identity:
         raise InputError(
-            f"{path}: identity {str(whose)[:12]}; this store's "
+            f"{path}: identity {whose[:12]}; this store's "
             f"shards have {identity[:12]}: the file belongs to another extraction; "
             "`clusterbench cache repair` makes this shard again"
         )
     if offset is None:
         if shard.rows:
-            raise InputError(f"{path}: its rows are compressed or in chunks; wanted contiguous")
+            raise InputError(
+                f"{path}: its rows are compressed or in chunks; wanted contiguous ones; "
+                "`clusterbench cache repair` makes this shard again"
+            )
         return 0
     return int(offset) + shard.skip * dim * int(dtype.itemsize)
 

@@ -51,7 +51,8 @@ def stored(features: np.ndarray, name: str) -> np.ndarray:
 
 def round_to_bfloat16(features: np.ndarray) -> np.ndarray:
     """The nearest bfloat16 of each value, ties to even, as float32; NaN and infinity stay."""
-    values = np.ascontiguousarray(features, dtype=np.float32)
+    with np.errstate(over="ignore"):
+        values = np.ascontiguousarray(features, dtype=np.float32)
     bits = values.view(np.uint32)
     nearest = bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))
     rounded = (nearest & np.uint32(0xFFFF0000)).view(np.float32)
