@@ -191,4 +191,3 @@ def reason(error: Exception) -> str:
     if "signature not found" in text:
         return "not an HDF5 file"
     return f"not a readable shard ({text[:200]})"
-

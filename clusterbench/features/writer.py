@@ -125,9 +125,7 @@ def write_array(
     identity = identity_hash(fields)
     if (path / MANIFEST).is_file():
         manifest = read_manifest(path)  # not opened: its shards may be what is to be mended
-        require_identity(
-            FeatureStore(path, manifest, shards_of(path, manifest["shards"])), fields
-        )
+        require_identity(FeatureStore(path, manifest, shards_of(path, manifest["shards"])), fields)
         (path / MANIFEST).unlink()
     elif (path / PLAN).is_file():
         raise InputError(f"{path} holds an unfinished extraction; choose another folder")
