@@ -25,7 +25,7 @@ def storage_dtype(dtype: DTypeLike | str) -> np.dtype:
         found: np.dtype = np.dtype(dtype)
     except TypeError as error:
         raise InputError(f"features as {dtype!r}; wanted {', '.join(DTYPES)}") from error
-    if found not in (np.float16, np.float32):
+    if found.newbyteorder("=") not in (np.float16, np.float32):
         raise InputError(f"features as {found}; wanted float16, bfloat16 or float32")
     little: np.dtype = found.newbyteorder("<")
     return little

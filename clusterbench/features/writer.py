@@ -106,7 +106,8 @@ def write_array(
             f"features have shape {features.shape}; wanted ({index.n}, dim): one row per sample"
         )
     if dtype is None:
-        dtype = features.dtype if features.dtype == np.float16 else np.float32
+        half = np.dtype(features.dtype).newbyteorder("=") == np.float16
+        dtype = np.float16 if half else np.float32
     target, name = storage_dtype(dtype), dtype_name(dtype)
     rows = SHARD_ROWS if shard_rows is None else shard_rows
     if rows < 1:
