@@ -8,6 +8,7 @@ and raised when the file is closed.
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,6 +32,8 @@ DAMAGED_ERRORS = (
     MemoryError,
 )
 
+_HEAP = b"GCOL"
+_HEAP_HEAD = 16
 _PAGE = 4096
 _LARGEST_KEPT = 4 << 20
 
@@ -38,7 +41,7 @@ _LARGEST_KEPT = 4 << 20
 @contextmanager
 def open_hdf5(path: Path) -> Iterator[h5py.File]:
     """An HDF5 file for reading; raises one of DAMAGED_ERRORS when it is not one."""
-    with Path(path).open("rb", buffering=0) as raw, h5py.File(raw, "r") as file:
+    with Path(path).open("rb", buffering=0) as raw, h5py.File(_Input(raw), "r") as file:
         yield file
 
 
@@ -62,6 +65,73 @@ def write_hdf5(path: Path, **settings: Any) -> Iterator[h5py.File]:
             yield file
         if output.error is not None:
             raise output.error
+
+
+def text_attribute(file: h5py.Group, name: str) -> str:
+    """An attribute that holds one text; ValueError when it is of another type.
+
+    HDF5 may crash on a type that changed on disk, so it is looked at before it is read.
+    """
+    found = file.attrs.get_id(name)
+    kind = found.get_type()
+    text = isinstance(kind, h5py.h5t.TypeStringID) and kind.is_variable_str()
+    if not text or found.get_space().get_simple_extent_type() != h5py.h5s.SCALAR:
+        raise ValueError(f"attribute {name} is not a text")
+    return str(file.attrs[name])
+
+
+class _Input:
+    """A file of which global heaps, which hold texts, are looked at before HDF5 sees them.
+
+    They carry no checksum, and one changed byte in their chain of objects makes HDF5 go round in
+    it for ever.
+    """
+
+    def __init__(self, raw: io.FileIO) -> None:
+        self._raw = raw
+        self.seek, self.tell, self.flush = raw.seek, raw.tell, raw.flush
+
+    def read(self, count: int) -> bytes:
+        at = self._raw.tell()
+        content = bytearray()
+        while len(content) < count and (part := self._raw.read(count - len(content))):
+            content += part
+        if content.startswith(_HEAP):
+            self._check_heap(at)
+        return bytes(content)
+
+    def readinto(self, buffer: memoryview) -> int:
+        content = self.read(len(buffer))
+        buffer[: len(content)] = content
+        return len(content)
+
+    def write(self, content: memoryview) -> int:
+        raise OSError("opened for reading")
+
+    def truncate(self, size: int) -> int:
+        return size
+
+    def _check_heap(self, at: int) -> None:
+        """OSError for a heap (HDF5 file format, III.E) whose objects do not fill it exactly."""
+        after = self._raw.tell()
+        self._raw.seek(at)
+        head = self._raw.read(_HEAP_HEAD)
+        size = int.from_bytes(head[8:16], "little")
+        left = os.fstat(self._raw.fileno()).st_size - at
+        sound = _HEAP_HEAD <= size <= left
+        body = self._raw.read(size - _HEAP_HEAD) if sound else b""
+        self._raw.seek(after)
+        place = 0
+        while sound and place + 16 <= len(body):
+            number = int.from_bytes(body[place : place + 2], "little")
+            length = int.from_bytes(body[place + 8 : place + 16], "little")
+            # Number 0 is the free space at the end; its length counts its own head.
+            step = length if number == 0 else 16 + -(-length // 8) * 8
+            sound = step >= 16 and place + step <= len(body)
+            sound = sound and (number != 0 or place + step == len(body))
+            place += step
+        if not sound:
+            raise OSError(f"the global heap at byte {at:,} is damaged")
 
 
 class _Output:

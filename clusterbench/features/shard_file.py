@@ -17,7 +17,7 @@ import h5py
 import numpy as np
 
 from ..errors import InputError
-from ..hdf5_files import DAMAGED_ERRORS, create_hdf5
+from ..hdf5_files import DAMAGED_ERRORS, create_hdf5, text_attribute
 from ..hdf5_files import open_hdf5 as open_hdf5
 from .layout import DATASET, Shard
 from .values import storage_dtype
@@ -89,9 +89,9 @@ def shard_fault(path: Path) -> str | None:
             if (size := path.stat().st_size) < file[DATASET].nbytes:
                 return f"its header asks for {file[DATASET].nbytes:,} bytes, it has {size:,}"
             columns = {name: file[name][()] for name in sorted(file) if name != DATASET}
-            if hash_rows(file[DATASET]) != file.attrs["sha256"]:
+            if hash_rows(file[DATASET]) != text_attribute(file, "sha256"):
                 return "its rows do not hash to its checksum"
-            if hash_columns(columns) != file.attrs["columns_sha256"]:
+            if hash_columns(columns) != text_attribute(file, "columns_sha256"):
                 return "its image records do not hash to their checksum"
     except DAMAGED_ERRORS as error:
         return reason(error)
@@ -113,7 +113,7 @@ def rows_offset(shard: Shard, dim: int, dtype: np.dtype, identity: str) -> int:
         with open_hdf5(path) as file:
             data = file[DATASET]
             shape, found, offset = tuple(data.shape), data.dtype, data.id.get_offset()
-            whose = str(file.attrs["identity"])
+            whose = text_attribute(file, "identity")
     except DAMAGED_ERRORS as error:
         raise InputError(
             f"{path}: {reason(error)}; `clusterbench cache repair` makes this shard again"
