@@ -12,6 +12,7 @@ from ..files import sha256_file, write_bytes
 from ..hdf5_files import open_hdf5
 from .identity import differences
 from .layout import (
+    BROKEN,
     DAMAGED,
     MANIFEST,
     ORIGIN,
@@ -77,7 +78,9 @@ def diagnose(path: Path, progress: Progress | None = None) -> Diagnosis:
             with open_hdf5(file) as content:
                 images += len(content["image_sizes"]) if "image_sizes" in content else 0
                 n_broken += len(content["broken"]) if "broken" in content else 0
-        return Diagnosis(path, tuple(found), {}, n_broken / max(1, images))
+        # The list has those of damaged shards too.
+        listed = len((path / BROKEN).read_bytes().splitlines()) if (path / BROKEN).is_file() else 0
+        return Diagnosis(path, tuple(found), {}, max(n_broken, listed) / max(1, images))
     recorded = {shard.path.name: shard.file_sha256 for shard in store.shards}
     broken = store.broken / max(1, store.broken + store.n)
     found = faults(store, progress)

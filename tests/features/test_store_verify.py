@@ -251,7 +251,9 @@ def test_a_full_disk_leaves_nothing_half_written_and_writing_goes_on(tmp_path, r
 
 def test_a_disk_too_small_is_refused_before_anything_is_written(tmp_path):
     with small_disk(tmp_path / "disk", 1) as disk:
-        with pytest.raises(StorageError, match=r"st/deeper: 0\.00 GB are free .* 0\.01 GB are needed"):
+        with pytest.raises(
+            StorageError, match=r"st/deeper: 0\.00 GB are free .* 0\.01 GB are needed"
+        ):
             write_store(disk / "st" / "deeper")
         assert list(disk.iterdir()) == []
 
