@@ -60,7 +60,11 @@ def write_bytes(target: Path, content: bytes) -> None:
 def write_json(target: Path, value: Any) -> None:
     """Write `value` as indented JSON to `target` atomically; NaN is refused (ValueError)."""
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    write_bytes(target, text.encode())
+    try:
+        content = text.encode()
+    except UnicodeEncodeError:  # a file name that is not UTF-8: JSON's escapes hold it
+        content = (json.dumps(value, indent=2, allow_nan=False) + "\n").encode()
+    write_bytes(target, content)
 
 
 def sha256_file(path: Path) -> str:

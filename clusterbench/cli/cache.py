@@ -86,14 +86,15 @@ def verify_stores(stores: _Stores, json_output: Annotated[bool, json_option()] =
     reports: dict[str, list[str]] = {}
     for path in stores:
         with _bytes_progress(f"verifying {path}") as progress:
-            reports[str(path)] = [fault.text for fault in diagnose(path, progress).faults]
-    if json_output:
-        sys.stdout.write(json.dumps(reports, indent=2, ensure_ascii=False) + "\n")
-    else:
-        for name, lines in reports.items():
+            lines = [fault.text for fault in diagnose(path, progress).faults]
+        reports[str(path)] = lines
+        if not json_output:  # at once: the next one may be no store
             text = "".join(f"  {line}\n" for line in lines)
             count = f"{len(lines)} damaged" if lines else "every byte is as it was written"
-            sys.stdout.write(f"{name}: {count}\n{text}")
+            sys.stdout.write(f"{path}: {count}\n{text}")
+            sys.stdout.flush()
+    if json_output:
+        sys.stdout.write(json.dumps(reports, indent=2, ensure_ascii=False) + "\n")
     if any(reports.values()):
         raise ToldError(1)
 
@@ -118,7 +119,7 @@ def repair_store(
     """Make damaged shards of a store again, and only these, from its images and weights."""
     from ..features.layout import BROKEN, INDEX, MANIFEST, VIRTUAL
     from ..features.origin import Origin
-    from ..features.repair import diagnose, repair
+    from ..features.repair import check_repairable, diagnose, repair
     from ..files import sha256_file
 
     with _bytes_progress(f"verifying {store}") as progress:
@@ -129,17 +130,14 @@ def repair_store(
         sys.stdout.write(f"{store}: every byte is as it was written; nothing to repair\n")
         return
 
-    def extract() -> None:
-        _extract_again(origin, store, diagnosis, device, workers)
+    def extract(dry_run: bool = False) -> None:
+        _extract_again(origin, store, diagnosis, device, workers, dry_run=dry_run)
 
-    if {fault.file for fault in diagnosis.faults} == {VIRTUAL} or store.is_file():
-        written = repair(diagnosis, lambda: None)
-    else:
+    check_repairable(diagnosis)
+    if not diagnosis.only_virtual:
         origin = Origin.read(store).moved(source, weights)
-        _extract_again(
-            origin, store, diagnosis, device, workers, dry_run=True
-        )  # refuse before deleting
-        written = repair(diagnosis, extract)
+        extract(dry_run=True)  # refuses before anything is touched
+    written = repair(diagnosis, extract)
     for name in written:
         before = diagnosis.recorded.get(name)
         if name in (MANIFEST, INDEX, BROKEN, VIRTUAL):
@@ -173,7 +171,7 @@ def _extract_again(
             store,
             device=device,
             workers=workers,
-            max_broken=0.01 if diagnosis.broken is None else diagnosis.broken + 1e-9,
+            max_broken=min(1.0, max(0.01, diagnosis.broken + 1e-9)),
             dry_run=dry_run,
             repairing=True,
         )
@@ -191,7 +189,8 @@ def pack_store(
     from ..features.store import FeatureStore
 
     opened = FeatureStore.open(store)
-    target = output or store.with_name(f"{store.resolve().name}.h5")
+    named = store if store.name not in ("", "..") else store.resolve()
+    target = output or named.with_name(f"{named.name}.h5")
     _told(opened, target, pack)
 
 
@@ -208,7 +207,7 @@ def unpack_store(
 
     opened = FeatureStore.open(store)
     target = output or store.with_suffix("")
-    if target == store:
+    if target == store and opened.packed:
         raise InputError(f"{store} has no suffix; give a folder with --output")
     _told(opened, target, unpack)
 
@@ -216,21 +215,35 @@ def unpack_store(
 @cache.command("remove")
 def remove_stores(stores: _Stores, yes: _Yes = False) -> None:
     """Delete stores: their own files and nothing else."""
-    from ..features.stores import is_store, remove, size
+    from ..features.stores import is_busy, is_store, remove, size
 
+    stores = list({path.resolve(): path for path in reversed(stores)}.values())[::-1]
     for path in stores:
         if not is_store(path):
             raise InputError(f"{path} is not a feature store; nothing was removed")
+        if is_busy(path):
+            raise InputError(f"{path} is being extracted now; nothing was removed")
     total = sum(size(path) for path in stores)
     if not yes:
         names = ", ".join(map(str, stores))
         if not sys.stdin.isatty():
             raise InputError(f"remove {names} ({_bytes(total)})? Say --yes where nobody can answer")
-        typer.confirm(f"Remove {names} ({_bytes(total)})?", abort=True, err=True)
+        if not _confirmed(f"Remove {names} ({_bytes(total)})?"):
+            sys.stderr.write("nothing was removed\n")
+            raise ToldError(1)
     for path in stores:
         freed, left = remove(path)
         kept = f"; left in the folder: {', '.join(left[:5])}" if left else ""
         sys.stdout.write(f"{path}: {_bytes(freed)} removed{kept}\n")
+
+
+def _confirmed(question: str) -> bool:
+    """The answer; False for no answer, such as Ctrl-D and Ctrl-C."""
+    try:
+        return typer.confirm(question, err=True)
+    except typer.Abort:
+        sys.stderr.write("\n")
+        return False
 
 
 def _told(

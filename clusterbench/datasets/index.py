@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 
 from ..errors import InputError
-from ..files import atomic_path
+from ..hdf5_files import DAMAGED_ERRORS, create_hdf5, open_hdf5
 
 Split = Literal["train", "val"]
 SPLITS: dict[str, int] = {"train": 0, "val": 1}
@@ -184,7 +184,7 @@ class DatasetIndex:
 
     def save(self, path: Path) -> None:
         """Write the index as one HDF5 file, atomically; its chunks carry checksums."""
-        with atomic_path(Path(path)) as temporary, h5py.File(temporary, "w") as file:
+        with create_hdf5(Path(path)) as file:
             self.write(file)
 
     def write(self, file: h5py.File) -> None:
@@ -207,14 +207,17 @@ class DatasetIndex:
         if not path.is_file():
             raise InputError(f"{path}: no such index file")
         try:
-            with h5py.File(path, "r") as file:
+            with open_hdf5(path) as file:
                 found = file.attrs.get("format")
                 if found != _FORMAT:
                     raise InputError(f"{path}: format is {found!r}; wanted {_FORMAT!r}")
                 recorded = file.attrs["hash"]
                 names = tuple(name.decode() for name in file["class_names"][:])
                 index = cls(file["ids"][:], names, file["labels"][:], file["split"][:])
-        except (OSError, KeyError, UnicodeDecodeError) as error:
+        except InputError as error:
+            text = str(error)
+            raise InputError(text if text.startswith(f"{path}: ") else f"{path}: {text}") from error
+        except DAMAGED_ERRORS as error:
             raise InputError(f"{path}: damaged, or not an HDF5 index file ({error})") from error
         if index.hash != recorded:
             raise InputError(

@@ -53,6 +53,11 @@ def shard_name(number: int) -> str:
     return f"shard-{number:05d}.h5"
 
 
+def shard_files(path: Path) -> list[Path]:
+    """A folder's shards by their names, in order; a file such as `shard-mine.h5` is none."""
+    return sorted(file for file in path.glob("shard-*.h5") if file.stem[len("shard-") :].isdigit())
+
+
 def write_manifest(path: Path, manifest: dict[str, Any]) -> None:
     """Write `store.json` of a folder; its last key is a checksum over the others."""
     write_json(path / MANIFEST, manifest | {"checksum": sha256_json(manifest)})
@@ -86,20 +91,23 @@ def read_manifest(path: Path) -> dict[str, Any]:
 
 def checked_manifest(manifest: dict[str, Any], where: Path) -> dict[str, Any]:
     """A manifest without its checksum; InputError when it is not as it was written."""
-    content = {key: value for key, value in manifest.items() if key != "checksum"}
     try:
+        content = {key: value for key, value in manifest.items() if key != "checksum"}
         fields, identity = content["fields"], content["identity"]
         if identity_hash(fields) != identity:
             raise InputError(
                 f"{where}: its fields hash to {identity_hash(fields)[:12]}, but it records "
                 f"identity {identity[:12]}: the file was edited; extract the features again"
             )
-    except (KeyError, TypeError) as error:
+        checksum = sha256_json(content)
+    except InputError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError) as error:  # ValueError: a NaN
         raise InputError(f"{where}: not a feature store's manifest ({error!r})") from error
     missing = _KEYS - content.keys()
     if missing:
         raise InputError(f"{where}: has no {', '.join(sorted(missing))}; extract again")
-    if sha256_json(content) != manifest.get("checksum"):
+    if checksum != manifest.get("checksum"):
         raise InputError(
             f"{where}: it does not hash to its checksum: the file was edited or damaged; "
             "`clusterbench cache repair` writes it again"
@@ -123,7 +131,7 @@ def shards_of(path: Path, entries: Sequence[dict[str, Any]]) -> tuple[Shard, ...
 
 def _unfinished(path: Path) -> InputError:
     if (path / PLAN).is_file():
-        done = len(list(path.glob("shard-*.h5")))
+        done = len(shard_files(path))
         try:
             total = json.loads((path / PLAN).read_text(encoding="utf-8"))["shards"]
         except (OSError, ValueError, KeyError, TypeError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,14 @@ class Origin:
             content = json.loads(path.read_text(encoding="utf-8"))
             if content.pop("format") != _FORMAT:
                 raise ValueError("another format")
-            return cls(**content)
+            found = cls(**content)
+            kinds: tuple[Any, ...] = (dict, str, (str, type(None)), dict, int)
+            for field, kind in zip(fields(cls), kinds, strict=True):
+                if not isinstance(getattr(found, field.name), kind):
+                    raise TypeError(f"{field.name} is {getattr(found, field.name)!r}")
+            if not isinstance(found.source["location"], str):
+                raise TypeError(f"location is {found.source['location']!r}")
+            return found
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(f"{path}: damaged ({error}); delete it and extract again") from error
 
@@ -66,8 +73,9 @@ class Origin:
         """The same with the images or the weights in another place."""
         found = self
         if source is not None:
-            found = replace(found, source={**self.source, "location": source})
-        return found if weights is None else replace(found, weights=str(weights))
+            location = str(Path(source).absolute()) if Path(source).exists() else source
+            found = replace(found, source={**self.source, "location": location})
+        return found if weights is None else replace(found, weights=_absolute(weights))
 
     def source_options(self) -> dict[str, Any]:
         """Arguments that open the source."""

@@ -1,18 +1,15 @@
 """One shard: an HDF5 file with contiguous rows, written whole and read by offset.
 
 Rows are read with `pread` at the offset that HDF5 gives for the dataset: no library lock, no
-shared file position, the same speed as a memory map. HDF5's file locks are never taken, since
-network file systems often refuse them.
+shared file position, the same speed as a memory map. HDF5's file locks are never taken.
 """
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +17,8 @@ import h5py
 import numpy as np
 
 from ..errors import InputError
-from ..files import atomic_path
+from ..hdf5_files import DAMAGED_ERRORS, create_hdf5, text_attribute
+from ..hdf5_files import open_hdf5 as open_hdf5
 from .layout import DATASET, Shard
 from .values import storage_dtype
 
@@ -45,11 +43,7 @@ def write_shard(
     features = np.ascontiguousarray(features, dtype=storage_dtype(features.dtype))
     columns = columns or {}
     digest = hash_rows(features)
-    with (
-        atomic_path(path) as temporary,
-        _disk_full(),
-        h5py.File(temporary, "w", locking=False) as file,
-    ):
+    with create_hdf5(path) as file:
         file.attrs["start"] = start
         file.attrs["rows"] = len(features)
         file.attrs["sha256"] = digest
@@ -92,21 +86,16 @@ def shard_fault(path: Path) -> str | None:
     """Why a shard's contents are not those it was written with, by its own checksums; or None."""
     try:
         with open_hdf5(path) as file:
+            if (size := path.stat().st_size) < file[DATASET].nbytes:
+                return f"its header asks for {file[DATASET].nbytes:,} bytes, it has {size:,}"
             columns = {name: file[name][()] for name in sorted(file) if name != DATASET}
-            if hash_rows(file[DATASET]) != file.attrs["sha256"]:
+            if hash_rows(file[DATASET]) != text_attribute(file, "sha256"):
                 return "its rows do not hash to its checksum"
-            if hash_columns(columns) != file.attrs["columns_sha256"]:
+            if hash_columns(columns) != text_attribute(file, "columns_sha256"):
                 return "its image records do not hash to their checksum"
-    except (OSError, KeyError, RuntimeError, ValueError, TypeError) as error:
+    except DAMAGED_ERRORS as error:
         return reason(error)
     return None
-
-
-@contextmanager
-def open_hdf5(path: Path) -> Iterator[h5py.File]:
-    """An HDF5 file for reading, without HDF5's file locks."""
-    with h5py.File(path, "r", locking=False) as file:
-        yield file
 
 
 def rows_offset(shard: Shard, dim: int, dtype: np.dtype, identity: str) -> int:
@@ -123,9 +112,9 @@ def rows_offset(shard: Shard, dim: int, dtype: np.dtype, identity: str) -> int:
     try:
         with open_hdf5(path) as file:
             data = file[DATASET]
-            shape, found, offset = data.shape, data.dtype, data.id.get_offset()
-            whose = file.attrs.get("identity")
-    except (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
+            shape, found, offset = tuple(data.shape), data.dtype, data.id.get_offset()
+            whose = text_attribute(file, "identity")
+    except DAMAGED_ERRORS as error:
         raise InputError(
             f"{path}: {reason(error)}; `clusterbench cache repair` makes this shard again"
         ) from error
@@ -137,13 +126,16 @@ def rows_offset(shard: Shard, dim: int, dtype: np.dtype, identity: str) -> int:
         )
     if whose != identity:
         raise InputError(
-            f"{path}: identity {str(whose)[:12]}; this store's "
+            f"{path}: identity {whose[:12]}; this store's "
             f"shards have {identity[:12]}: the file belongs to another extraction; "
             "`clusterbench cache repair` makes this shard again"
         )
     if offset is None:
         if shard.rows:
-            raise InputError(f"{path}: its rows are compressed or in chunks; wanted contiguous")
+            raise InputError(
+                f"{path}: its rows are compressed or in chunks; wanted contiguous ones; "
+                "`clusterbench cache repair` makes this shard again"
+            )
         return 0
     return int(offset) + shard.skip * dim * int(dtype.itemsize)
 
@@ -199,15 +191,3 @@ def reason(error: Exception) -> str:
     if "signature not found" in text:
         return "not an HDF5 file"
     return f"not a readable shard ({text[:200]})"
-
-
-@contextmanager
-def _disk_full() -> Iterator[None]:
-    """HDF5 reports a full disk in its message only; give the error its number back."""
-    try:
-        yield
-    except (OSError, RuntimeError) as error:
-        for number in (errno.ENOSPC, errno.EDQUOT):
-            if f"errno = {number}" in str(error):
-                raise OSError(errno.ENOSPC, str(error)) from error
-        raise

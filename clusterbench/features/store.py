@@ -22,6 +22,9 @@ _BLOCK_BYTES = 8 << 20  # read at a time
 _GAP = 64  # rows nearer than this are read as one run
 _SHUFFLED_RUN = 64  # neighbouring rows that stay together until the last shuffle
 _OPEN_FILES = 256
+_ROW_NUMBERS = 96  # bytes per row of a subset: its number, the order, the order's inverse
+_OVERHEAD = 4 << 20  # of reading: the gaps between rows, the search for NaN, open files
+_GAP_ROWS = 1 << 16  # rows whose gaps are looked at together
 
 
 class FeatureStore:
@@ -38,6 +41,7 @@ class FeatureStore:
 
     def __init__(self, path: Path, manifest: dict[str, Any], shards: Sequence[Shard]) -> None:
         self.path = path
+        self._absolute = path.absolute()
         self.manifest = manifest
         self.n = int(manifest["n"])
         self.dim = int(manifest["dim"])
@@ -68,7 +72,8 @@ class FeatureStore:
             store = open_packed(path)
         else:
             manifest = read_manifest(path)
-            store = cls(path, manifest, shards_of(path, manifest["shards"]))
+            # Absolute, since shards are opened when first read, perhaps after a change of folder.
+            store = cls(path, manifest, shards_of(path.absolute(), manifest["shards"]))
         for shard in store.shards:
             store._offset(shard)
         total = sum(shard.rows for shard in store.shards)
@@ -105,7 +110,7 @@ class FeatureStore:
     @cached_property
     def index(self) -> DatasetIndex:
         """The samples, read on first use; InputError when it is not the store's index."""
-        where = self.path if self.packed else self.path / INDEX
+        where = self._absolute if self.packed else self._absolute / INDEX
         index = DatasetIndex.load(where)
         if index.hash != self.fields["index"]:
             raise InputError(
@@ -129,7 +134,8 @@ class FeatureStore:
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_files": {}}
+        # Files are opened again there, and the index is read again where it is needed.
+        return {k: v for k, v in self.__dict__.items() if k != "index"} | {"_files": {}}
 
     def rows_of(self, classes: Sequence[str]) -> np.ndarray:
         """(m,) int64, ascending: the rows of some classes; InputError for an unknown one."""
@@ -148,7 +154,7 @@ class FeatureStore:
         """Features (m, dim) of the rows, in the caller's order, read in file order.
 
         `rows`: None for all, a slice, (m,) integers (any order, repeats allowed) or an (n,) boolean
-        mask. Memory beyond the result: one block of 8 MB and 16 bytes per row. Raises InputError
+        mask. Memory beyond the result: two blocks of 8 MB and 32 bytes per row. Raises InputError
         for rows out of range, a shard that changed since opening, and a NaN or an infinity, naming
         the sample.
         """
@@ -189,7 +195,9 @@ class FeatureStore:
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield (rows (b,), block (b, dim)) over ascending rows, such as `rows_of` gives.
 
-        What is allocated for a block, with what reading it takes, stays below `memory` bytes.
+        What is allocated stays below `memory` bytes beside the rows given: for a block, what
+        reading it takes, and the block before it, which a loop still holds. Raises InputError,
+        with the smallest that would do, for less memory than a row takes.
         """
         wanted = self._rows(rows)
         step = self._rows_within(memory, dtype)
@@ -210,13 +218,13 @@ class FeatureStore:
         Runs of 64 neighbouring rows are shuffled over the whole store, and then all rows inside a
         block, so that reading stays near the disk's speed: the order is random enough for
         stochastic training, not uniform over all permutations. Memory as in `subset_blocks`;
-        pass a new seed each epoch. The order depends on the seed and on `memory`.
+        pass a new seed each epoch. The order depends on `seed`, `memory` and `dtype`.
         """
         wanted = self._rows(rows)
+        step = self._rows_within(memory, dtype, _SHUFFLED_RUN) // _SHUFFLED_RUN
         rng = np.random.default_rng(seed)
         n_runs = -(-len(wanted) // _SHUFFLED_RUN)
         order = rng.permutation(n_runs)
-        step = max(1, self._rows_within(memory, dtype) // _SHUFFLED_RUN)
         within = np.arange(_SHUFFLED_RUN)
         for start in range(0, n_runs, step):
             at = (order[start : start + step, None] * _SHUFFLED_RUN + within).reshape(-1)
@@ -234,15 +242,16 @@ class FeatureStore:
     def _block_rows(self) -> int:
         return max(1, _BLOCK_BYTES // (self.dim * int(self.dtype.itemsize)))
 
-    def _rows_within(self, memory: int, dtype: DTypeLike) -> int:
-        per_row = self.dim * np.dtype(dtype).itemsize + 64  # and its row numbers, while sorting
+    def _rows_within(self, memory: int, dtype: DTypeLike, least: int = 1) -> int:
+        # Two blocks, since the caller holds the last one, and row numbers while they are sorted.
+        per_row = 2 * self.dim * np.dtype(dtype).itemsize + _ROW_NUMBERS
         # A run is read as a block, of which rows are picked: at worst all of them.
-        rows = (memory - 2 * _BLOCK_BYTES) // per_row
-        if rows < 1:
+        reading = 2 * max(_BLOCK_BYTES, self.dim * int(self.dtype.itemsize)) + _OVERHEAD
+        if memory < reading + least * per_row:
             raise InputError(
-                f"memory = {memory:,} bytes; wanted at least {2 * _BLOCK_BYTES + per_row:,}"
+                f"memory = {memory:,} bytes; wanted at least {reading + least * per_row:,}"
             )
-        return int(rows)
+        return int((memory - reading) // per_row)
 
     def _offset(self, shard: Shard) -> int:
         if shard not in self._offsets:
@@ -302,13 +311,14 @@ class FeatureStore:
 
 def _runs(rows: np.ndarray, limit: int) -> Iterator[tuple[int, int]]:
     """Split ascending rows into (begin, end) runs worth one read each: near rows, bounded span."""
-    begin = 0
-    breaks = [*(np.flatnonzero(np.diff(rows) > _GAP) + 1).tolist(), len(rows)]
-    for end in breaks:
-        while begin < end:
-            stop = min(end, int(np.searchsorted(rows, rows[begin] + limit)))
-            yield begin, stop
-            begin = stop
+    for start in range(0, len(rows), _GAP_ROWS):
+        part = rows[start : start + _GAP_ROWS]
+        begin = 0
+        for end in [*(np.flatnonzero(np.diff(part) > _GAP) + 1).tolist(), len(part)]:
+            while begin < end:  # a row that is wanted many times is many rows
+                stop = min(end, begin + limit, int(np.searchsorted(part, part[begin] + limit)))
+                yield start + begin, start + stop
+                begin = stop
 
 
 def require_identity(store: FeatureStore, wanted: dict[str, Any]) -> None:

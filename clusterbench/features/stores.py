@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import InputError
+from ..errors import InputError, StorageError
+from ..hdf5_files import DAMAGED_ERRORS, open_hdf5
+from .claims import Claims
 from .layout import (
     BROKEN,
     CLAIMS,
@@ -19,10 +21,10 @@ from .layout import (
     PLAN,
     VIRTUAL,
     read_manifest,
+    shard_files,
     shards_of,
 )
 from .packed import open_packed
-from .shard_file import open_hdf5
 from .store import FeatureStore
 
 _OWN_FILES = (INDEX, VIRTUAL, BROKEN, MANIFEST, PLAN, ORIGIN, CLAIMS)
@@ -59,8 +61,9 @@ def find(folder: Path) -> Iterator[Path]:
 def is_store(path: Path) -> bool:
     """Whether a folder or file is a store, finished, unfinished or damaged."""
     if path.is_dir():
-        return (path / MANIFEST).is_file() or (path / PLAN).is_file()
-    return path.suffix == ".h5" and path.is_file() and _is_packed(path)
+        # An origin alone: its manifest was lost, or a repair was killed as it began.
+        return any((path / name).is_file() for name in (MANIFEST, PLAN, ORIGIN))
+    return path.is_file() and _is_packed(path)
 
 
 def look(path: Path) -> Found:
@@ -71,7 +74,7 @@ def look(path: Path) -> Found:
         encoder, state = "", str(error)
         plan = path / PLAN
         if plan.is_file() and not (path / MANIFEST).is_file():
-            done = len(list(path.glob("shard-*.h5")))
+            done = len(shard_files(path))
             try:
                 content = json.loads(plan.read_text(encoding="utf-8"))
                 encoder = str(content["fields"]["encoder"])
@@ -105,36 +108,57 @@ def size(path: Path) -> int:
     """Bytes on disk of a store's own files."""
     if path.is_file():
         return path.stat().st_size
-    return sum(file.stat().st_size for file in own_files(path))
+    return sum(file.lstat().st_size for file in own_files(path))
 
 
 def own_files(path: Path) -> list[Path]:
     """The files of a folder that are the store's, temporary ones of killed processes included."""
-    named = [path / name for name in _OWN_FILES]
-    for pattern in ("shard-*.h5", ".*.tmp", f"{DAMAGED}*"):
-        named += sorted(path.glob(pattern))
-    return [file for file in named if file.is_file()]
+    named = [path / name for name in _OWN_FILES] + shard_files(path)
+    for name in (*_OWN_FILES, "shard-*.h5"):
+        named += sorted(path.glob(f".{name}.*.tmp"))
+    named += sorted(path.glob(f"{DAMAGED}shard-*.h5"))
+    return [file for file in named if file.is_file() or file.is_symlink()]
 
 
 def remove(path: Path) -> tuple[int, list[str]]:
     """Delete a store's own files, and its folder if nothing else is in it.
 
-    The manifest goes first, so that a kill leaves no folder that looks whole. Returns the bytes
-    given free and the names of what was left. Raises InputError for what is not a store.
+    The manifest goes first, so that a kill leaves no folder that looks whole. A link to a store
+    goes with it. Returns the bytes given free and the names of what was left. Raises InputError
+    for what is not a store and for one that is being extracted, StorageError for a file that
+    cannot be deleted.
     """
     if not is_store(path):
         raise InputError(f"{path} is not a feature store; nothing was removed")
-    freed = size(path)
-    if path.is_file():
-        path.unlink()
-        return freed, []
-    (path / MANIFEST).unlink(missing_ok=True)
-    for file in own_files(path):
-        file.unlink(missing_ok=True)
-    left = sorted(entry.name for entry in path.iterdir())
-    if not left:
-        path.rmdir()
+    freed, place = size(path), path.resolve()
+    try:
+        left = [] if place.is_file() else _remove_own_files(place)
+        if not left:
+            place.unlink() if place.is_file() else place.rmdir()
+            if path.is_symlink():
+                path.unlink()
+    except OSError as error:
+        raise StorageError(
+            f"{path}: {Path(error.filename or path).name} cannot be deleted ({error.strerror})"
+        ) from error
     return freed, left
+
+
+def is_busy(path: Path) -> bool:
+    """Whether a process extracts into a folder now."""
+    if not (path / CLAIMS).is_file():
+        return False
+    with Claims(path) as claims:
+        return not claims.take_all()
+
+
+def _remove_own_files(folder: Path) -> list[str]:
+    if is_busy(folder):
+        raise InputError(f"{folder} is being extracted now; nothing was removed")
+    (folder / MANIFEST).unlink(missing_ok=True)
+    for file in own_files(folder):
+        file.unlink(missing_ok=True)
+    return sorted(entry.name for entry in folder.iterdir())
 
 
 def _find(folder: Path, depth: int) -> Iterator[Path]:
@@ -152,7 +176,7 @@ def _find(folder: Path, depth: int) -> Iterator[Path]:
                 yield path
             elif depth > 0:
                 yield from _find(path, depth - 1)
-        elif is_store(path):
+        elif path.suffix == ".h5" and is_store(path):
             yield path
 
 
@@ -160,5 +184,5 @@ def _is_packed(path: Path) -> bool:
     try:
         with open_hdf5(path) as file:
             return "packed" in file.attrs
-    except OSError:
+    except DAMAGED_ERRORS:
         return False

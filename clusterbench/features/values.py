@@ -25,7 +25,7 @@ def storage_dtype(dtype: DTypeLike | str) -> np.dtype:
         found: np.dtype = np.dtype(dtype)
     except TypeError as error:
         raise InputError(f"features as {dtype!r}; wanted {', '.join(DTYPES)}") from error
-    if found not in (np.float16, np.float32):
+    if found.newbyteorder("=") not in (np.float16, np.float32):
         raise InputError(f"features as {found}; wanted float16, bfloat16 or float32")
     little: np.dtype = found.newbyteorder("<")
     return little
@@ -51,7 +51,8 @@ def stored(features: np.ndarray, name: str) -> np.ndarray:
 
 def round_to_bfloat16(features: np.ndarray) -> np.ndarray:
     """The nearest bfloat16 of each value, ties to even, as float32; NaN and infinity stay."""
-    values = np.ascontiguousarray(features, dtype=np.float32)
+    with np.errstate(over="ignore"):
+        values = np.ascontiguousarray(features, dtype=np.float32)
     bits = values.view(np.uint32)
     nearest = bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))
     rounded = (nearest & np.uint32(0xFFFF0000)).view(np.float32)

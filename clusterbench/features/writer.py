@@ -15,9 +15,23 @@ from numpy.typing import DTypeLike
 
 from ..datasets.index import DatasetIndex
 from ..errors import InputError, StorageError
-from ..files import atomic_path, sha256_file, write_bytes
+from ..files import sha256_file, write_bytes
+from ..hdf5_files import create_hdf5
 from .identity import identity_hash
-from .layout import BROKEN, DATASET, FORMAT, INDEX, MANIFEST, PLAN, VIRTUAL, shard_name
+from .layout import (
+    BROKEN,
+    DAMAGED,
+    DATASET,
+    FORMAT,
+    INDEX,
+    MANIFEST,
+    PLAN,
+    VIRTUAL,
+    read_manifest,
+    shard_files,
+    shard_name,
+    shards_of,
+)
 from .layout import write_manifest as write_manifest
 from .shard_file import write_shard
 from .store import FeatureStore, require_identity
@@ -52,7 +66,7 @@ def finish_store(
     write_bytes(path / BROKEN, "".join(lines).encode())
     write_virtual(path, shards, dim, dtype)
     keep = {shard["file"] for shard in shards}
-    for stale in path.glob("shard-*.h5"):
+    for stale in shard_files(path):
         if stale.name not in keep:
             stale.unlink()
     write_manifest(
@@ -72,6 +86,8 @@ def finish_store(
             "shards": shards,
         },
     )
+    for replaced in path.glob(f"{DAMAGED}shard-*.h5"):  # by a repair that was killed
+        replaced.unlink()
     (path / PLAN).unlink(missing_ok=True)
 
 
@@ -90,7 +106,8 @@ def write_array(
             f"features have shape {features.shape}; wanted ({index.n}, dim): one row per sample"
         )
     if dtype is None:
-        dtype = features.dtype if features.dtype == np.float16 else np.float32
+        half = np.dtype(features.dtype).newbyteorder("=") == np.float16
+        dtype = np.float16 if half else np.float32
     target, name = storage_dtype(dtype), dtype_name(dtype)
     rows = SHARD_ROWS if shard_rows is None else shard_rows
     if rows < 1:
@@ -108,8 +125,11 @@ def write_array(
     }
     identity = identity_hash(fields)
     if (path / MANIFEST).is_file():
-        require_identity(FeatureStore.open(path), fields)
+        manifest = read_manifest(path)  # not opened: its shards may be what is to be mended
+        require_identity(FeatureStore(path, manifest, shards_of(path, manifest["shards"])), fields)
         (path / MANIFEST).unlink()
+    elif (path / PLAN).is_file():
+        raise InputError(f"{path} holds an unfinished extraction; choose another folder")
     else:
         require_space(path, index.n * features.shape[1] * target.itemsize)
     shards = []
@@ -169,10 +189,7 @@ def write_virtual(path: Path, shards: list[dict[str, Any]], dim: int, dtype: np.
             properties.set_virtual(space, shard["file"].encode(), DATASET.encode(), source)
         first += rows
     space.select_all()
-    with (
-        atomic_path(path / VIRTUAL) as temporary,
-        h5py.File(temporary, "w", locking=False) as file,
-    ):
+    with create_hdf5(path / VIRTUAL) as file:
         kind = h5py.h5t.py_create(dtype, logical=True)
         h5py.h5d.create(file.id, DATASET.encode(), kind, space, properties)
 
@@ -185,7 +202,8 @@ def _converted(block: np.ndarray, dtype: str, index: DatasetIndex, first: int) -
         if np.isfinite(np.asarray(block[bad], dtype=np.float64)).all():
             raise InputError(
                 f"features of sample {sample!r} (row {first + bad}) reach "
-                f"{np.abs(block[bad]).max():.4g}, too large for {dtype}; use float32"
+                f"{np.abs(block[bad]).max():.4g}, too large for {dtype}; "
+                + ("scale them down" if dtype == "float32" else "use float32")
             )
         raise InputError(
             f"features of sample {sample!r} (row {first + bad}) hold NaN or infinity; "

@@ -1,0 +1,214 @@
+"""HDF5 through plain file objects: no file locks, and a full disk is an ordinary error.
+
+HDF5 locks the files it opens, which network file systems often refuse and which quarrels with
+another handle on the same file in one process. When a write fails it keeps the file open and may
+crash the process at its end. With a file object neither happens: a failed write is kept from HDF5
+and raised when the file is closed.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import h5py
+
+from .files import atomic_path
+
+#: What h5py raises for a file that is damaged, depending on where.
+DAMAGED_ERRORS = (
+    OSError,
+    KeyError,
+    RuntimeError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    IndexError,
+    OverflowError,
+    MemoryError,
+)
+
+_HEAP = b"GCOL"
+_HEAP_HEAD = 16
+_PAGE = 4096
+_LARGEST_KEPT = 4 << 20
+
+
+@contextmanager
+def open_hdf5(path: Path) -> Iterator[h5py.File]:
+    """An HDF5 file for reading; raises one of DAMAGED_ERRORS when it is not one."""
+    with Path(path).open("rb", buffering=0) as raw, h5py.File(_Input(raw), "r") as file:
+        yield file
+
+
+@contextmanager
+def create_hdf5(target: Path, **settings: Any) -> Iterator[h5py.File]:
+    """A new HDF5 file, under its name when it is whole (see `atomic_path`).
+
+    settings: further arguments of `h5py.File`. Raises StorageError when the disk is full or the
+    folder cannot be written.
+    """
+    with atomic_path(target) as temporary, write_hdf5(temporary, **settings) as file:
+        yield file
+
+
+@contextmanager
+def write_hdf5(path: Path, **settings: Any) -> Iterator[h5py.File]:
+    """A new HDF5 file, to be used within `atomic_path`, which makes OSErrors StorageErrors."""
+    with path.open("wb+", buffering=0) as raw:
+        output = _Output(raw.fileno())
+        with h5py.File(output, "w", **settings) as file:
+            yield file
+        if output.error is not None:
+            raise output.error
+
+
+def text_attribute(file: h5py.Group, name: str) -> str:
+    """An attribute that holds one text; ValueError when it is of another type.
+
+    HDF5 may crash on a type that changed on disk, so it is looked at before it is read.
+    """
+    found = file.attrs.get_id(name)
+    kind = found.get_type()
+    text = isinstance(kind, h5py.h5t.TypeStringID) and kind.is_variable_str()
+    if not text or found.get_space().get_simple_extent_type() != h5py.h5s.SCALAR:
+        raise ValueError(f"attribute {name} is not a text")
+    return str(file.attrs[name])
+
+
+class _Input:
+    """A file of which global heaps, which hold texts, are looked at before HDF5 sees them.
+
+    They carry no checksum, and one changed byte in their chain of objects makes HDF5 go round in
+    it for ever.
+    """
+
+    def __init__(self, raw: io.FileIO) -> None:
+        self._raw = raw
+        self.seek, self.tell, self.flush = raw.seek, raw.tell, raw.flush
+
+    def read(self, count: int) -> bytes:
+        at = self._raw.tell()
+        content = bytearray()
+        while len(content) < count and (part := self._raw.read(count - len(content))):
+            content += part
+        if content.startswith(_HEAP):
+            self._check_heap(at)
+        return bytes(content)
+
+    def readinto(self, buffer: memoryview) -> int:
+        content = self.read(len(buffer))
+        buffer[: len(content)] = content
+        return len(content)
+
+    def write(self, content: memoryview) -> int:
+        raise OSError("opened for reading")
+
+    def truncate(self, size: int) -> int:
+        return size
+
+    def _check_heap(self, at: int) -> None:
+        """OSError for a heap (HDF5 file format, III.E) whose objects do not fill it exactly."""
+        after = self._raw.tell()
+        self._raw.seek(at)
+        head = self._raw.read(_HEAP_HEAD)
+        size = int.from_bytes(head[8:16], "little")
+        left = os.fstat(self._raw.fileno()).st_size - at
+        sound = _HEAP_HEAD <= size <= left
+        body = self._raw.read(size - _HEAP_HEAD) if sound else b""
+        self._raw.seek(after)
+        place = 0
+        while sound and place + 16 <= len(body):
+            number = int.from_bytes(body[place : place + 2], "little")
+            length = int.from_bytes(body[place + 8 : place + 16], "little")
+            # Number 0 is the free space at the end; its length counts its own head.
+            step = length if number == 0 else 16 + -(-length // 8) * 8
+            sound = step >= 16 and place + step <= len(body)
+            sound = sound and (number != 0 or place + step == len(body))
+            place += step
+        if not sound:
+            raise OSError(f"the global heap at byte {at:,} is damaged")
+
+
+class _Output:
+    """A file of which a failed write is remembered rather than raised.
+
+    HDF5 reads its own structures back, and crashes on others than it wrote: from the first
+    failure on, small writes are kept in memory, in pages over the file. Large ones are rows, which
+    are never read back.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self.error: OSError | None = None
+        self._descriptor = descriptor
+        self._position = 0
+        self._size = 0
+        self._pages: dict[int, bytearray] = {}
+
+    def write(self, content: bytes | bytearray | memoryview) -> int:
+        view = memoryview(content).cast("B")
+        at, length = self._position, len(view)
+        self._position = at + length
+        self._size = max(self._size, self._position)
+        done = 0
+        try:
+            while done < length and self.error is None:
+                os.lseek(self._descriptor, at + done, os.SEEK_SET)
+                done += os.write(self._descriptor, view[done:])
+        except OSError as error:
+            self.error = error
+        if done < length and length <= _LARGEST_KEPT:
+            self._keep(at, view)
+        return length
+
+    def read(self, count: int) -> bytes:
+        at = self._position
+        self._position = at + count
+        return self._content(at, max(0, min(count, self._size - at)))
+
+    def readinto(self, buffer: memoryview) -> int:
+        content = self.read(len(buffer))
+        buffer[: len(content)] = content
+        return len(content)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._position = offset + {os.SEEK_CUR: self._position, os.SEEK_END: self._size}.get(
+            whence, 0
+        )
+        return self._position
+
+    def truncate(self, size: int) -> int:
+        self._size = size
+        try:
+            os.ftruncate(self._descriptor, size)
+        except OSError as error:
+            self.error = self.error or error
+        return size
+
+    def tell(self) -> int:
+        return self._position
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    def _content(self, at: int, count: int) -> bytes:
+        os.lseek(self._descriptor, at, os.SEEK_SET)
+        found = bytearray(os.read(self._descriptor, count)).ljust(count, b"\0")
+        for page in range(at // _PAGE, (at + count) // _PAGE + 1) if self._pages else ():
+            if page in self._pages:
+                low, high = max(at, page * _PAGE), min(at + count, (page + 1) * _PAGE)
+                found[low - at : high - at] = self._pages[page][low % _PAGE :][: high - low]
+        return bytes(found)
+
+    def _keep(self, at: int, view: memoryview) -> None:
+        for page in range(at // _PAGE, (at + len(view) - 1) // _PAGE + 1):
+            begin = page * _PAGE
+            kept = self._pages.get(page)
+            if kept is None:
+                kept = self._pages[page] = bytearray(self._content(begin, _PAGE))
+            low, high = max(at, begin), min(at + len(view), begin + _PAGE)
+            kept[low - begin : high - begin] = view[low - at : high - at]
