@@ -2,7 +2,8 @@
 
 Makes JPEGs of photographs' size and texture, then measures in turn, several rounds in one run:
 
-  forward   the encoder on decoded batches that lie in memory: what no pipeline can exceed
+  forward   the encoder on decoded batches that lie in memory, the module called as it is or through
+            `features.forward.Forward`, whichever is faster: what no pipeline can exceed
   extract   `clusterbench.features.extract.extract` from files to a finished, checksummed store
   loop      torchvision ImageFolder, its transforms and a DataLoader around the same module
 
@@ -19,6 +20,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -46,8 +48,8 @@ def make_photos(folder: Path, n: int, width: int, height: int) -> None:
         Image.fromarray(pixels).save(path, quality=87)
 
 
-def forward_speed(encoder: Encoder, images: Path, options: argparse.Namespace) -> float:
-    """Images/s of the module on batches that are decoded already."""
+def forward_speed(encoder: Encoder, images: Path, options: argparse.Namespace) -> dict[str, float]:
+    """Images/s on batches that are decoded already, of the plain module and of Forward."""
     source = index_folder(images)
     decoder = Decoder(source, encoder.preprocessing, options.draft)
     count = min(source.index.n, 4 * options.batch_size)
@@ -56,15 +58,37 @@ def forward_speed(encoder: Encoder, images: Path, options: argparse.Namespace) -
         for start in range(0, count, options.batch_size)
     ]
     batches = [decoder(span).pixels for span in spans]
+    device = choose_device(options.device)
     computation = Computation(options.precision, options.channels_last)
+    kind = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(options.precision)
     with computing(computation):
-        forward = Forward(encoder, choose_device(options.device), computation)
-        forward.start(batches[0]).result()
-        done, started = 0, time.perf_counter()
-        while done < source.index.n:
-            pending = [forward.start(batch) for batch in batches]
-            done += sum(len(p.result()) for p in pending)
-        return done / (time.perf_counter() - started)
+        forward = Forward(encoder, device, computation)
+
+        def plain(batch: torch.Tensor) -> np.ndarray:
+            with (
+                torch.inference_mode(),
+                torch.autocast(device.type, dtype=kind, enabled=kind is not None),
+            ):
+                images = encoder.normalise(batch.to(device, non_blocking=True))
+                return forward.module(images).float().cpu().numpy()
+
+        def ours(batch: torch.Tensor) -> np.ndarray:
+            return forward.start(batch).result()
+
+        return {
+            "module": _speed(plain, batches, source.index.n),
+            "Forward": _speed(ours, batches, source.index.n),
+        }
+
+
+def _speed(
+    work: Callable[[torch.Tensor], np.ndarray], batches: list[torch.Tensor], n: int
+) -> float:
+    work(batches[0])
+    done, started = 0, time.perf_counter()
+    while done < n:
+        done += sum(len(work(batch)) for batch in batches)
+    return done / (time.perf_counter() - started)
 
 
 def extract_speed(
@@ -150,11 +174,14 @@ def main() -> None:
         make_photos(images, options.images, options.width, options.height)
         size = sum(path.stat().st_size for path in images.rglob("*.jpg")) / options.images
         for turn in range(options.rounds + 1):
-            forward = forward_speed(encoder, images, options)
+            alone = forward_speed(encoder, images, options)
+            forward = max(alone.values())
             extracted, waiting = extract_speed(encoder, images, options)
             loop = loop_speed(encoder, images, options)
             print(
-                f"round {turn}: forward {forward:,.1f}/s, extract {extracted:,.1f}/s "
+                f"round {turn}: module {alone['module']:,.1f}/s, "
+                f"Forward {alone['Forward']:,.1f}/s, "
+                f"extract {extracted:,.1f}/s "
                 f"({extracted / forward:.1%}), loop {loop:,.1f}/s ({loop / forward:.1%})",
                 file=sys.stderr,
             )
