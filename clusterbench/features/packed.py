@@ -20,7 +20,7 @@ import numpy as np
 from ..datasets.index import DatasetIndex
 from ..errors import ClusterbenchError, InputError
 from ..files import atomic_path, sha256_file, sha256_json, write_bytes
-from ..hdf5_files import DAMAGED_ERRORS, open_hdf5, write_hdf5
+from ..hdf5_files import DAMAGED_ERRORS, open_hdf5, text_attribute, write_hdf5
 from .layout import BROKEN, DATASET, INDEX, Shard, checked_manifest, write_manifest
 from .shard_file import hash_columns, reason, write_shard
 from .store import FeatureStore
@@ -104,8 +104,8 @@ def open_packed(path: Path) -> FeatureStore:
     """A packed store; InputError for a file that is none, or whose manifest is damaged."""
     try:
         with open_hdf5(path) as file:
-            found = file.attrs.get("packed")
-            text = file.attrs.get("manifest", "{}")
+            found = text_attribute(file, "packed") if "packed" in file.attrs else None
+            text = text_attribute(file, "manifest") if found else "{}"
     except DAMAGED_ERRORS as error:
         raise InputError(
             f"{path} is a file and no packed store ({reason(error)}); a feature store is a folder "
@@ -154,7 +154,7 @@ def _records_fault(file: h5py.File, number: int) -> str | None:
     try:
         group = file[f"shards/{number:05d}"]
         columns = {column: group[column][()] for column in group}
-        if hash_columns(columns) != group.attrs["columns_sha256"]:
+        if hash_columns(columns) != text_attribute(group, "columns_sha256"):
             return " do not hash to their checksum"
     except DAMAGED_ERRORS as error:
         return f": {reason(error)}"

@@ -197,6 +197,11 @@ def test_too_little_memory_is_refused_with_the_least_that_would_do(store, featur
         walked(1000)
     smallest = int(re.search(r"least ([\d,]+)", str(found.value))[1].replace(",", ""))
     assert max(len(rows) for rows, _ in walked(smallest)) == least
+    with pytest.raises(InputError, match="wanted at least") as one_row:
+        list(store.subset_blocks(np.arange(100), memory=1000))
+    row = 2 * DIM * 4  # in this block and in the one before
+    found = int(str(one_row.value).rpartition(" ")[2].replace(",", ""))
+    assert 16 * MB + row < found <= smallest - (least - 1) * row
     with pytest.raises(InputError, match=f"wanted at least {smallest:,}"):
         walked(smallest - 1)
 

@@ -1,6 +1,9 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +16,7 @@ from clusterbench.features.repair import diagnose
 from clusterbench.features.shard_file import shard_fault
 from clusterbench.features.stores import find, is_store, look, own_files, remove
 from clusterbench.features.verify import faults
+from clusterbench.hdf5_files import write_hdf5
 
 
 @pytest.fixture
@@ -247,6 +251,58 @@ def test_a_full_disk_leaves_nothing_half_written_and_writing_goes_on(tmp_path, r
         np.testing.assert_array_equal(store.read(), features)
         other = FeatureStore.write(tmp_path / "st", features, index, **options)
         assert files(store.path) == files(other.path)
+
+
+FULL = """
+import shutil, sys
+from pathlib import Path
+from store_toys import make_features, make_index
+from clusterbench.errors import StorageError
+from clusterbench.features.shard_file import write_shard
+
+disk = Path(sys.argv[1])
+features, index = make_features(1000, 600), make_index(100_000)
+for turn in range(20):
+    for write in (
+        lambda: write_shard(disk / "shard-00000.h5", features, start=0, identity="x"),
+        lambda: index.save(disk / "index.h5"),
+    ):
+        try:
+            write()
+        except StorageError:
+            pass
+        else:
+            sys.exit("it was written")
+        if not (disk / "other").exists():
+            left = shutil.disk_usage(disk).free - 4096 * (1 + turn % 5)
+            (disk / "other").write_bytes(b"x" * left)
+    (disk / "other").unlink()
+print("alive", [path.name for path in disk.iterdir()])
+"""
+
+
+def test_full_disks_do_not_crash_the_process(tmp_path, monkeypatch):
+    """HDF5 ends it with a segmentation fault when its own writes fail, or at its exit."""
+    path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    monkeypatch.setenv("PYTHONPATH", path)
+    with small_disk(tmp_path / "disk", 1) as disk:
+        done = subprocess.run(
+            [sys.executable, "-c", FULL, disk], capture_output=True, text=True, timeout=120
+        )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "alive []\n", "")
+
+
+def test_hdf5_reads_back_what_a_full_disk_did_not_take(tmp_path):
+    """It crashes on structures of its own that are not as it wrote them."""
+    with small_disk(tmp_path / "disk", 1) as disk:
+        (disk / "other").write_bytes(b"x" * shutil.disk_usage(disk).free)
+        with pytest.raises(OSError, match="No space left"), write_hdf5(disk / "x.h5") as file:
+            values = np.random.default_rng(0).random((3, 5000))
+            for number, part in enumerate(values):
+                file[f"part{number}"] = part
+            file.flush()
+            for number, part in enumerate(values):
+                np.testing.assert_array_equal(file[f"part{number}"][:], part)
 
 
 def test_a_disk_too_small_is_refused_before_anything_is_written(tmp_path):
