@@ -31,7 +31,7 @@ from .claims import Claims
 from .decoding import DIGEST_BYTES, Decoder
 from .encoder import Encoder
 from .forward import FIXED_BATCH, Computation, Forward, computing
-from .layout import DATASET, MANIFEST, PLAN
+from .layout import DATASET, MANIFEST, PLAN, temporary_files
 from .pipeline import Pipeline, Report
 from .processes import Team, team
 from .resume import Plan, make_plan
@@ -282,6 +282,6 @@ def _write_store(
 
 
 def _sweep(output: Path) -> None:
-    """Remove the temporary files of killed processes."""
-    for stale in output.glob(".*.tmp"):
+    """Remove the temporary files of killed extractions, and nothing else."""
+    for stale in temporary_files(output):
         stale.unlink(missing_ok=True)

@@ -23,6 +23,9 @@ CLAIMS = ".claims"
 DAMAGED = ".damaged-"  # before the name of a shard that is being repaired
 DATASET = "features"
 
+#: Every file of a store's folder that is no shard.
+OWN_FILES = (INDEX, VIRTUAL, BROKEN, MANIFEST, PLAN, ORIGIN, CLAIMS)
+
 _KEYS = frozenset(
     ("n", "dim", "dtype", "shard_rows", "broken", "shard_identity", "source", "shards", "files")
 )
@@ -56,6 +59,12 @@ def shard_name(number: int) -> str:
 def shard_files(path: Path) -> list[Path]:
     """A folder's shards by their names, in order; a file such as `shard-mine.h5` is none."""
     return sorted(file for file in path.glob("shard-*.h5") if file.stem[len("shard-") :].isdigit())
+
+
+def temporary_files(path: Path) -> list[Path]:
+    """What processes that were killed while writing have left in a store's folder."""
+    patterns = [f".{name}.*.tmp" for name in (*OWN_FILES, "shard-*.h5")]
+    return [file for pattern in patterns for file in sorted(path.glob(pattern))]
 
 
 def write_manifest(path: Path, manifest: dict[str, Any]) -> None:

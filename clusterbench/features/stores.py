@@ -12,22 +12,20 @@ from ..errors import InputError, StorageError
 from ..hdf5_files import DAMAGED_ERRORS, open_hdf5
 from .claims import Claims
 from .layout import (
-    BROKEN,
     CLAIMS,
     DAMAGED,
-    INDEX,
     MANIFEST,
     ORIGIN,
+    OWN_FILES,
     PLAN,
-    VIRTUAL,
     read_manifest,
     shard_files,
     shards_of,
+    temporary_files,
 )
 from .packed import open_packed
 from .store import FeatureStore
 
-_OWN_FILES = (INDEX, VIRTUAL, BROKEN, MANIFEST, PLAN, ORIGIN, CLAIMS)
 _DEPTH = 6  # folders below the one that is searched
 
 
@@ -113,9 +111,7 @@ def size(path: Path) -> int:
 
 def own_files(path: Path) -> list[Path]:
     """The files of a folder that are the store's, temporary ones of killed processes included."""
-    named = [path / name for name in _OWN_FILES] + shard_files(path)
-    for name in (*_OWN_FILES, "shard-*.h5"):
-        named += sorted(path.glob(f".{name}.*.tmp"))
+    named = [path / name for name in OWN_FILES] + shard_files(path) + temporary_files(path)
     named += sorted(path.glob(f"{DAMAGED}shard-*.h5"))
     return [file for file in named if file.is_file() or file.is_symlink()]
 

@@ -381,6 +381,8 @@ def answered(tiny_world, answer, *words):
         [sys.executable, "-m", "clusterbench", "cache", *words],
         stdin=other, stdout=other, stderr=other, env=tiny_world.environment(),
         start_new_session=True,
+        # Ignored, and inherited so, where the tests themselves run in the background.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )  # fmt: skip
     os.close(other)
     shown = b""
