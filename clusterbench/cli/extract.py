@@ -185,6 +185,8 @@ def extract_from(
     from ..features.encoder import load_encoder
     from ..features.processes import team
 
+    if not 0 <= max_broken <= 1:
+        raise InputError(f"--max-broken is {max_broken}; wanted a fraction, 0 to 1")
     extraction.choose_device(device)  # before weights are downloaded
     images = options.source_from_options(**origin.source_options())
     loaded = load_encoder(origin.encoder, origin.weights)

@@ -44,6 +44,7 @@ def index(
     """
     if output is None:
         raise InputError("--output is missing; wanted a file to write, for example images.h5")
+    _refuse_foreign(output)
     from ..datasets.saved import save_source
 
     found = options.source_from_options(
@@ -64,6 +65,19 @@ def index(
         sys.stdout.write(json.dumps(values, indent=2, ensure_ascii=False) + "\n")
     else:
         sys.stdout.write(_text(values))
+
+
+def _refuse_foreign(output: Path) -> None:
+    """InputError unless `output` is free, or an index that may be made again."""
+    if not output.exists():
+        return
+    from ..datasets.index import DatasetIndex
+
+    try:
+        DatasetIndex.load(output)
+    except InputError as error:
+        kind = "a folder" if output.is_dir() else "there and no index"
+        raise InputError(f"--output {output} is {kind}; give the name of a new file") from error
 
 
 def _summary(source: ImageSource, output: Path) -> dict[str, Any]:

@@ -125,7 +125,9 @@ class _Builder:
         for split, top in enumerate(tops):
             if not (top / name).is_dir():
                 continue
-            for relative in _walk(top / name, name, (), self):
+            # A link to what is above a class would bring other classes into it.
+            above = (_key(self.root), _key(top))
+            for relative in _walk(top / name, name, above, self):
                 stem, dot, suffix = relative.rpartition(".")
                 if stem in found:
                     other = (f"{tops[found[stem][0]]}/{stem}{found[stem][1]}", f"{top}/{relative}")
@@ -206,8 +208,7 @@ def _walk(
     folder: Path, relative: str, parents: tuple[tuple[int, int], ...], builder: _Builder
 ) -> Iterator[str]:
     """Relative POSIX paths of the images below a folder; `parents` cuts loops of links."""
-    status = folder.stat()
-    key = (status.st_dev, status.st_ino)
+    key = _key(folder)
     if key in parents:
         return
     for entry in _scan(folder):
@@ -222,6 +223,11 @@ def _walk(
             yield path
         else:
             builder.ignored += 1
+
+
+def _key(folder: Path) -> tuple[int, int]:
+    status = folder.stat()
+    return status.st_dev, status.st_ino
 
 
 def _scan(folder: Path) -> list[os.DirEntry[str]]:

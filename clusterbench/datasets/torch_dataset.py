@@ -17,7 +17,7 @@ from .builder import IndexBuilder
 from .class_labels import check_twice, resolve
 from .image_files import FileSource
 from .sample_ids import id_from_path
-from .source import ImageSource, SourceReport
+from .source import BrokenImage, ImageSource, SourceReport
 
 _CHUNK = 1 << 16
 _PNG_MODES = ("1", "L", "LA", "I;16", "P", "RGB", "RGBA")
@@ -59,10 +59,15 @@ class TorchItemsSource(ImageSource):
     def read(self, row: int) -> bytes:
         """One item's image, encoded: the same pixels, whatever the data set stores.
 
-        Raises InputError for an item that is not (image, ...) with an image that `encode` takes.
+        Raises InputError for an item that is not (image, ...) with an image that `encode` takes,
+        BrokenImage for one that the data set fails to give.
         """
         number = int(self.item[row])
-        found = self.dataset[number]
+        try:
+            found = self.dataset[number]
+        except Exception as error:  # whatever the user's code runs into
+            text = " ".join(str(error).split())[:200]
+            raise BrokenImage(f"the data set raised {type(error).__name__}: {text}") from error
         image = found[0] if isinstance(found, (tuple, list)) else found
         return encode(image, f"{self.spec or 'torch data set'}, item {number}")
 
@@ -239,4 +244,8 @@ def build_dataset(spec: str) -> Any:
         raise InputError(
             f"source {spec}: {error}; the module must be installed or on PYTHONPATH"
         ) from error
-    return build()
+    try:
+        return build()
+    except Exception as error:
+        text = " ".join(str(error).split())[:200]
+        raise InputError(f"source {spec}: it raised {type(error).__name__}: {text}") from error

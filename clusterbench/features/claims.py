@@ -64,15 +64,19 @@ class Claims:
 
     def take(self, shard: int) -> bool:
         """Claim a shard without waiting; False while another process has it."""
-        return self._lock(1, shard)
+        return self._lock(1, shard) is not False
 
     def release(self, shard: int) -> None:
         """Give a claim back."""
         self._unlock(1, shard)
 
     def take_all(self) -> bool:
-        """Claim everything; False while another process has a shard."""
-        return self._lock(0, 0)
+        """Claim everything; False while another process has a shard, or where nobody can tell."""
+        return self._lock(0, 0) is True
+
+    def others(self) -> bool:
+        """Whether another process is known to have a shard."""
+        return self._lock(0, 0) is False
 
     def release_all(self) -> None:
         """Give every claim of this process back."""
@@ -88,16 +92,17 @@ class Claims:
         finally:
             self.release(n_shards)
 
-    def _lock(self, length: int, start: int) -> bool:
+    def _lock(self, length: int, start: int) -> bool | None:
+        """True: locked; False: another process has it; None: there are no locks here."""
         if _fcntl is None:
-            return True
+            return None
         try:
             _fcntl.lockf(self._file, _fcntl.LOCK_EX | _fcntl.LOCK_NB, length, start)
         except OSError as error:
             if error.errno in _TAKEN:
                 return False
             if error.errno in _NO_LOCKS:
-                return True
+                return None
             raise
         return True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -118,7 +119,7 @@ def decoded_batches(
     try:
         yield from batches
     except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
+        if not re.search("DataLoader worker .*(exited unexpectedly|is killed)", str(error)):
             raise
         raise ClusterbenchError(
             f"a decoding process died ({str(error).splitlines()[0]}); the finished shards are "

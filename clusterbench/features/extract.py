@@ -219,7 +219,7 @@ def choose_device(device: str, mates: Team | None = None) -> torch.device:
         chosen = torch.device(device)
         torch.empty(1, device=chosen)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
+        reason = str(error).splitlines()[0][:100]
         raise InputError(f"device {device!r}: {reason}; wanted auto, cpu or cuda[:N]") from error
     return chosen
 

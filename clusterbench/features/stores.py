@@ -60,8 +60,18 @@ def is_store(path: Path) -> bool:
     """Whether a folder or file is a store, finished, unfinished or damaged."""
     if path.is_dir():
         # An origin alone: its manifest was lost, or a repair was killed as it began.
-        return any((path / name).is_file() for name in (MANIFEST, PLAN, ORIGIN))
+        own = [name for name in (MANIFEST, PLAN, ORIGIN) if (path / name).is_file()]
+        return bool(own) and (own != [MANIFEST] or bool(shard_files(path)) or _is_ours(path))
     return path.is_file() and _is_packed(path)
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a `store.json` without shards beside it is of this package."""
+    try:
+        with (path / MANIFEST).open("rb") as file:
+            return b"clusterbench" in file.read(200)
+    except OSError:
+        return False
 
 
 def look(path: Path) -> Found:
@@ -145,7 +155,7 @@ def is_busy(path: Path) -> bool:
     if not (path / CLAIMS).is_file():
         return False
     with Claims(path) as claims:
-        return not claims.take_all()
+        return claims.others()
 
 
 def _remove_own_files(folder: Path) -> list[str]:

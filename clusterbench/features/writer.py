@@ -159,17 +159,17 @@ def shard_entry(file: Path, start: int, rows: int, sha256: str) -> dict[str, Any
 def require_space(folder: Path, wanted: int) -> None:
     """StorageError unless the disk of a folder, there or to be made, has `wanted` bytes free.
 
-    2% more than wanted is asked for, and 8 MB for the files beside the rows.
+    2% more than wanted is asked for, and 1 MB for the files beside the rows.
     """
     place = folder.resolve()
     while not place.exists():
         place = place.parent
-    wanted = int(wanted * 1.02) + (8 << 20)
+    wanted = int(wanted * 1.02) + (1 << 20)
     free = shutil.disk_usage(place).free
     if free < wanted:
         raise StorageError(
-            f"{folder}: {free / 1e9:,.2f} GB are free on this disk, {wanted / 1e9:,.2f} GB are "
-            "needed; free some space, choose another --output, or --dtype float16"
+            f"{folder}: {free / 1e6:,.1f} MB are free on this disk, {wanted / 1e6:,.1f} MB are "
+            "needed; free some space, or choose another place"
         )
 
 

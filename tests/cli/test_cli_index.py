@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from clusterbench import InputError
 from clusterbench.cli.main import app
 from clusterbench.datasets.folder import index_folder
 from clusterbench.datasets.saved import load_source
@@ -91,3 +92,16 @@ def test_wrong_options_are_one_line_and_write_nothing(birds, tmp_path, words, me
     with pytest.raises(type(result.exception), match=message):
         raise result.exception
     assert not (tmp_path / "x.h5").exists()
+
+
+@pytest.mark.parametrize("kind", ["list", "folder"])
+def test_a_file_that_is_no_index_is_not_overwritten(birds, kind):
+    (birds.parent / "mine.csv").write_text("path,class\nbirds/c0/00.png,c0\n")
+    (birds.parent / "folder").mkdir()
+    output = "mine.csv" if kind == "list" else "folder"
+    result = call("birds", "--output", output)
+    assert isinstance(result.exception, InputError)
+    assert "give the name of a new file" in str(result.exception)
+    assert (birds.parent / "mine.csv").read_text().startswith("path,class")
+    assert call("birds", "--output", "b.h5").exit_code == 0
+    assert call("birds", "--output", "b.h5").exit_code == 0  # an index may be made again

@@ -153,3 +153,12 @@ def test_a_pipe_with_an_image_name_is_not_read(tmp_path):
 def test_suffixes_are_those_of_image_formats_only():
     assert {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif"} <= image_suffixes()
     assert not {".pdf", ".eps", ".h5", ".mpg", ".txt"} & image_suffixes()
+
+
+def test_a_link_to_what_is_above_a_class_brings_no_other_class_into_it(tmp_path):
+    root = touch(tmp_path / "s", "a/1.png", "b/2.png", "b/3.png")
+    (root / "a" / "up").symlink_to("..")
+    (root / "b" / "top").symlink_to(tmp_path)
+    source = index_folder(root)
+    ids = [source.index.id(row) for row in range(source.index.n)]
+    assert [i for i in ids if i.startswith("a/")] == ["a/1"]

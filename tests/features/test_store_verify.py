@@ -308,7 +308,7 @@ def test_hdf5_reads_back_what_a_full_disk_did_not_take(tmp_path):
 def test_a_disk_too_small_is_refused_before_anything_is_written(tmp_path):
     with small_disk(tmp_path / "disk", 1) as disk:
         with pytest.raises(
-            StorageError, match=r"st/deeper: 0\.00 GB are free .* 0\.01 GB are needed"
+            StorageError, match=r"st/deeper: [01]\.\d MB are free .* 1\.\d MB are needed; free some"
         ):
             write_store(disk / "st" / "deeper")
         assert list(disk.iterdir()) == []
