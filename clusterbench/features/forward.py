@@ -93,7 +93,7 @@ class Forward:
             try:
                 return Pending(self, pixels, torch.cat([self._pass(part) for part in parts]))
             except RuntimeError as error:
-                self.shrink(error, len(pixels))
+                self.shrink(error, min(limit, len(pixels)))
 
     def made_with(self) -> str:
         """The device's name, as it is recorded in a shard."""
@@ -101,12 +101,17 @@ class Forward:
             return torch.cuda.get_device_name(self.device)
         return self.device.type
 
-    def shrink(self, error: RuntimeError, images: int) -> None:
-        """Halve the passes if `error` is one of memory; raise it, or what it means, if not."""
+    def shrink(self, error: RuntimeError, limit: int) -> None:
+        """Halve the passes if `error` is one of memory; raise it, or what it means, if not.
+
+        `limit` is the number of images of the passes that failed: a batch that was begun before
+        another one had them halved does not halve them again.
+        """
         out_of_memory = isinstance(error, torch.cuda.OutOfMemoryError)
         if not (out_of_memory or "DefaultCPUAllocator" in str(error)):
             raise error
-        limit = min(images, self.batch_limit or images)
+        if self.batch_limit is not None and self.batch_limit < limit:
+            return
         if limit <= 1 or self.computation.deterministic:
             advice = "use another device"
             if self.computation.deterministic:
@@ -150,6 +155,7 @@ class Pending:
         futures: Sequence[Future[torch.Tensor]] = (),
     ) -> None:
         self._forward, self._pixels, self._futures = forward, pixels, futures
+        self._limit = min(forward.batch_limit or len(pixels), len(pixels))
         self._features, self._done = features, None
         if features is not None and features.device.type == "cuda":
             # Into pinned memory: the copy then runs beside the next batch.
@@ -168,7 +174,7 @@ class Pending:
             return torch.cat([future.result() for future in self._futures]).numpy()
         except RuntimeError as error:
             wait(self._futures)
-            self._forward.shrink(error, len(self._pixels))
+            self._forward.shrink(error, self._limit)
         return self._forward.start(self._pixels).result()
 
 

@@ -175,13 +175,24 @@ def test_out_of_memory_halves_the_batch_until_it_fits_and_loses_nothing(tmp_path
         source, encoder, tmp_path / "b", progress=lambda p: sizes.append(p.batch_size), **OPTIONS
     )
     np.testing.assert_allclose(done.store.read(), expected, atol=1e-5)
-    # Passes of 32 of the first batch, then of 16, then of 8 and never larger again.
-    tried = encoder.module.seen
-    assert tried[:2] == [32, 32] and set(tried) == {32, 16, 8, 6}
-    assert max(tried[tried.index(8) + 1 :]) == 8
+    # Passes of 32 of the first batch, then of 16, then of 8 and never larger again; the second
+    # batch, of 6 images, is computed beside it.
+    tried = [count for count in encoder.module.seen if count != 6]
+    assert tried == [32] * 2 + [16] * 4 + [8] * 8
     assert sizes[-1] == 8
     with h5py.File(tmp_path / "b" / "shard-00001.h5") as file:
         assert json.loads(file.attrs["made_with"])["batch_size"] == 8
+
+
+def test_batches_under_way_when_passes_are_halved_do_not_halve_them_again():
+    encoder = small_encoder(limit=20)
+    forward = Forward(encoder, CPU, Computation())
+    begun = [forward.start(pixels(64, seed)) for seed in range(3)]
+    found = [pending.result() for pending in begun]
+    assert forward.batch_limit == 16
+    whole = Forward(small_encoder(), CPU, Computation())
+    for seed, features in enumerate(found):
+        np.testing.assert_allclose(features, whole.start(pixels(64, seed)).result(), atol=1e-5)
 
 
 def test_memory_that_does_not_hold_one_image_is_said_and_other_errors_are_not_swallowed(tmp_path):
