@@ -12,6 +12,7 @@ import numpy as np
 from ..datasets.index import DatasetIndex
 from ..errors import InputError
 from ..files import sha256_array, sha256_json
+from .targets import Hierarchy, LabelSets
 
 FORMAT = "clusterbench-task/1"
 
@@ -29,6 +30,11 @@ class Task:
     factors:                what the task isolates, as measured (see `factors.measure`)
     recipe:                 JSON: the builder and its parameters
     seed:                   seed of the draws
+    n_ranks:                clusters that a method names for each evaluation row, best first; 1
+                            where only the first is scored
+    hierarchy:              the class tree, where predictions are also scored against the chains
+                            of the classes; one node per class
+    label_sets:             labels of the evaluation rows, where each may have several
 
     Raises InputError for anything else.
     """
@@ -46,6 +52,9 @@ class Task:
     factors: Mapping[str, float] = field(default_factory=dict)
     recipe: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
+    n_ranks: int = 1
+    hierarchy: Hierarchy | None = None
+    label_sets: LabelSets | None = None
 
     def __post_init__(self) -> None:
         if self.n_classes < 2:
@@ -68,6 +77,18 @@ class Task:
             raise InputError(
                 f"{self._who}: {int((~present).sum())} of {self.n_classes} classes have no "
                 f"training row (first: {lost!r})"
+            )
+        if self.n_ranks < 1:
+            raise InputError(f"{self._who}: n_ranks={self.n_ranks} should be >= 1")
+        if self.hierarchy is not None and len(self.hierarchy.class_nodes) != self.n_classes:
+            raise InputError(
+                f"{self._who}: a hierarchy of {len(self.hierarchy.class_nodes)} classes for "
+                f"n_classes={self.n_classes}"
+            )
+        if self.label_sets is not None and len(self.label_sets) != len(self.eval_rows):
+            raise InputError(
+                f"{self._who}: {len(self.label_sets)} label sets for {len(self.eval_rows)} "
+                "evaluation rows"
             )
 
     def _check_part(self, part: str) -> None:
@@ -118,7 +139,7 @@ class Task:
 
     @cached_property
     def _identity(self) -> dict[str, Any]:
-        return {
+        identity = {
             "benchmark": self.benchmark,
             "dataset": self.dataset,
             "name": self.name,
@@ -127,12 +148,21 @@ class Task:
             "train": _fingerprint(self.train_rows, self.train_targets),
             "eval": _fingerprint(self.eval_rows, self.eval_targets),
         }
+        # Only where there is something, so that plain tasks keep their hashes.
+        if self.n_ranks > 1:
+            identity["n_ranks"] = self.n_ranks
+        if self.hierarchy is not None:
+            identity["hierarchy"] = self.hierarchy.fingerprint
+        if self.label_sets is not None:
+            identity["label_sets"] = dict(self.label_sets.fingerprint)
+        return identity
 
     @cached_property
     def manifest_hash(self) -> str:
         """Hex SHA-256 of what a method and its score can depend on.
 
-        That is: the task's full name, the index hash, K, and the rows and targets. The recipe,
+        That is: the task's full name, the index hash, K, the rows and targets, and, where a task
+        has them, the number of ranks, the hierarchy and the label sets. The recipe,
         the factors and the class names describe these and are left out, so that a reworded
         recipe or a last digit of a logarithm never makes a finished result look like another.
         """

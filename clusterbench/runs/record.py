@@ -20,6 +20,9 @@ SCHEMA = "clusterbench-result/1"
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 UtcTime = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
 Seconds = Annotated[float, Field(ge=0)]
+#: "train->val": fitted on the training rows, scored on the evaluation rows; "transductive": fitted
+#: and scored on the training rows.
+Protocol = Literal["train->val", "transductive"]
 Count = Annotated[int, Field(ge=0)]
 
 
@@ -48,6 +51,7 @@ class MethodRecord(StrictModel):
     name: str
     version: int
     params: dict[str, JsonValue]
+    reference: bool = False  # a supervised ceiling: it was fitted with the training targets
 
 
 class BandRecord(StrictModel):
@@ -88,6 +92,62 @@ class SplitScores(StrictModel):
     bands: dict[Literal["head", "middle", "tail"], BandRecord] | None = None
     intervals: IntervalsRecord | None = None
     clusters: dict[str, float | int]
+
+
+class LevelRecord(StrictModel):
+    """ACC at one depth of the class tree, among the samples whose class is that deep or deeper."""
+
+    depth: Count
+    n: Count
+    acc: float
+
+
+class ChainsRecord(StrictModel):
+    """What the r-th clusters find of the chain from a sample's class to its root, by rank."""
+
+    chain_share: tuple[float, ...]
+    cumulative: tuple[float, ...]
+    chance: tuple[float, ...]
+
+
+class HierarchyRecord(StrictModel):
+    """Scores on the class tree of the task (`metrics.score_hierarchy`)."""
+
+    lca_acc: float
+    semantic_acc: float
+    mistake_height: float | None
+    mistakes_unrelated: float | None
+    mistakes_unpaired: float | None
+    levels: tuple[LevelRecord, ...]
+    chains: ChainsRecord
+
+
+class LabelSetsRecord(StrictModel):
+    """Scores against several labels per sample (`metrics.score_label_sets`), by rank."""
+
+    n: Count
+    n_labels: Count
+    labels_per_sample: float
+    any_label_acc: float
+    hits: tuple[float, ...]
+    chance: tuple[float, ...]
+    any_hit: tuple[float, ...]
+    coverage: tuple[float, ...]
+
+
+class RankedRecord(StrictModel):
+    """Scores of the first `n_ranks` clusters of each sample; entry r - 1 of a tuple is for rank r.
+
+    `chains` treats each node from a sample's class to its root as one of its labels; `label_sets`
+    takes the labels that the task names.
+    """
+
+    n_ranks: Annotated[int, Field(ge=1)]
+    top_n_acc: tuple[float, ...]
+    top_n_chance: tuple[float, ...]
+    hierarchy: HierarchyRecord | None = None
+    chains: LabelSetsRecord | None = None
+    label_sets: LabelSetsRecord | None = None
 
 
 class PredictionsRecord(StrictModel):
@@ -143,9 +203,10 @@ class ResultRecord(StrictModel):
     method: MethodRecord
     seed: Count
     k: Annotated[int, Field(ge=1)]
-    protocol: Literal["train->val"] = "train->val"
+    protocol: Protocol = "train->val"
     scores: SplitScores | None = None
     train_scores: SplitScores | None = None
+    ranked: RankedRecord | None = None
     random_floor: dict[str, float]
     predictions: PredictionsRecord | None = None
     error: ErrorRecord | None = None
@@ -160,7 +221,9 @@ class ResultRecord(StrictModel):
         outcome = (self.scores, self.train_scores, self.predictions)
         if self.status == "success" and (self.error is not None or None in outcome):
             raise ValueError("a success has scores, train_scores and predictions, and no error")
-        if self.status == "failed" and (self.error is None or outcome != (None, None, None)):
+        if self.status == "failed" and (
+            self.error is None or outcome != (None, None, None) or self.ranked is not None
+        ):
             raise ValueError("a failed run has an error, and no scores and no predictions")
         return self
 
@@ -174,6 +237,7 @@ class ResultRecord(StrictModel):
             params=self.method.params,
             seed=self.seed,
             k=self.k,
+            protocol=self.protocol,
         )
 
 
@@ -186,23 +250,24 @@ def run_key(
     params: Mapping[str, Any],
     seed: int,
     k: int,
+    protocol: Protocol = "train->val",
 ) -> str:
     """Hex SHA-256 of what changes the answer of a run, and of nothing else.
 
     Device, thread count, library versions, names of presets, encoders and tasks, and the results
     folder are not in it: a run made elsewhere with the same inputs is the same run.
     """
-    return sha256_json(
-        {
-            "task": manifest_hash,
-            "features": feature_identity,
-            "method": method,
-            "version": version,
-            "params": dict(params),
-            "seed": seed,
-            "k": k,
-        }
-    )
+    fields = {
+        "task": manifest_hash,
+        "features": feature_identity,
+        "method": method,
+        "version": version,
+        "params": dict(params),
+        "seed": seed,
+        "k": k,
+    }
+    # Only where it differs, so that runs from before there was a choice keep their keys.
+    return sha256_json(fields if protocol == "train->val" else {**fields, "protocol": protocol})
 
 
 def read_result(path: Path) -> ResultRecord:
