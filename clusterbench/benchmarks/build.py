@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from ..catalog import unknown_name
 from ..datasets.registry import Dataset
 from ..errors import InputError
@@ -14,11 +16,14 @@ from .declaration import Declaration, TaskDeclaration, find, names
 from .easy import EasyParams, easy_task, rank_classes
 from .factors import measure
 from .granularity import GranularityParams, granularity_task
-from .imbalanced import RatioParams, WindowParams, ratio_task, window_task
 from .params import read_params
 from .pool import Draft, Pool
 from .ranking import ClassScores
+from .ratio import RatioParams, ratio_task
+from .scale import ScaleParams, scale_task
 from .task import Task
+from .whole import WholeParams, whole_task
+from .window import WindowParams, window_task
 
 __all__ = ["build", "build_declaration", "names"]
 
@@ -40,7 +45,7 @@ class _Source:
             self.pools[key] = (
                 Pool(index, seed)
                 if depth is None
-                else Pool.at_depth(index, seed, self.dataset.tree, depth)
+                else self.pool(seed).at_depth(self.dataset.tree, depth)
             )
         return self.pools[key]
 
@@ -57,7 +62,25 @@ def _window(source: _Source, params: WindowParams) -> _Built:
 
 def _granularity(source: _Source, params: GranularityParams) -> _Built:
     pool = source.pool(params.seed)
-    return pool, granularity_task(pool, source.dataset.tree, params)
+    if params.inner != "nearest-mean":
+        return pool, granularity_task(pool, source.dataset.tree, params)
+    store = source.dataset.store(params.encoder)
+    draft = granularity_task(pool, source.dataset.tree, params, store.read)
+    assigned = {"assigned_by": store.encoder, "assigned_by_identity": store.identity}
+    return pool, dataclasses.replace(draft, notes={**draft.notes, **assigned})
+
+
+def _scale(source: _Source, params: ScaleParams) -> _Built:
+    pool = source.pool(params.seed)
+    return pool, scale_task(pool, params)
+
+
+def _whole(source: _Source, params: WholeParams) -> _Built:
+    from ..taxonomy import imagenet
+
+    pool = source.pool(params.seed)
+    listed = None if params.class_list is None else imagenet.classes(params.class_list)
+    return pool, whole_task(pool, params, listed)
 
 
 def _easy(source: _Source, params: EasyParams) -> _Built:
@@ -75,6 +98,8 @@ _BUILDERS: dict[str, tuple[type, Callable[[_Source, Any], _Built]]] = {
     "window": (WindowParams, _window),
     "granularity": (GranularityParams, _granularity),
     "easy": (EasyParams, _easy),
+    "scale": (ScaleParams, _scale),
+    "whole": (WholeParams, _whole),
 }
 
 
@@ -94,14 +119,8 @@ def build_declaration(
     declaration: Declaration, dataset: Dataset, tasks: Iterable[str] | None = None
 ) -> list[Task]:
     """As `build`, for a declaration that was read from any file."""
-    if dataset.name not in declaration.datasets:
-        known = ", ".join(sorted(declaration.datasets)) or "none"
-        raise InputError(
-            f"benchmark {declaration.name!r} declares no tasks for dataset {dataset.name!r}; "
-            f"choose --dataset among {known}, or add [datasets.{dataset.name}] to your own "
-            f"{declaration.path.name}"
-        )
-    declared = {task.name: task for task in declaration.datasets[dataset.name]}
+    found = declaration.tasks_for(dataset.name, dataset.tasks)
+    declared = {task.name: task for task in found}
     wanted = list(declared) if tasks is None else list(tasks)
     for name in wanted:
         if name not in declared:
@@ -121,8 +140,8 @@ def _task(source: _Source, benchmark: str, declared: TaskDeclaration) -> Task:
     except InputError as error:
         raise InputError(f"{declared.where}: {error}") from error
     index = source.dataset.index
-    train_targets = draft.groups[pool.labels[draft.train_rows]]
-    eval_targets = draft.groups[pool.labels[draft.eval_rows]]
+    train_targets = _targets(pool, draft, draft.train_rows, draft.train_classes)
+    eval_targets = _targets(pool, draft, draft.eval_rows, draft.eval_classes)
     factors = measure(train_targets, eval_targets, len(draft.names)) | draft.factors
     if factors["eval_largest_class"] < 2:
         raise InputError(
@@ -146,6 +165,11 @@ def _task(source: _Source, benchmark: str, declared: TaskDeclaration) -> Task:
     )
     task.verify(index)
     return task
+
+
+def _targets(pool: Pool, draft: Draft, rows: np.ndarray, classes: np.ndarray | None) -> np.ndarray:
+    targets: np.ndarray = draft.groups[pool.labels[rows] if classes is None else classes]
+    return targets
 
 
 def _plain(params: Any) -> dict[str, Any]:

@@ -14,6 +14,9 @@ _KIND = "benchmarks"
 _TOP = ("name", "title", "question", "description", "datasets")
 _DATASET = ("tasks", "defaults")
 
+#: The table of tasks for data sets that no other table names.
+ANY = "any"
+
 
 @dataclass(frozen=True)
 class TaskDeclaration:
@@ -27,7 +30,11 @@ class TaskDeclaration:
 
 @dataclass(frozen=True)
 class Declaration:
-    """One benchmark: what it asks, and its tasks per data set."""
+    """One benchmark: what it asks, and its tasks per data set.
+
+    datasets: by the name of a data set, or of the kind of data set that one says it is; `ANY` has
+    tasks for every other.
+    """
 
     name: str
     title: str
@@ -35,6 +42,25 @@ class Declaration:
     description: str
     datasets: Mapping[str, tuple[TaskDeclaration, ...]]
     path: Path
+
+    @property
+    def shipped(self) -> bool:
+        """Whether this is the project's own file, not one of the user's."""
+        return self.path.parent == catalog.shipped(_KIND)
+
+    def tasks_for(self, name: str, kind: str = "") -> tuple[TaskDeclaration, ...]:
+        """The tasks declared for a data set: by its name, else by its kind, else those for any.
+
+        kind: what the data set's declaration gives as `tasks`. Raises InputError for neither.
+        """
+        for key in (name, kind, ANY):
+            if key and key in self.datasets:
+                return self.datasets[key]
+        known = ", ".join(sorted(self.datasets)) or "none"
+        raise InputError(
+            f"benchmark {self.name!r} declares no tasks for dataset {name!r}; choose --dataset "
+            f"among {known}, or add [datasets.{name}] to your own {self.path.name}"
+        )
 
 
 def names() -> list[str]:

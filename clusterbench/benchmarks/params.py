@@ -13,6 +13,9 @@ from ..errors import InputError
 
 P = TypeVar("P")
 
+#: "balanced": equally many evaluation images of each class; "natural": in proportion to training.
+EVALUATIONS = ("balanced", "natural")
+
 
 def read_params(cls: type[P], table: Mapping[str, Any], where: str) -> P:
     """Build the dataclass `cls` from a table; `where` begins every message (file and task).
@@ -49,6 +52,11 @@ def check_eval_per_class(value: int | None) -> None:
     scores are 0 or undefined.
     """
     require(value is None or value >= 2, f"eval_per_class={value} should be >= 2")
+
+
+def check_evaluation(value: str) -> None:
+    """Raise InputError unless the kind of evaluation set is one there is."""
+    require(value in EVALUATIONS, f"evaluation={value!r} should be balanced or natural")
 
 
 def _typed(hint: Any, value: Any, where: str) -> Any:

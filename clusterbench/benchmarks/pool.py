@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from ..datasets.index import DatasetIndex
 from ..errors import InputError
+from ..kernels.draws import order_within
 from ..taxonomy.tree import Tree
 from .sampling import priorities
 
@@ -29,9 +31,11 @@ class Pool:
         seed: int,
         labels: np.ndarray | None = None,
         class_names: tuple[str, ...] | None = None,
+        priority: np.ndarray | None = None,
     ) -> None:
         self.index = index
         self.seed = seed
+        self._priority = priority
         self.labels = index.labels if labels is None else labels
         self.class_names = class_names or index.class_names
         for split in ("train", "val"):
@@ -42,22 +46,29 @@ class Pool:
                     "make an index with both splits"
                 )
 
-    @classmethod
-    def at_depth(cls, index: DatasetIndex, seed: int, tree: Tree | None, depth: int) -> Pool:
-        """The pool whose classes are the ancestors, at this depth of the tree, of the index's.
+    def at_depth(self, tree: Tree | None, depth: int) -> Pool:
+        """The pool of the same draw whose classes are these classes' ancestors at a depth.
 
-        A class that is not deeper stays itself. Raises InputError without a tree.
+        A class that is not deeper in the tree stays itself. Raises InputError without a tree.
         """
         if tree is None:
             raise InputError(f"depth={depth} needs a class tree, and this data set has none")
-        cut = tree.cut(depth)[tree.find(index.class_names)]
+        cut = tree.cut(depth)[tree.find(self.class_names)]
         nodes, group = np.unique(cut, return_inverse=True)
-        labels = group.astype(np.int32)[index.labels]
-        return cls(index, seed, labels, tuple(tree.nodes[node] for node in nodes))
+        labels = group.astype(np.int32)[self.labels]
+        names = tuple(tree.nodes[node] for node in nodes)
+        return Pool(self.index, self.seed, labels, names, self.priority)
 
     @property
     def n_classes(self) -> int:
         return len(self.class_names)
+
+    @property
+    def priority(self) -> np.ndarray:
+        """(n,) uint64: the seeded priority of every row of the index."""
+        if self._priority is None:
+            self._priority = priorities(self.index.ids, self.seed)
+        return self._priority
 
     @cached_property
     def train_counts(self) -> np.ndarray:
@@ -98,8 +109,9 @@ class Pool:
 
     def _ordered(self, split: str) -> np.ndarray:
         rows = self._rows(split)
-        order = priorities(self.index.ids[rows], self.seed)
-        return rows[np.lexsort((order, self.labels[rows]))]
+        ordered = order_within(self.labels[rows], self.priority[rows], self.n_classes)
+        in_order: np.ndarray = rows[ordered]
+        return in_order
 
     @staticmethod
     def _draw(
@@ -112,11 +124,10 @@ class Pool:
                 f"class {int(classes[short])} has {int(counts[classes][short])} rows; "
                 f"{int(take[short])} were asked for"
             )
-        first = np.cumsum(counts) - counts
-        wanted = np.zeros(len(counts), dtype=np.int64)
-        wanted[classes] = take
-        place = np.arange(len(ordered)) - np.repeat(first, counts)
-        return np.sort(ordered[place < np.repeat(wanted, counts)])
+        take = np.asarray(take, dtype=np.int64)
+        first = (np.cumsum(counts) - counts)[classes]
+        shift = np.repeat(first - (np.cumsum(take) - take), take)
+        return np.sort(ordered[shift + np.arange(len(shift))])
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,6 +137,8 @@ class Draft:
     train_rows, eval_rows: ascending rows. groups: (n_classes of the pool,) int32, the target of
     each class, -1 for a class outside the task. names: one per target. factors: measured by the
     builder, beside those that every task reports. notes: facts for the recipe.
+    train_classes, eval_classes: (n,) int32, the class of the pool that each row counts as, where
+    that is not its own.
     """
 
     train_rows: np.ndarray
@@ -133,7 +146,9 @@ class Draft:
     groups: np.ndarray
     names: tuple[str, ...]
     factors: dict[str, float]
-    notes: dict[str, int | float | str]
+    notes: dict[str, Any]
+    train_classes: np.ndarray | None = None
+    eval_classes: np.ndarray | None = None
 
 
 def natural_groups(pool: Pool, classes: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:

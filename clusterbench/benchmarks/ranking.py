@@ -14,7 +14,7 @@ import numpy as np
 
 from ..errors import InputError
 
-_NORM = 4000  # leaves room for the rounding: 4000 + sqrt(dim) / 2 <= 4096 up to dim 36,864
+NORM = 4000  # leaves room for the rounding: 4000 + sqrt(dim) / 2 <= 4096 up to dim 36,864
 _MAX_DIM = 4 * 96**2
 _BLOCK_CELLS = 1 << 23  # similarities held at a time, 32 MB
 
@@ -51,7 +51,7 @@ def knn_class_scores(
     n = len(features)
     if not 1 <= k < n:
         raise InputError(f"k={k} should be in 1..n_samples-1={n - 1}")
-    integers = _unit_integers(features)
+    integers = unit_integers(features)
     correct = np.zeros(n, dtype=bool)
     same = np.zeros(n, dtype=np.int64)
     step = max(1, _BLOCK_CELLS // n)
@@ -84,7 +84,7 @@ def easiness_order(scores: ClassScores, classes: np.ndarray, tie_break: np.ndarr
     return np.asarray(classes)[order]
 
 
-def _unit_integers(features: np.ndarray) -> np.ndarray:
+def unit_integers(features: np.ndarray) -> np.ndarray:
     dim = features.shape[1]
     if dim > _MAX_DIM:
         raise InputError(f"dim={dim} should be <= {_MAX_DIM} for exact similarities")
@@ -98,7 +98,7 @@ def _unit_integers(features: np.ndarray) -> np.ndarray:
                 f"the features of sample {start + int(np.argmax(bad))} are zero or not finite; "
                 "a cosine needs a direction"
             )
-        out[start : start + 4096] = np.rint(block * (_NORM / norm)[:, None])
+        out[start : start + 4096] = np.rint(block * (NORM / norm)[:, None])
     return out
 
 

@@ -12,9 +12,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..kernels.draws import hash_bytes
+
 _MASK = (1 << 64) - 1
-_FNV_OFFSET, _FNV_PRIME = 0xCBF29CE484222325, 0x100000001B3
-_CHUNK = 1 << 16
+_FNV_OFFSET = 0xCBF29CE484222325
 
 
 def priorities(ids: np.ndarray, seed: int) -> np.ndarray:
@@ -24,18 +25,8 @@ def priorities(ids: np.ndarray, seed: int) -> np.ndarray:
     FNV-1a over the bytes (Fowler, Noll, Vo), then the finaliser of SplitMix64 (Steele et al. 2014).
     """
     width = ids.dtype.itemsize
-    out = np.empty(len(ids), dtype=np.uint64)
-    start = np.uint64(_mix(_FNV_OFFSET ^ _mix(seed)))
-    prime = np.uint64(_FNV_PRIME)
-    for first in range(0, len(ids), _CHUNK):
-        part = np.ascontiguousarray(ids[first : first + _CHUNK])
-        table = part.view(np.uint8).reshape(len(part), width)
-        state = np.full(len(part), start, dtype=np.uint64)
-        for column in range(width):
-            byte = table[:, column]
-            state = np.where(byte != 0, (state ^ byte) * prime, state)
-        out[first : first + _CHUNK] = _mix_array(state)
-    return out
+    table = np.ascontiguousarray(ids).view(np.uint8).reshape(len(ids), width)
+    return hash_bytes(table, _mix(_FNV_OFFSET ^ _mix(seed)))
 
 
 def text_priorities(names: Sequence[str], seed: int) -> np.ndarray:
@@ -54,11 +45,3 @@ def _mix(value: int) -> int:
     value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
     value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & _MASK
     return value ^ (value >> 31)
-
-
-def _mix_array(value: np.ndarray) -> np.ndarray:
-    value = value + np.uint64(0x9E3779B97F4A7C15)
-    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    mixed: np.ndarray = value ^ (value >> np.uint64(31))
-    return mixed

@@ -14,7 +14,7 @@ from ..errors import InputError
 from ..files import sha256_array, sha256_json
 from .targets import Hierarchy, LabelSets
 
-FORMAT = "clusterbench-task/1"
+FORMAT = "clusterbench-task/2"
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,22 +126,33 @@ class Task:
         return f"{self.benchmark}/{self.dataset}/{self.name}"
 
     def manifest(self) -> dict[str, Any]:
-        """Everything that says what the task is, JSON-able; rows and targets as SHA-256."""
-        return {
+        """Everything that says what the task is, JSON-able; rows and targets as SHA-256.
+
+        `manifest_hash` follows from the fields before it, `sha256` from all others.
+        """
+        counts = {
+            part: np.bincount(targets, minlength=self.n_classes).tolist()
+            for part, targets in (("train", self.train_targets), ("eval", self.eval_targets))
+        }
+        content = {
             "format": FORMAT,
             **self._identity,
-            "class_names": list(self.class_names),
-            "factors": dict(self.factors),
-            "recipe": dict(self.recipe),
-            "seed": self.seed,
             "manifest_hash": self.manifest_hash,
+            "dataset": self.dataset,
+            "seed": self.seed,
+            "recipe": dict(self.recipe),
+            "factors": dict(self.factors),
+            "class_names": list(self.class_names),
+            "train_counts": counts["train"],
+            "eval_counts": counts["eval"],
         }
+        return {**content, "sha256": sha256_json(content)}
 
     @cached_property
     def _identity(self) -> dict[str, Any]:
+        """What `manifest_hash` is the hash of; `manifest.IDENTITY` lists the keys."""
         identity = {
             "benchmark": self.benchmark,
-            "dataset": self.dataset,
             "name": self.name,
             "index_hash": self.index_hash,
             "n_classes": self.n_classes,
@@ -161,10 +172,11 @@ class Task:
     def manifest_hash(self) -> str:
         """Hex SHA-256 of what a method and its score can depend on.
 
-        That is: the task's full name, the index hash, K, the rows and targets, and, where a task
-        has them, the number of ranks, the hierarchy and the label sets. The recipe,
+        That is: the names of benchmark and task, the index hash, K, the rows and targets and,
+        where a task has them, the number of ranks, the hierarchy and the label sets. The recipe,
         the factors and the class names describe these and are left out, so that a reworded
-        recipe or a last digit of a logarithm never makes a finished result look like another.
+        recipe or a last digit of a logarithm never makes a finished result look like another. So
+        is the data set's name, which each user chooses; the index hash is what identifies it.
         """
         return sha256_json(self._identity)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 DECLARATION = "dataset.toml"
 _KIND = "features"
 _REQUIRED = ("name", "default_encoder", "preset")
-_OPTIONAL = ("description", "licence", "tree")
+_OPTIONAL = ("description", "licence", "tree", "tasks")
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +27,9 @@ class Dataset:
     """A data set whose features are on disk; files are read on first use.
 
     stores: encoder name -> store folder. preset: name of the methods' parameter set that suits
-    the data set's size. tree_path: its class tree, None where it has none.
+    the data set's size. tasks: the kind of data set it is, where benchmarks declare their tasks by
+    kind ("imagenet21k-p"); its own name comes first. tree_path: its class tree, None where it has
+    none.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Dataset:
     stores: Mapping[str, Path]
     default_encoder: str
     preset: str
+    tasks: str = ""
     description: str = ""
     licence: str = ""
     tree_path: Path | None = None
@@ -102,9 +105,9 @@ def read(folder: Path) -> Dataset:
     """Read `<folder>/dataset.toml`.
 
     Keys: name (the folder's), default_encoder, preset and a table `stores` of encoder -> folder;
-    optionally description, licence and tree. Paths are relative to the folder. Raises InputError
-    naming the file and the key for an unknown or missing key, a wrong type, a default encoder
-    without a store, and a tree file that is not there.
+    optionally description, licence, tree and tasks. Paths are relative to the folder. Raises
+    InputError naming the file and the key for an unknown or missing key, a wrong type, a default
+    encoder without a store, and a tree file that is not there.
     """
     folder = Path(folder)
     path = folder / DECLARATION

@@ -63,6 +63,7 @@ class MemoryDataset:
     tree: Tree | None = None
     memory: MemoryStore | None = None
     name: str = "toy"
+    tasks: str = ""
 
     def store(self, encoder=None):
         return self.memory

@@ -57,7 +57,7 @@ def test_blocks_do_not_change_the_answer_and_no_sample_is_its_own_neighbour(monk
 
 def test_similarities_are_exact_at_large_dimensions():
     features = np.random.Generator(np.random.PCG64(0)).standard_normal((50, 3000)) ** 3
-    units = ranking._unit_integers(features.astype(np.float32))
+    units = ranking.unit_integers(features.astype(np.float32))
     exact = units.astype(np.int64) @ units.astype(np.int64).T
     assert exact.max() <= 2**24
     assert (units @ units.T == exact).all()

@@ -7,9 +7,9 @@ one split missing no task is built; and a task with rows of the wrong split is r
 import numpy as np
 import pytest
 
-from clusterbench.benchmarks.imbalanced import WindowParams, window_task
 from clusterbench.benchmarks.pool import Pool
 from clusterbench.benchmarks.task import Task
+from clusterbench.benchmarks.window import WindowParams, window_task
 from clusterbench.datasets.index import DatasetIndex
 from clusterbench.errors import InputError
 

@@ -6,15 +6,9 @@ from benchmark_toys import binary_tree, make_index
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from clusterbench.benchmarks.imbalanced import (
-    RatioParams,
-    WindowParams,
-    exponential_sizes,
-    frequency_window,
-    ratio_task,
-    window_task,
-)
+from clusterbench.benchmarks.class_sizes import following_sizes, profile_sizes
 from clusterbench.benchmarks.pool import Pool
+from clusterbench.benchmarks.ratio import RatioParams, ratio_task
 from clusterbench.errors import InputError
 
 SERIES = (1.0, 3.0, 10.0, 30.0)
@@ -28,28 +22,105 @@ def series(pool, **settings_):
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.integers(2, 300), st.integers(1, 60), st.sampled_from(SERIES))
-def test_sizes_keep_the_sum_descend_and_reach_the_ratio(n_classes, mean, ratio):
+@given(
+    st.sampled_from(["exponential", "zipf"]),
+    st.integers(2, 300),
+    st.integers(1, 60),
+    st.sampled_from(SERIES),
+)
+def test_sizes_keep_the_sum_descend_and_reach_the_ratio(shape, n_classes, mean, ratio):
     try:
-        sizes = exponential_sizes(n_classes, mean, ratio)
+        sizes = profile_sizes(shape, n_classes, mean, ratio)
     except InputError:
         assume(False)
     assert sizes.sum() == n_classes * mean
     assert (np.diff(sizes) <= 0).all()
     assert sizes[0] / sizes[-1] == pytest.approx(ratio, rel=0.25)
-    profile = ratio ** -(np.arange(n_classes) / (n_classes - 1))
+    rank = np.arange(n_classes)
+    if shape == "exponential":
+        profile = ratio ** -(rank / (n_classes - 1))
+    else:
+        profile = (rank + 1.0) ** -(np.log(ratio) / np.log(n_classes))
     assert np.abs(sizes - profile * n_classes * mean / profile.sum()).max() <= 1
 
 
 def test_sizes_of_a_hand_worked_profile():
-    assert exponential_sizes(3, 7, 4).tolist() == [12, 6, 3]
-    assert exponential_sizes(4, 5, 1).tolist() == [5, 5, 5, 5]
+    assert profile_sizes("exponential", 3, 7, 4).tolist() == [12, 6, 3]
+    assert profile_sizes("exponential", 4, 5, 1).tolist() == [5, 5, 5, 5]
+    # 1, 1/2, 1/3, 1/4 of 12 * 25/25: a ratio of 4 over 4 classes is the exponent 1.
+    assert profile_sizes("zipf", 4, 25, 4).tolist() == [48, 24, 16, 12]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data(), st.integers(1, 40))
+def test_natural_evaluation_sizes_follow_the_training_sizes(data, n_classes):
+    sizes = np.array(
+        data.draw(st.lists(st.integers(1, 99), min_size=n_classes, max_size=n_classes))
+    )
+    extra = data.draw(st.lists(st.integers(0, 99), min_size=n_classes, max_size=n_classes))
+    available = np.array(
+        data.draw(st.lists(st.integers(1, 50), min_size=n_classes, max_size=n_classes))
+    )
+    following = following_sizes(sizes, sizes + extra, available)
+    assert (following >= 1).all() and (following <= available).all()
+    total = min(
+        int(sizes.sum()) * a // (s + e) for a, s, e in zip(available, sizes, extra, strict=True)
+    )
+    exact = sizes * (total / sizes.sum())
+    assert (np.abs(following - np.maximum(exact, 1)) <= 1).all()
+
+
+def test_natural_and_balanced_evaluations_differ_in_their_evaluation_rows_alone():
+    index = make_index([90] * 20 + [40] * 10, [30] * 20 + [15] * 10)
+    pool = Pool(index, 3)
+    common = {"n_classes": 16, "images_per_class": 20, "seed": 3, "eval_per_class": 5}
+    counts = []
+    for ratio in SERIES:
+        params = RatioParams(ratio=ratio, series=SERIES, evaluation="natural", **common)
+        natural = ratio_task(pool, params)
+        balanced = ratio_task(pool, RatioParams(ratio=ratio, series=SERIES, **common))
+        assert natural.train_rows.tolist() == balanced.train_rows.tolist()
+        assert natural.names == balanced.names
+        trained = np.bincount(index.labels[natural.train_rows], minlength=30)
+        evaluated = np.bincount(index.labels[natural.eval_rows], minlength=30)
+        chosen = trained > 0
+        assert (evaluated[chosen] >= 1).all() and not evaluated[~chosen].any()
+        assert ratio == 1 or np.corrcoef(trained[chosen], evaluated[chosen])[0, 1] > 0.95
+        counts.append(len(natural.eval_rows))
+    assert max(counts) - min(counts) <= 16  # within the one image that a small class is given
+
+
+def test_a_series_of_both_shapes_shares_its_classes():
+    index = make_index([150] * 30)
+    pool = Pool(index, 0)
+    common = {"series": (1.0, 10.0), "zipf_series": (10.0,), "n_classes": 20}
+    exponential = ratio_task(pool, RatioParams(ratio=10, images_per_class=20, **common))
+    zipf = ratio_task(pool, RatioParams(ratio=10, shape="zipf", images_per_class=20, **common))
+    assert exponential.names == zipf.names
+    assert len(exponential.train_rows) == len(zipf.train_rows) == 400
+    assert exponential.eval_rows.tolist() == zipf.eval_rows.tolist()
+    assert exponential.train_rows.tolist() != zipf.train_rows.tolist()
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.integers(2, 80), min_size=8, max_size=25), st.integers(0, 99))
+def test_sizes_left_to_the_data_are_the_largest_possible(counts, seed):
+    pool = Pool(make_index(counts), seed)
+    params = {"ratio": 3, "series": (1.0, 3.0), "seed": seed}
+    try:
+        found = ratio_task(pool, RatioParams(**params)).notes
+    except InputError:
+        assume(False)
+    n_classes, mean = found["sampled_n_classes"], found["sampled_images_per_class"]
+    assert n_classes == len(counts) // 2
+    with pytest.raises(InputError, match="need"):
+        ratio_task(pool, RatioParams(n_classes=n_classes, images_per_class=mean + 1, **params))
 
 
 @pytest.mark.parametrize(("mean", "ratio"), [(1, 3), (4, 30), (2, 10)])
 def test_means_too_small_for_the_ratio_are_refused(mean, ratio):
     with pytest.raises(InputError, match=f"images_per_class={mean} is too small for ratio {ratio}"):
-        exponential_sizes(50, mean, ratio)
+        profile_sizes("exponential", 50, mean, ratio)
 
 
 @settings(max_examples=15, deadline=None)
@@ -88,7 +159,7 @@ def test_only_the_shape_of_the_sizes_moves_in_a_series(seed, n_classes):
 
 def test_a_feasible_assignment_is_always_found():
     # Exactly as many large classes as the steepest profile needs: any wrong choice would fail.
-    need = np.maximum.reduce([exponential_sizes(10, 20, r) for r in SERIES])
+    need = np.maximum.reduce([profile_sizes("exponential", 10, 20, r) for r in SERIES])
     index = make_index(need[::-1])
     for seed in range(20):
         draft = series(Pool(index, seed), n_classes=10, images_per_class=20, seed=seed)[30.0]
@@ -126,60 +197,10 @@ def test_eval_per_class_moves_the_evaluation_set_only():
     assert set(a.eval_rows) <= set(b.eval_rows)
 
 
-#: A millionth apart: nearer, NumPy's percentile (below) and ours round to different sides.
-HALF_WIDTHS = st.integers(500_000, 50_000_000).map(lambda millionths: millionths / 1e6)
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.integers(1, 40), min_size=2, max_size=30), HALF_WIDTHS, HALF_WIDTHS)
-def test_windows_are_nested_and_are_percentiles(counts, wide, narrow):
-    wide, narrow = max(wide, narrow), min(wide, narrow)
-    counts = np.array(counts)
-
-    def inside(half_width):
-        low, high = frequency_window(counts, half_width)
-        return (counts >= low) & (counts <= high)
-
-    assert (inside(narrow) <= inside(wide)).all()
-    assert inside(50).all()
-    low, high = np.percentile(counts, [50 - wide, 50 + wide])
-    assert (inside(wide) == ((counts >= low - 1e-9) & (counts <= high + 1e-9))).all()
-
-
-def test_a_window_takes_all_images_of_the_classes_inside():
-    counts = np.arange(1, 22)  # percentile q is size 1 + q/5
-    index = make_index(counts)
-    pool = Pool(index, 0)
-    inner, outer = (window_task(pool, WindowParams(half_width=w)) for w in (10, 25))
-    assert inner.names == tuple(f"c{i:03d}" for i in range(8, 13))  # sizes 9 to 13
-    assert outer.names == tuple(f"c{i:03d}" for i in range(5, 16))  # sizes 6 to 16
-    assert len(inner.train_rows) == sum(range(9, 14))
-    assert set(inner.train_rows) < set(outer.train_rows)
-    assert set(inner.eval_rows) < set(outer.eval_rows)
-    assert inner.factors == {"window_smallest_class": 9.0, "window_largest_class": 13.0}
-
-
-def test_a_window_with_a_fixed_number_of_classes():
-    pool = Pool(make_index(np.arange(1, 22)), 0)
-    draft = window_task(pool, WindowParams(half_width=25, n_classes=4))
-    assert len(draft.names) == 4
-    with pytest.raises(InputError, match=r"half_width=10 leaves 5 of 21 classes; 6 are needed"):
-        window_task(pool, WindowParams(half_width=10, n_classes=6))
-
-
-def test_a_window_that_leaves_fewer_than_two_classes_is_refused():
-    with pytest.raises(InputError, match="leaves 1 of 3 classes"):
-        window_task(Pool(make_index([1, 50, 100]), 0), WindowParams(half_width=20))
-    with pytest.raises(InputError, match="leaves 0 of 4 classes"):
-        window_task(Pool(make_index([1, 2, 3, 4]), 0), WindowParams(half_width=1))
-    with pytest.raises(InputError, match="at least 2 are needed"):
-        window_task(Pool(make_index([5, 5, 5]), 0), WindowParams(half_width=50, min_images=6))
-
-
 def test_nodes_of_the_class_tree_can_be_the_classes():
     tree = binary_tree(32)
     index = make_index(np.arange(32) % 4 + 1, 2)
-    pool = Pool.at_depth(index, 0, tree, 3)
+    pool = Pool(index, 0).at_depth(tree, 3)
     assert pool.class_names == tuple(f"r{i:03b}" for i in range(8))
     assert pool.train_counts.tolist() == [10] * 8  # four leaves of 1 + 2 + 3 + 4 images
     draft = ratio_task(pool, RatioParams(1, (1,), n_classes=5, images_per_class=8))
@@ -187,12 +208,7 @@ def test_nodes_of_the_class_tree_can_be_the_classes():
         leaf = int(index.class_names[index.labels[row]][1:])
         assert draft.names[draft.groups[pool.labels[row]]] == f"r{leaf // 4:03b}"
     with pytest.raises(InputError, match="depth=3 needs a class tree"):
-        Pool.at_depth(index, 0, None, 3)
-
-
-def test_classes_without_evaluation_images_do_not_enter():
-    draft = window_task(Pool(make_index([5] * 4, [3, 0, 3, 3]), 0), WindowParams(half_width=50))
-    assert draft.names == ("c000", "c002", "c003")
+        Pool(index, 0).at_depth(None, 3)
 
 
 @pytest.mark.parametrize(
@@ -204,15 +220,12 @@ def test_classes_without_evaluation_images_do_not_enter():
         ({"series": (1, 0.5), "ratio": 1}, "ratio=0.5 should be >= 1"),
         ({"series": (1, float("inf")), "ratio": 1}, "ratio=inf"),
         ({"eval_per_class": 1}, "eval_per_class=1 should be >= 2"),
+        ({"shape": "steep"}, "shape='steep' should be one of exponential, zipf"),
+        ({"shape": "zipf"}, r"ratio=1 is not in zipf_series=\\[\\]"),
+        ({"evaluation": "fair"}, "evaluation='fair' should be balanced or natural"),
     ],
 )
 def test_ratio_parameters_out_of_range_are_refused(params, message):
     good = {"ratio": 1, "series": (1, 3), "n_classes": 5, "images_per_class": 5}
     with pytest.raises(InputError, match=message):
         RatioParams(**(good | params))
-
-
-@pytest.mark.parametrize("params", [{"half_width": 0}, {"half_width": 51}, {"n_classes": 1}])
-def test_window_parameters_out_of_range_are_refused(params):
-    with pytest.raises(InputError, match="should be"):
-        WindowParams(**({"half_width": 10} | params))
