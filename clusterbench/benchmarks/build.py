@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import catalog
 from ..catalog import unknown_name
 from ..datasets.registry import Dataset
 from ..errors import InputError
@@ -16,6 +17,7 @@ from .declaration import Declaration, TaskDeclaration, find, names
 from .easy import EasyParams, easy_task, rank_classes
 from .factors import measure
 from .granularity import GranularityParams, granularity_task
+from .manifest import Manifest, check_pinned
 from .params import read_params
 from .pool import Draft, Pool
 from .ranking import ClassScores
@@ -25,7 +27,7 @@ from .task import Task
 from .whole import WholeParams, whole_task
 from .window import WindowParams, window_task
 
-__all__ = ["build", "build_declaration", "names"]
+__all__ = ["build", "build_declaration", "names", "rebuild"]
 
 _Built = tuple[Pool, Draft]
 
@@ -76,11 +78,12 @@ def _scale(source: _Source, params: ScaleParams) -> _Built:
 
 
 def _whole(source: _Source, params: WholeParams) -> _Built:
+    pool = source.pool(params.seed)
+    if params.class_list is None:
+        return pool, whole_task(pool, params)
     from ..taxonomy import imagenet
 
-    pool = source.pool(params.seed)
-    listed = None if params.class_list is None else imagenet.classes(params.class_list)
-    return pool, whole_task(pool, params, listed)
+    return pool, whole_task(pool, params, imagenet.classes(params.class_list))
 
 
 def _easy(source: _Source, params: EasyParams) -> _Built:
@@ -110,9 +113,15 @@ def build(benchmark: str, dataset: Dataset, tasks: Iterable[str] | None = None) 
     every machine. Nothing is cached between calls.
 
     Raises InputError for an unknown benchmark or task (with near names), a benchmark that declares
-    no tasks for the data set, and parameters that the data set cannot satisfy.
+    no tasks for the data set, parameters that the data set cannot satisfy, and a task of a shipped
+    benchmark that comes out otherwise than a shipped manifest pins it for this index.
     """
-    return build_declaration(find(benchmark), dataset, tasks)
+    declaration = find(benchmark)
+    built = build_declaration(declaration, dataset, tasks)
+    if declaration.shipped:
+        for task in built:
+            check_pinned(task, catalog.shipped("benchmarks") / "manifests")
+    return built
 
 
 def build_declaration(
@@ -127,6 +136,18 @@ def build_declaration(
             raise unknown_name(f"task of {declaration.name}/{dataset.name}", name, declared)
     source = _Source(dataset)
     return [_task(source, declaration.name, declared[name]) for name in wanted]
+
+
+def rebuild(manifest: Manifest, dataset: Dataset) -> Task:
+    """The task of a manifest, built from the recipe in it on a data set of its index.
+
+    Raises InputError for a recipe that no builder here takes or the data set cannot satisfy.
+    """
+    content = manifest.content
+    recipe = {k: v for k, v in content["recipe"].items() if k != "notes" and v is not None}
+    builder = recipe.pop("builder", "")
+    declared = TaskDeclaration(content["name"], builder, recipe, str(manifest.path))
+    return _task(_Source(dataset), content["benchmark"], declared)
 
 
 def _task(source: _Source, benchmark: str, declared: TaskDeclaration) -> Task:

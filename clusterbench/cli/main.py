@@ -15,6 +15,7 @@ import typer
 
 from .. import __version__
 from ..errors import ClusterbenchError
+from .build import build
 from .cache import cache
 from .compare import compare
 from .console import ToldError
@@ -26,7 +27,9 @@ from .leaderboard import leaderboard
 from .list import list_names
 from .run import run
 from .score import score
+from .show import show
 from .submit import submit
+from .verify import verify
 
 #: Set to 1 to see the traceback of an error that is not expected.
 TRACEBACK = "CLUSTERBENCH_TRACEBACK"
@@ -67,6 +70,9 @@ def _root(
 
 
 app.command("run", epilog=ENVIRONMENT_NOTE)(run)
+app.command("build", epilog=ENVIRONMENT_NOTE)(build)
+app.command("show")(show)
+app.command("verify")(verify)
 app.command("extract", short_help="Extract the features of images into a feature store.")(extract)
 app.command("index", short_help="Index the images of a source into one file.")(index)
 app.command("import", short_help="Make a feature store from features you have.")(import_features)
