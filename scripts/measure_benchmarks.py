@@ -2,9 +2,9 @@
 
     python scripts/measure_benchmarks.py [--output FILE]
 
-The index has the real 10,450 wnids, 11,060,223 train rows with log-normal class sizes and 50 val rows
-per class; there are no images or features. `easy` takes a simulated ranking of the classes, and the
-tasks that need features are left out. Run it twice: the hashes must be the same.
+The index has the real 10,450 wnids, 11,060,223 train rows with log-normal class sizes and 50 val
+rows per class; there are no images or features. `easy` takes a simulated ranking of the classes,
+and tasks that need features are left out. Run it twice: the hashes must be the same.
 """
 
 from __future__ import annotations

@@ -128,7 +128,7 @@ def _print(rows: list[dict[str, Any]]) -> None:
             *(f"{row[key]:,}" for key in ("n_classes", "n_train", "n_eval")),
             f"{row['imbalance_ratio']:.1f}",
             f"{row['gini']:.2f}",
-            row["manifest_hash"][:12],
+            row["manifest_hash"][:8],
         )
     print_table(table)
 
