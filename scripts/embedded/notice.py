@@ -1,4 +1,4 @@
-"""NOTICE.md of the embedded data sets: whose drawings and words they were made from."""
+"""NOTICE.md of the embedded data: whose drawings, words and lists they were made from."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ not part of this folder.
 
 _WORDNET = """## WordNet
 
-The classes, their names and the class tree (`tree.tsv`) come from WordNet 3.0, as packed in the
+{what} WordNet 3.0, as packed in the
 Debian package {package}.
 
 > This software and database is being provided to you, the LICENSEE, by Princeton University under
@@ -59,6 +59,24 @@ Debian package {package}.
 > pertaining to distribution of the software and/or database. Title to copyright in this software,
 > database and any associated documentation shall at all times remain with Princeton University and
 > LICENSEE agrees to preserve same.
+"""
+
+_ICON_WORDS = "The classes, their names and the class tree (`tree.tsv`) come from"
+_TABLE_WORDS = "The names, the definitions and the hypernyms in the table come from"
+
+_TIMM = """## timm
+
+Which synsets are in which class list comes from timm (PyTorch Image Models, `timm/data/_info`),
+Copyright 2019 Ross Wightman, Apache License 2.0, https://www.apache.org/licenses/LICENSE-2.0.
+Changes made: four lists became one column of marks.
+"""
+
+_DATADINGS = """## datadings
+
+Which hypernym is the principal one was found from the class tree of ImageNet-21K-P in
+{package}, `datadings/sets/ImageNet21k_synsets.json.xz`.
+
+{licence}
 """
 
 _UNICODE = """## Unicode
@@ -101,7 +119,7 @@ def icons(
         f"The drawings come from the icon sets below, as collected in {_title(package)}.",
         _table(drawn, sets),
         _CHANGES.format(dim=dim),
-        _WORDNET.format(package=_title(wordnet)),
+        _WORDNET.format(package=_title(wordnet), what=_ICON_WORDS),
         _ENCODER,
     )
 
@@ -122,6 +140,18 @@ def emoji(
         _CHANGES.format(dim=dim),
         _UNICODE.format(package=_title(unicode)),
         _ENCODER,
+    )
+
+
+def taxonomy(wordnet: Package, datadings: Package, licence: str) -> str:
+    """NOTICE.md of the ImageNet taxonomies; licence: the text in the datadings package."""
+    quoted = "\n".join(f"> {line}".rstrip() for line in licence.strip().splitlines())
+    return _join(
+        "# Notices for the ImageNet taxonomies",
+        "`synsets.tsv.xz` is made from three packages. No image of ImageNet is part of this folder.",
+        _WORDNET.format(package=_title(wordnet), what=_TABLE_WORDS),
+        _DATADINGS.format(package=_title(datadings), licence=quoted),
+        _TIMM,
     )
 
 

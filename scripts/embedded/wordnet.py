@@ -22,6 +22,19 @@ _DETACHMENTS = (
 
 
 @dataclass(frozen=True)
+class Synset:
+    """One line of `data.noun`.
+
+    `hypernyms` in the order of the file, instance hypernyms among them, none for the root; the
+    words with spaces for underscores; the definition is the gloss without its examples.
+    """
+
+    words: tuple[str, ...]
+    hypernyms: tuple[str, ...]
+    definition: str
+
+
+@dataclass(frozen=True)
 class Nouns:
     """The noun hierarchy.
 
@@ -74,17 +87,9 @@ class Nouns:
 
 def parse(data: str, index: str, exceptions: str) -> Nouns:
     """Nouns from the texts of `data.noun`, `index.noun` and `noun.exc`."""
-    names: dict[str, str] = {}
-    parents: dict[str, str | None] = {}
-    for line in _records(data):
-        fields = line.split(" | ")[0].split()
-        synset, n_words = f"n{fields[0]}", int(fields[3], 16)
-        names[synset] = fields[4].replace("_", " ")
-        pointers = fields[4 + 2 * n_words + 1 :]
-        hypernyms = (
-            f"n{pointers[i + 1]}" for i in range(0, len(pointers), 4) if pointers[i] in ("@", "@i")
-        )
-        parents[synset] = next(hypernyms, None)
+    synsets = parse_synsets(data)
+    names = {name: synset.words[0] for name, synset in synsets.items()}
+    parents = {name: next(iter(synset.hypernyms), None) for name, synset in synsets.items()}
     senses: dict[str, tuple[str, ...]] = {}
     for line in _records(index):
         fields = line.split()
@@ -94,6 +99,27 @@ def parse(data: str, index: str, exceptions: str) -> Nouns:
         plural, *singulars = line.split()
         irregular[plural] = tuple(singulars)
     return Nouns(senses, names, parents, irregular)
+
+
+def parse_synsets(data: str) -> dict[str, Synset]:
+    """Every synset of the text of `data.noun`, by name."""
+    synsets = {}
+    for line in _records(data):
+        head, _, gloss = line.partition(" | ")
+        fields = head.split()
+        n_words = int(fields[3], 16)
+        words = fields[4 : 4 + 2 * n_words : 2]
+        pointers = fields[4 + 2 * n_words + 1 :]
+        synsets[f"n{fields[0]}"] = Synset(
+            tuple(word.replace("_", " ") for word in words),
+            tuple(
+                f"n{pointers[i + 1]}"
+                for i in range(0, len(pointers), 4)
+                if pointers[i] in ("@", "@i")
+            ),
+            gloss.partition('; "')[0].strip(),
+        )
+    return synsets
 
 
 def _records(text: str) -> list[str]:
