@@ -64,6 +64,7 @@ def measure(
         "eval_images_per_class": float(evaluation.mean()),
         "eval_smallest_class": float(evaluation.min()),
         "eval_largest_class": float(evaluation.max()),
+        "eval_gini": gini(evaluation),
     }
 
 

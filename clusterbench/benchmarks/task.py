@@ -65,7 +65,11 @@ class Task:
             )
         for part in ("train", "eval"):
             self._check_part(part)
-        shared = np.intersect1d(self.train_rows, self.eval_rows, assume_unique=True)
+        # Both are ascending, so no sort is needed.
+        place = np.minimum(
+            np.searchsorted(self.train_rows, self.eval_rows), len(self.train_rows) - 1
+        )
+        shared = self.eval_rows[self.train_rows[place] == self.eval_rows]
         if len(shared):
             raise InputError(
                 f"{self._who}: {len(shared)} rows are in both train and eval (first: "

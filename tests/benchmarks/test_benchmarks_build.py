@@ -142,7 +142,41 @@ def test_unknown_benchmarks_and_data_sets_are_refused_with_what_there_is():
         build("imbalance", toy_dataset())
     with pytest.raises(
         InputError,
-        match=r"declares no tasks for dataset 'toy'; choose --dataset among .*icons-wordnet",
+        match=r"declares no tasks for dataset 'toy'; choose --dataset among imagenet21k-p",
     ):
-        build("imbalanced", toy_dataset())
+        build("imagenet21k", toy_dataset())
     assert {"easy", "granularity", "imbalanced"} <= set(names())
+
+
+def test_tasks_are_found_by_name_then_by_kind_then_for_any(tmp_path):
+    path = tmp_path / "own.toml"
+    task = '[datasets.{0}]\ntasks = [{{ name = "of-{0}", builder = "whole" }}]\n'
+    head = 'name = "own"\ntitle = "T"\nquestion = "Q?"\ndescription = "D"\n'
+    path.write_text(head + "".join(task.format(name) for name in ("toy", "birds", "any")))
+    declared = declaration.read(path)
+    data = toy_dataset()
+    assert build_declaration(declared, data)[0].name == "of-toy"
+    data.name, data.tasks = "mine", "birds"
+    assert build_declaration(declared, data)[0].name == "of-birds"
+    data.tasks = "fish"
+    assert build_declaration(declared, data)[0].name == "of-any"
+    path.write_text(head + task.format("toy"))
+    with pytest.raises(InputError, match=r"no tasks for dataset 'mine'; .* among toy"):
+        build_declaration(declaration.read(path), data)
+
+
+@pytest.mark.parametrize("benchmark", ["imbalanced", "granularity", "scale", "whole"])
+def test_any_data_set_has_tasks_of_every_family(benchmark):
+    tasks = build(benchmark, toy_dataset())
+    assert tasks and all(task.index_hash == toy_dataset().index.hash for task in tasks)
+    for task in tasks:
+        if task.recipe.get("evaluation") == "natural":
+            balanced = next(t for t in tasks if t.name == task.name.removesuffix("-natural"))
+            assert task.train_rows.tolist() == balanced.train_rows.tolist()
+
+
+def test_a_data_sets_name_moves_no_hash():
+    data = toy_dataset()
+    mine = build("whole", data)[0]
+    data.name = "another-name"
+    assert build("whole", data)[0].manifest_hash == mine.manifest_hash
