@@ -165,9 +165,9 @@ def test_tasks_are_found_by_name_then_by_kind_then_for_any(tmp_path):
         build_declaration(declaration.read(path), data)
 
 
-@pytest.mark.parametrize("benchmark", ["imbalanced", "granularity", "scale", "whole"])
-def test_any_data_set_has_tasks_of_every_family(benchmark):
-    tasks = build(benchmark, toy_dataset())
+@pytest.mark.parametrize("family", ["imbalanced", "granularity", "scale", "whole"])
+def test_any_data_set_has_tasks_of_every_family(family):
+    tasks = build(family, toy_dataset())
     assert tasks and all(task.index_hash == toy_dataset().index.hash for task in tasks)
     for task in tasks:
         if task.recipe.get("evaluation") == "natural":
