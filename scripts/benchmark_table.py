@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
+import documents
 
-from clusterbench import catalog, files
+from clusterbench import catalog
 from clusterbench.benchmarks import build, names
 from clusterbench.benchmarks.declaration import find
 from clusterbench.datasets import registry
 
-BEGIN, END = "<!-- tasks: begin -->", "<!-- tasks: end -->"
-DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
+DOCUMENT = documents.DOCS / "benchmarks.md"
 _HEADER = (
     "| task | K | training images | per class | imbalance ratio | Gini | effective classes "
     "| evaluation images | per class |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|\n"
@@ -46,22 +44,5 @@ def _span(low: float, high: float) -> str:
     return f"{low:.0f}" if low == high else f"{low:.0f} to {high:.0f}"
 
 
-def with_table(text: str, new: str) -> str:
-    """`text` with what stands between the two markers replaced."""
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
-    return f"{before}{BEGIN}\n{new}{END}{after}"
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--write", action="store_true", help="replace the table in the document")
-    if parser.parse_args().write:
-        text = with_table(DOCUMENT.read_text(encoding="utf-8"), table())
-        files.write_bytes(DOCUMENT, text.encode())
-    else:
-        print(table())
-
-
 if __name__ == "__main__":
-    main()
+    documents.main(DOCUMENT, "tasks", table, __doc__)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import re
-from pathlib import Path
 
-from clusterbench import catalog, files
+import documents
+
+from clusterbench import catalog
 from clusterbench.features.recipe import Recipe, parse
 
-BEGIN, END = "<!-- encoders: begin -->", "<!-- encoders: end -->"
-DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "encoders.md"
+DOCUMENT = documents.DOCS / "encoders.md"
 _HEADER = (
     "| encoder | what | library: model / weights | pixels | dim | parameters (M) "
     "| licence | paper |\n|---|---|---|--:|--:|--:|---|---|\n"
@@ -43,22 +42,5 @@ def _row(recipe: Recipe) -> str:
     return f"| {' | '.join(cells)} |\n"
 
 
-def with_table(text: str, new: str) -> str:
-    """`text` with what stands between the two markers replaced."""
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
-    return f"{before}{BEGIN}\n{new}{END}{after}"
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--write", action="store_true", help="replace the table in the document")
-    if parser.parse_args().write:
-        text = with_table(DOCUMENT.read_text(encoding="utf-8"), table())
-        files.write_bytes(DOCUMENT, text.encode())
-    else:
-        print(table())
-
-
 if __name__ == "__main__":
-    main()
+    documents.main(DOCUMENT, "encoders", table, __doc__)

@@ -6,7 +6,7 @@ ones none (torch's meta device computes shapes only).
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -207,12 +207,10 @@ def test_encoders_with_packaged_weights_see_an_image(name, photo):
     assert millions(encoder.module) == RECIPES[name].parameters
 
 
-def test_the_documents_table_is_the_one_of_the_recipes():
-    path = ROOT / "scripts" / "encoder_table.py"
-    spec = importlib.util.spec_from_file_location("encoder_table", path)
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
+def test_the_documents_table_is_the_one_of_the_recipes(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    script = importlib.import_module("encoder_table")
     text = script.DOCUMENT.read_text(encoding="utf-8")
-    assert text == script.with_table(text, script.table()), (
+    assert text == script.documents.with_block(text, "encoders", script.table()), (
         "docs/encoders.md is not up to date: run python scripts/encoder_table.py --write"
     )
