@@ -15,6 +15,7 @@ from .easy import EasyParams, easy_task, rank_classes
 from .factors import measure
 from .granularity import GranularityParams, granularity_task
 from .imbalanced import RatioParams, WindowParams, ratio_task, window_task
+from .multilabel import ChainsParams, RealParams, chains_task, real_task
 from .params import read_params
 from .pool import Draft, Pool
 from .ranking import ClassScores
@@ -70,11 +71,23 @@ def _easy(source: _Source, params: EasyParams) -> _Built:
     return pool, dataclasses.replace(draft, notes={**draft.notes, **ranked_by})
 
 
+def _chains(source: _Source, params: ChainsParams) -> _Built:
+    pool = source.pool(params.seed)
+    return pool, chains_task(pool, source.dataset.tree, params)
+
+
+def _real(source: _Source, params: RealParams) -> _Built:
+    pool = source.pool(params.seed)
+    return pool, real_task(pool, params)
+
+
 _BUILDERS: dict[str, tuple[type, Callable[[_Source, Any], _Built]]] = {
     "ratio": (RatioParams, _ratio),
     "window": (WindowParams, _window),
     "granularity": (GranularityParams, _granularity),
     "easy": (EasyParams, _easy),
+    "chains": (ChainsParams, _chains),
+    "real": (RealParams, _real),
 }
 
 
@@ -143,6 +156,9 @@ def _task(source: _Source, benchmark: str, declared: TaskDeclaration) -> Task:
         factors=factors,
         recipe={"builder": declared.builder, **_plain(params), "notes": draft.notes},
         seed=params.seed,
+        n_ranks=draft.n_ranks,
+        hierarchy=draft.hierarchy,
+        label_sets=draft.label_sets,
     )
     task.verify(index)
     return task

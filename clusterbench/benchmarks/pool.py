@@ -11,6 +11,7 @@ from ..datasets.index import DatasetIndex
 from ..errors import InputError
 from ..taxonomy.tree import Tree
 from .sampling import priorities
+from .targets import Hierarchy, LabelSets
 
 
 class Pool:
@@ -125,7 +126,8 @@ class Draft:
 
     train_rows, eval_rows: ascending rows. groups: (n_classes of the pool,) int32, the target of
     each class, -1 for a class outside the task. names: one per target. factors: measured by the
-    builder, beside those that every task reports. notes: facts for the recipe.
+    builder, beside those that every task reports. notes: facts for the recipe. n_ranks, hierarchy,
+    label_sets: as in `Task`.
     """
 
     train_rows: np.ndarray
@@ -134,6 +136,9 @@ class Draft:
     names: tuple[str, ...]
     factors: dict[str, float]
     notes: dict[str, int | float | str]
+    n_ranks: int = 1
+    hierarchy: Hierarchy | None = None
+    label_sets: LabelSets | None = None
 
 
 def natural_groups(pool: Pool, classes: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
