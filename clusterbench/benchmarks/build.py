@@ -18,6 +18,7 @@ from .easy import EasyParams, easy_task, rank_classes
 from .factors import measure
 from .granularity import GranularityParams, granularity_task
 from .manifest import Manifest, check_pinned
+from .multilabel import ChainsParams, RealParams, chains_task, real_task
 from .params import read_params
 from .pool import Draft, Pool
 from .ranking import ClassScores
@@ -96,6 +97,16 @@ def _easy(source: _Source, params: EasyParams) -> _Built:
     return pool, dataclasses.replace(draft, notes={**draft.notes, **ranked_by})
 
 
+def _chains(source: _Source, params: ChainsParams) -> _Built:
+    pool = source.pool(params.seed)
+    return pool, chains_task(pool, source.dataset.tree, params)
+
+
+def _real(source: _Source, params: RealParams) -> _Built:
+    pool = source.pool(params.seed)
+    return pool, real_task(pool, params)
+
+
 _BUILDERS: dict[str, tuple[type, Callable[[_Source, Any], _Built]]] = {
     "ratio": (RatioParams, _ratio),
     "window": (WindowParams, _window),
@@ -103,6 +114,8 @@ _BUILDERS: dict[str, tuple[type, Callable[[_Source, Any], _Built]]] = {
     "easy": (EasyParams, _easy),
     "scale": (ScaleParams, _scale),
     "whole": (WholeParams, _whole),
+    "chains": (ChainsParams, _chains),
+    "real": (RealParams, _real),
 }
 
 
@@ -183,6 +196,9 @@ def _task(source: _Source, benchmark: str, declared: TaskDeclaration) -> Task:
         factors=factors,
         recipe={"builder": declared.builder, **_plain(params), "notes": draft.notes},
         seed=params.seed,
+        n_ranks=draft.n_ranks,
+        hierarchy=draft.hierarchy,
+        label_sets=draft.label_sets,
     )
     task.verify(index)
     return task

@@ -13,6 +13,7 @@ from ..errors import InputError
 from ..kernels.draws import order_within
 from ..taxonomy.tree import Tree
 from .sampling import priorities
+from .targets import Hierarchy, LabelSets
 
 
 class Pool:
@@ -144,7 +145,7 @@ class Draft:
     each class, -1 for a class outside the task. names: one per target. factors: measured by the
     builder, beside those that every task reports. notes: facts for the recipe.
     train_classes, eval_classes: (n,) int32, the class of the pool that each row counts as, where
-    that is not its own.
+    that is not its own. n_ranks, hierarchy, label_sets: as in `Task`.
     """
 
     train_rows: np.ndarray
@@ -155,6 +156,9 @@ class Draft:
     notes: dict[str, Any]
     train_classes: np.ndarray | None = None
     eval_classes: np.ndarray | None = None
+    n_ranks: int = 1
+    hierarchy: Hierarchy | None = None
+    label_sets: LabelSets | None = None
 
 
 def natural_groups(pool: Pool, classes: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:

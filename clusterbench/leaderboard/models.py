@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
-from ..runs.record import Sha256, UtcTime
+from ..runs.record import RankedRecord, Sha256, UtcTime
 from ..runs.schema import StrictModel, read_model
 
 SCHEMA = "clusterbench-leaderboard/1"
@@ -29,6 +29,7 @@ class Entry(StrictModel):
     seed: Annotated[int, Field(ge=0)]
     k: Annotated[int, Field(ge=1)]
     metrics: dict[str, float]
+    ranked: RankedRecord | None = None
     predictions_sha256: Sha256
     verified: Literal[True] = True
     created: UtcTime

@@ -8,9 +8,10 @@ from pathlib import Path
 from ..benchmarks import Task
 from ..errors import InputError
 from ..runs.evidence import Evidence, EvidenceReader
-from ..runs.record import ResultRecord, utc_now
+from ..runs.record import RankedRecord, ResultRecord, utc_now
 from ..runs.scoring import floor, split_scores
 from .models import BoardBenchmark, Entry, TaskDefinition
+from .ranked_check import ranked_again
 
 #: Largest difference between a recorded score and the one computed again.
 TOLERANCE = 1e-9
@@ -27,10 +28,11 @@ class Verifier:
         """The entry of a result file, its scores computed again from its predictions.
 
         Raises InputError, naming the file, what was found and what was wanted, for whatever
-        `EvidenceReader.read` refuses and for a score that differs.
+        `EvidenceReader.read` refuses and for a score, ranked ones included, that differs.
         """
         evidence = self._reader.read(path)
-        return _entry(evidence.record, _score_again(evidence))
+        metrics = _score_again(evidence)
+        return _entry(evidence.record, metrics, ranked_again(evidence, TOLERANCE))
 
     def definition(self, benchmark: str, dataset: str) -> BoardBenchmark:
         """All tasks of a benchmark on a data set, as built here."""
@@ -73,7 +75,7 @@ def _definition(task: Task) -> TaskDefinition:
     )
 
 
-def _entry(record: ResultRecord, metrics: dict[str, float]) -> Entry:
+def _entry(record: ResultRecord, metrics: dict[str, float], ranked: RankedRecord | None) -> Entry:
     assert record.predictions is not None
     return Entry(
         key=record.key,
@@ -89,6 +91,7 @@ def _entry(record: ResultRecord, metrics: dict[str, float]) -> Entry:
         seed=record.seed,
         k=record.k,
         metrics=metrics,
+        ranked=ranked,
         predictions_sha256=record.predictions.sha256,
         created=record.created,
         submitted=utc_now(),

@@ -90,7 +90,10 @@ class Clusterer(ABC):
         return self.labels_
 
     def predict_top(self, X: Any, n: int) -> np.ndarray:
-        """The `n` most likely clusters of each row, best first: (n_samples, n) int64."""
+        """The `n` most likely clusters of each row, best first: (n_samples, n) int64.
+
+        The first is the one that `predict` gives; no cluster stands twice in a row.
+        """
         if not 1 <= n <= self.n_clusters:
             raise InputError(f"n={n} should be in 1..n_clusters={self.n_clusters}")
         return self._predict_top(self._checked(X), n)

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import InputError
 from .base import Clusterer, Progress, TrainingError, positive_int, resolve_device
+from .ranking import led_by
 from .scaling import Scaler
 from .schedule import Schedule
 
@@ -122,10 +123,10 @@ class DeepClusterer(Clusterer):
         return labels
 
     def _predict_top(self, features: np.ndarray, n: int) -> np.ndarray:
-        from .heads import rank
+        from .heads import assign, rank
 
-        ranked: np.ndarray = rank(self._heads, self._scaled(features), n).cpu().numpy()
-        return ranked
+        x = self._scaled(features)
+        return led_by(assign(self._heads, x).cpu().numpy(), rank(self._heads, x, n).cpu().numpy())
 
     def _scaled(self, features: np.ndarray) -> torch.Tensor:
         import torch

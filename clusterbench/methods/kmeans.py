@@ -8,6 +8,7 @@ import numpy as np
 
 from ..errors import InputError
 from .base import Clusterer, Progress, TrainingError, positive_int, resolve_device, true_or_false
+from .ranking import led_by
 from .scaling import Scaler
 
 
@@ -89,7 +90,8 @@ class KMeans(Clusterer):
         return self._predict_scaled(self._scaler(features))
 
     def _predict_top(self, features: np.ndarray, n: int) -> np.ndarray:
-        return self._search(self._scaler(features), n)
+        scaled = self._scaler(features)
+        return led_by(self._predict_scaled(scaled), self._search(scaled, n))
 
     def _predict_scaled(self, features: np.ndarray) -> np.ndarray:
         return self._search(features, 1)[:, 0]

@@ -21,8 +21,12 @@ WIDTH = 80
 
 
 def render(report: RunReport) -> RenderableType:
-    """The report as one Rich table with a heading above and a legend below."""
+    """The report as one Rich table with a heading above and a legend below.
+
+    Tasks that rank clusters follow with tables of their own (`ranked_table`).
+    """
     from ..metrics import METRICS
+    from .ranked_table import ranked_parts
 
     summaries = summarise(report.outcomes)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
@@ -35,7 +39,8 @@ def render(report: RunReport) -> RenderableType:
     heading = Text.assemble(
         (f"{report.benchmark} / {report.dataset}", "bold"), f" · {report.features.encoder}"
     )
-    return Group(heading, Text(), table, Text(), *_legend(report, summaries))
+    legend = _legend(report, summaries)
+    return Group(heading, Text(), table, Text(), *legend, *ranked_parts(report))
 
 
 def render_text(report: RunReport, width: int = WIDTH) -> str:

@@ -12,6 +12,7 @@ from ..datasets import registry
 from ..datasets.registry import Dataset
 from ..errors import InputError
 from .predictions import read_predictions, rows_hash
+from .ranked_predictions import ranked_evidence
 from .record import ResultRecord, read_result
 from .survey import holds_predictions
 
@@ -20,13 +21,15 @@ from .survey import holds_predictions
 class Evidence:
     """A successful result, its task as built here, and its clusters of the evaluation rows.
 
-    predictions: (n_eval,) int32 in [0, record.k).
+    predictions: (n_eval,) int32 in [0, record.k). ranked: (n_eval, n_ranks) int32, whose first
+    column is `predictions`; None for a task that ranks no clusters.
     """
 
     path: Path
     record: ResultRecord
     task: Task
     predictions: np.ndarray
+    ranked: np.ndarray | None = None
 
 
 @dataclass
@@ -42,7 +45,7 @@ class EvidenceReader:
         Raises InputError, naming the file, what was found and what was wanted, for: a file that is
         not a result; a failed run; a key that its own fields do not give; an unknown benchmark,
         data set or task; another task definition; other features than the data set's for this
-        encoder; missing, changed or unfitting predictions.
+        encoder; missing, changed or unfitting predictions, ranked ones included.
         """
         path = Path(path)
         record = read_result(path)
@@ -59,7 +62,9 @@ class EvidenceReader:
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
         self._check_inputs(path, record, task)
-        return Evidence(path, record, task, _predictions(path, record, task))
+        file, predictions = _predictions(path, record, task)
+        ranked = ranked_evidence(file, record, task, predictions)
+        return Evidence(path, record, task, predictions, ranked)
 
     def tasks(self, benchmark: str, dataset: str) -> dict[str, Task]:
         """All tasks of a benchmark on a data set by name, in order, as built here."""
@@ -104,7 +109,7 @@ class EvidenceReader:
                 )
 
 
-def _predictions(path: Path, record: ResultRecord, task: Task) -> np.ndarray:
+def _predictions(path: Path, record: ResultRecord, task: Task) -> tuple[Path, np.ndarray]:
     assert record.predictions is not None
     file = path.parent / record.predictions.file
     if not holds_predictions(path, record):
@@ -121,4 +126,4 @@ def _predictions(path: Path, record: ResultRecord, task: Task) -> np.ndarray:
         raise InputError(
             f"{file}: clusters {predictions.min()}..{predictions.max()}; wanted 0..{record.k - 1}"
         )
-    return predictions
+    return file, predictions

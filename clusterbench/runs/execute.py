@@ -15,12 +15,15 @@ from .fitting import Assignment, StageError
 from .plan import PlannedRun
 from .pool import StoppedError
 from .predictions import write_predictions
+from .ranked_predictions import ranks
+from .ranked_scoring import ranked_scores
 from .record import (
     Environment,
     ErrorRecord,
     FeaturesRecord,
     MethodRecord,
     PredictionsRecord,
+    RankedRecord,
     ResultRecord,
     SplitScores,
     TaskRecord,
@@ -120,17 +123,22 @@ def _compute(
     outcome: dict[str, Any]
     try:
         method = _made(run, make)
-        assignment = fitting.assign(method, features.train, features.evaluation, progress)
+        n_ranks = ranks(run.task, run.k)
+        assignment = fitting.assign(method, features.train, features.evaluation, progress, n_ranks)
         about = assignment
         start = time.perf_counter()
         scores, train_scores = _scores(run, assignment)
+        ranked = _ranked(run, assignment)
         timings = Timings(
             fit=assignment.fit_seconds,
             predict=assignment.predict_seconds,
             score=time.perf_counter() - start,
         )
         outcome = {"status": "success", "scores": scores, "train_scores": train_scores}
-        write_predictions(run.predictions_path, assignment.evaluation, run.task.eval_rows)
+        outcome["ranked"] = ranked
+        write_predictions(
+            run.predictions_path, assignment.evaluation, run.task.eval_rows, assignment.ranked
+        )
         outcome["predictions"] = PredictionsRecord(
             file=run.predictions_path.name, sha256=sha256_file(run.predictions_path)
         )
@@ -169,6 +177,22 @@ def _scores(run: PlannedRun, assignment: Assignment) -> tuple[SplitScores, Split
                 intervals=INTERVALS,
             ),
             split_scores(task.train_targets, assignment.train, task.n_classes, run.k),
+        )
+    except Exception as error:
+        raise StageError("score", error) from error
+
+
+def _ranked(run: PlannedRun, assignment: Assignment) -> RankedRecord | None:
+    task = run.task
+    if assignment.ranked is None:
+        return None
+    try:
+        return ranked_scores(
+            task.eval_targets,
+            assignment.ranked,
+            run.k,
+            hierarchy=task.hierarchy,
+            label_sets=task.label_sets,
         )
     except Exception as error:
         raise StageError("score", error) from error

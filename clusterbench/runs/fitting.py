@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ..errors import ClusterbenchError, StorageError
+from .ranked_predictions import ranked_clusters
 
 if TYPE_CHECKING:
     from ..methods import Clusterer
@@ -63,7 +64,8 @@ class UnusableClustersError(ClusterbenchError):
 class Assignment:
     """Clusters of both splits, and what the method says about its fit.
 
-    train, evaluation: (n_train,), (n_eval,) int32 in [0, k).
+    train, evaluation: (n_train,), (n_eval,) int32 in [0, k). ranked: (n_eval, n_ranks) int32, whose
+    first column is `evaluation`; None where no ranking was asked for.
     """
 
     train: np.ndarray
@@ -72,6 +74,7 @@ class Assignment:
     warnings: tuple[str, ...]
     fit_seconds: float
     predict_seconds: float
+    ranked: np.ndarray | None = None
 
 
 # The list that the current thread's run collects its warnings in; None outside of a run.
@@ -106,15 +109,18 @@ def assign(
     train_features: np.ndarray,
     eval_features: np.ndarray,
     progress: Callable[[int, int], None],
+    n_ranks: int | None = None,
 ) -> Assignment:
     """Fit on the training features, predict the evaluation features.
 
     Args:
         train_features, eval_features: (n, dim) float32, read-only.
         progress: the method's own progress, `progress(done, total)`.
+        n_ranks: rank so many clusters of each evaluation row, in 1..K.
 
     Raises:
-        StageError: the method raised, or returned labels that are not clusters in [0, K).
+        StageError: the method raised, or returned labels that are not clusters in [0, K), or a
+            ranking that does not begin with them.
         StorageError: passed on as it is; no method can be blamed for a full disk.
     """
     stage: Stage = "fit"
@@ -130,6 +136,9 @@ def assign(
         start = time.perf_counter()
         labels = method.predict(eval_features)
         evaluation = _clusters(labels, len(eval_features), method.n_clusters)
+        ranked = None
+        if n_ranks is not None:
+            ranked = ranked_clusters(method, eval_features, evaluation, n_ranks)
         predict_seconds = time.perf_counter() - start
     except StorageError:
         raise
@@ -150,6 +159,7 @@ def assign(
         _unique(caught),
         fit_seconds,
         predict_seconds,
+        ranked,
     )
 
 

@@ -91,8 +91,10 @@ class RunReport:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form: the request, counts, the table of means, and every run."""
+        from ..report.ranked_summary import summarise_ranked
         from ..report.summary import summarise
 
+        ranked = summarise_ranked(self.outcomes)
         return {
             "schema": "clusterbench-report/1",
             "benchmark": self.benchmark,
@@ -112,7 +114,12 @@ class RunReport:
                 "before": count_states(o.before for o in self.outcomes),
                 "now": count_states(o.status for o in self.outcomes),
             },
-            "tasks": [task.to_dict() for task in summarise(self.outcomes)],
+            "tasks": [
+                {**task.to_dict(), "ranked": ranked[task.task].to_dict()}
+                if task.task in ranked
+                else task.to_dict()
+                for task in summarise(self.outcomes)
+            ],
             "runs": [outcome.to_dict() for outcome in self.outcomes],
         }
 

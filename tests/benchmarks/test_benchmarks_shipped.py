@@ -102,3 +102,9 @@ def test_the_documents_table_is_the_one_of_the_tasks(tmp_path, monkeypatch):
     assert text == script.documents.with_block(text, "tasks", script.table()), (
         "docs/benchmarks.md is not up to date: run python scripts/benchmark_table.py --write"
     )
+
+
+def test_chains_are_scored_on_the_images_of_the_fine_granularity():
+    chains = tasks_of("multilabel", "icons-wordnet")[0]
+    fine = next(t for t in tasks_of("granularity", "icons-wordnet") if t.name == "fine")
+    same([chains, fine], "train_rows", "eval_rows", "train_targets", "eval_targets", "class_names")

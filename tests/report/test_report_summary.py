@@ -14,7 +14,7 @@ from clusterbench.report.table import percent, render_text
 def outcome(task: str, method: str, seed: int, value: float | None, state: str = "success") -> Any:
     """An outcome with every metric at `value`; None: no scores."""
     run = SimpleNamespace(
-        task=SimpleNamespace(name=task, n_classes=10, eval_rows=range(50)),
+        task=SimpleNamespace(name=task, n_classes=10, eval_rows=range(50), n_ranks=1),
         method=SimpleNamespace(name=method),
         seed=seed,
         k=10,
