@@ -84,6 +84,15 @@ def import_features(
         str | None,
         _option("--dataset", "Declare it as a data set of this name for `run`, too.", "NAME"),
     ] = None,
+    tree: Annotated[
+        str | None,
+        _option(
+            "--tree",
+            "Class tree of --dataset: a name of `clusterbench list trees` or a tree.tsv; else "
+            "that of the ImageNet list with all the classes.",
+            "NAME|FILE",
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, _option("--dry-run", "Show what would be imported; write nothing.")
     ] = False,
@@ -97,6 +106,8 @@ def import_features(
     """
     if output is None and dataset is None:
         raise InputError("--output is missing; give the folder of the store to make")
+    if tree is not None and dataset is None:
+        raise InputError(f"--tree {tree!r} without --dataset; a tree belongs to a data set")
 
     from ..features.importing import Request, plan_import, write_import
 
@@ -120,8 +131,13 @@ def import_features(
     if dataset is not None:
         from ..datasets.declare import declaration_for
 
-        declaration = declaration_for(dataset, plan.encoder, output, plan.samples.index.n)
+        declaration = declaration_for(dataset, plan.encoder, output, plan.samples.index, tree)
         output = declaration.store
+        if declaration.tree_chosen:
+            sys.stderr.write(
+                f"class tree {declaration.tree}: it has all {plan.samples.index.n_classes:,} "
+                "classes; --tree takes another\n"
+            )
     assert output is not None
     document = _document(plan, output)
     if dry_run:
@@ -137,7 +153,11 @@ def import_features(
     }
     if declaration is not None:
         declaration.write()
-        document |= {"dataset": dataset, "benchmarks": declaration.benchmarks()}
+        document |= {
+            "dataset": dataset,
+            "tree": declaration.tree or None,
+            "benchmarks": declaration.benchmarks(),
+        }
     _report(document, json_output)
 
 

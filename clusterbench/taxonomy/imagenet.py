@@ -46,11 +46,11 @@ _WNID = re.compile(r"n\d{8}")
 LISTS = {
     one.name: one
     for one in (
-        ClassList("imagenet1k", "k", True, "ImageNet-1K (ILSVRC 2012), below WordNet's synsets"),
-        ClassList("imagenet21k-p", "p", False, "ImageNet-21K-P of winter 2021"),
-        ClassList("imagenet21k-p-fall11", "f", False, "ImageNet-21K-P of fall 2011"),
-        ClassList("imagenet21k", "w", False, "ImageNet-21K whole, fall 2011"),
-        ClassList("wordnet", "", True, "the lists above and every synset over them"),
+        ClassList("imagenet1k", "k", True, "ImageNet-1K and the synsets above it"),
+        ClassList("imagenet21k-p", "p", False, "ImageNet-21K-P, winter 2021"),
+        ClassList("imagenet21k-p-fall11", "f", False, "ImageNet-21K-P, fall 2011"),
+        ClassList("imagenet21k", "w", False, "ImageNet-21K, fall 2011"),
+        ClassList("wordnet", "", True, "all of these and the synsets above"),
     )
 }
 

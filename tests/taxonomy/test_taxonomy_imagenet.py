@@ -1,4 +1,4 @@
-"""The shipped ImageNet lists and trees against published counts (facts/imagenet21k.md)."""
+"""The shipped ImageNet lists and trees against the published ones, counted there."""
 
 import hashlib
 import lzma
@@ -180,7 +180,7 @@ def test_unknown_names_get_suggestions():
         imagenet.load("imagenet-21k-p")
     with pytest.raises(InputError, match="unknown class tree 'imagenet2k'"):
         imagenet.classes("imagenet2k")
-    with pytest.raises(InputError, match="unknown synset 'n02084072'; did you mean .*n02084071"):
+    with pytest.raises(InputError, match=r"unknown synset 'n02084072'; did you mean .*n02084071"):
         imagenet.synset("n02084072")
     with pytest.raises(InputError, match="unknown tree node 'n02084072'"):
         imagenet.load("imagenet21k").find(["n02084072"])

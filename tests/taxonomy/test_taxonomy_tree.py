@@ -110,7 +110,7 @@ def test_parents_are_a_tree_exactly_when_every_walk_ends(parents):
     if all(ends(i) for i in range(len(nodes))):
         assert Tree(nodes, np.array(parents), nodes).parents.tolist() == parents
     else:
-        with pytest.raises(InputError, match="the tree has a cycle: [a-h] -> [a-h]"):
+        with pytest.raises(InputError, match=r"the tree has a cycle: [a-h] -> [a-h]"):
             Tree(nodes, np.array(parents), nodes)
 
 
