@@ -28,7 +28,7 @@ def list_names(
     kind: Annotated[Kind, typer.Argument(help="What to list.")],
     json_output: Annotated[bool, json_option()] = False,
 ) -> None:
-    """List benchmarks, methods, encoders, datasets, metrics or class trees."""
+    """List benchmarks, methods, encoders, datasets, metrics, trees."""
     import json
 
     listed = _LISTERS[kind]()
