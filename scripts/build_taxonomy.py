@@ -35,7 +35,7 @@ DATADINGS = Package(
     "3.4.7",
     "3602f3581650ac55a2f7cf722a72786284441846907fa244561dc9924edacd19",
 )
-#: Mark in the table -> file of timm and its SHA-256. The first is the list that datadings' tree has.
+#: Mark in the table -> file of timm and its SHA-256. datadings' tree is that of "p".
 LISTS = {
     "p": (
         "imagenet21k_miil_w21_synsets.txt",

@@ -84,6 +84,15 @@ def import_features(
         str | None,
         _option("--dataset", "Declare it as a data set of this name for `run`, too.", "NAME"),
     ] = None,
+    tree: Annotated[
+        str | None,
+        _option(
+            "--tree",
+            "Class tree of --dataset: a name of `clusterbench list trees` or a tree.tsv; else "
+            "that of the ImageNet list with all the classes.",
+            "NAME|FILE",
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, _option("--dry-run", "Show what would be imported; write nothing.")
     ] = False,
@@ -97,6 +106,8 @@ def import_features(
     """
     if output is None and dataset is None:
         raise InputError("--output is missing; give the folder of the store to make")
+    if tree is not None and dataset is None:
+        raise InputError(f"--tree {tree!r} without --dataset; a tree belongs to a data set")
 
     from ..features.importing import Request, plan_import, write_import
 
@@ -120,8 +131,13 @@ def import_features(
     if dataset is not None:
         from ..datasets.declare import declaration_for
 
-        declaration = declaration_for(dataset, plan.encoder, output, plan.samples.index.n)
+        declaration = declaration_for(dataset, plan.encoder, output, plan.samples.index, tree)
         output = declaration.store
+        if declaration.tree_chosen:
+            sys.stderr.write(
+                f"class tree {declaration.tree}: it has all {plan.samples.index.n_classes:,} "
+                "classes; --tree takes another\n"
+            )
     assert output is not None
     document = _document(plan, output)
     if dry_run:
@@ -137,7 +153,11 @@ def import_features(
     }
     if declaration is not None:
         declaration.write()
-        document |= {"dataset": dataset, "benchmarks": declaration.benchmarks()}
+        document |= {
+            "dataset": dataset,
+            "tree": declaration.tree or None,
+            "benchmarks": declaration.benchmarks(),
+        }
     _report(document, json_output)
 
 
@@ -191,13 +211,12 @@ def _report(values: dict[str, Any], as_json: bool) -> None:
 
 
 def _next_step(dataset: str, benchmarks: list[str], val: int) -> str:
-    if benchmarks:
-        return f"clusterbench run --benchmark {benchmarks[0]} --dataset {dataset}\n"
-    missing = "" if val else ", which need val samples"
-    return (
-        f"data set {dataset} is declared; no benchmark has tasks for it yet{missing}: declare them "
-        f"under [datasets.{dataset}] (docs/benchmarks.md, your own benchmark)\n"
-    )
+    if not val:
+        return (
+            f"data set {dataset} is declared, but has no val samples, which tasks are scored on: "
+            "import it again with --split or --val-features\n"
+        )
+    return f"clusterbench run --benchmark {benchmarks[0]} --dataset {dataset}\n"
 
 
 class _Lines:

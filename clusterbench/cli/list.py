@@ -21,13 +21,14 @@ class Kind(str, enum.Enum):
     encoders = "encoders"
     datasets = "datasets"
     metrics = "metrics"
+    trees = "trees"
 
 
 def list_names(
     kind: Annotated[Kind, typer.Argument(help="What to list.")],
     json_output: Annotated[bool, json_option()] = False,
 ) -> None:
-    """List benchmarks, methods, encoders, datasets or metrics."""
+    """List benchmarks, methods, encoders, datasets, metrics, trees."""
     import json
 
     listed = _LISTERS[kind]()
@@ -134,6 +135,24 @@ def _metric(metric: Metric | FurtherMetric, about: str, chance: Any, needs: str)
     }
 
 
+def _trees() -> list[dict[str, Any]]:
+    from ..taxonomy import imagenet
+
+    found = {name: imagenet.load(name) for name in imagenet.names()}
+    return [
+        {
+            "name": name,
+            "about": imagenet.LISTS[name].about,
+            "classes": len(imagenet.classes(name)),
+            "nodes": len(tree),
+            "leaves": len(tree.leaves()),
+            "roots": len(tree.roots),
+            "depth": tree.height,
+        }
+        for name, tree in found.items()
+    ]
+
+
 def _first_line(text: str | None) -> str:
     return (text or "").strip().partition("\n")[0]
 
@@ -155,7 +174,10 @@ def _aligned(listed: list[dict[str, Any]], columns: tuple[str, ...], heading: bo
 
 
 #: Kinds that get a table instead of a name and what it is about.
-_COLUMNS = {Kind.encoders: ("name", "library", "pixels", "dim", "parameters", "licence")}
+_COLUMNS = {
+    Kind.encoders: ("name", "library", "pixels", "dim", "parameters", "licence"),
+    Kind.trees: ("name", "classes", "nodes", "leaves", "roots", "depth", "about"),
+}
 _HEADINGS = {"parameters": "parameters (M)"}
 
 _LISTERS = {
@@ -164,4 +186,5 @@ _LISTERS = {
     Kind.encoders: _encoders,
     Kind.datasets: _datasets,
     Kind.metrics: _metrics,
+    Kind.trees: _trees,
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import catalog
 from ..errors import InputError
+from ..taxonomy import imagenet
 from ..taxonomy.tree import Tree
 from .index import DatasetIndex
 
@@ -28,7 +29,8 @@ class Dataset:
 
     stores: encoder name -> store folder. preset: name of the methods' parameter set that suits
     the data set's size. tasks: the kind of data set it is, where benchmarks declare their tasks by
-    kind ("imagenet21k-p"); its own name comes first. tree_path: its class tree, None where it has
+    kind ("imagenet21k-p"); its own name comes first. Its class tree is the file `tree_path` or the
+    shipped tree of the name `tree_name` (`clusterbench list trees`); both are None where it has
     none.
     """
 
@@ -41,6 +43,7 @@ class Dataset:
     description: str = ""
     licence: str = ""
     tree_path: Path | None = None
+    tree_name: str | None = None
 
     @cached_property
     def index(self) -> DatasetIndex:
@@ -50,15 +53,13 @@ class Dataset:
     @cached_property
     def tree(self) -> Tree | None:
         """The class tree; InputError when a class of the index is not a node of it."""
-        if self.tree_path is None:
+        if self.tree_path is not None:
+            tree, where = Tree.read(self.tree_path), str(self.tree_path)
+        elif self.tree_name is not None:
+            tree, where = imagenet.load(self.tree_name), f"class tree {self.tree_name!r}"
+        else:
             return None
-        tree = Tree.read(self.tree_path)
-        missing = [name for name in self.index.class_names if name not in tree]
-        if missing:
-            raise InputError(
-                f"{self.tree_path}: {len(missing)} of {self.index.n_classes} classes of data set "
-                f"{self.name!r} are not nodes (first: {missing[0]!r}); add their lines"
-            )
+        check_classes(tree, where, self.index.class_names, f"data set {self.name!r}")
         return tree
 
     def store(self, encoder: str | None = None) -> FeatureStore:
@@ -105,9 +106,9 @@ def read(folder: Path) -> Dataset:
     """Read `<folder>/dataset.toml`.
 
     Keys: name (the folder's), default_encoder, preset and a table `stores` of encoder -> folder;
-    optionally description, licence, tree and tasks. Paths are relative to the folder. Raises
-    InputError naming the file and the key for an unknown or missing key, a wrong type, a default
-    encoder without a store, and a tree file that is not there.
+    optionally description, licence, tasks and tree, a file or the name of a shipped class tree.
+    Paths are relative to the folder. Raises InputError naming the file and the key for an unknown
+    or missing key, a wrong type, a default encoder without a store, and a tree that is neither.
     """
     folder = Path(folder)
     path = folder / DECLARATION
@@ -133,14 +134,39 @@ def read(folder: Path) -> Dataset:
         unknown = catalog.unknown_name("encoder", texts["default_encoder"], stores)
         raise InputError(f"{path}: default_encoder: {unknown}")
     tree = texts.pop("tree")
-    if tree and not (folder / tree).is_file():
-        raise InputError(f"{path}: tree = {tree!r}; there is no such file in {folder}")
+    tree_path, tree_name = find_tree(tree, folder, f"{path}: tree = {tree!r}")
     return Dataset(
         **texts,
         folder=folder,
         stores={encoder: folder / store for encoder, store in stores.items()},
-        tree_path=folder / tree if tree else None,
+        tree_path=tree_path,
+        tree_name=tree_name,
     )
+
+
+def find_tree(tree: str, folder: Path, where: str) -> tuple[Path | None, str | None]:
+    """The file in `folder`, or else the shipped tree, that a text means; (None, None) for "".
+
+    Raises InputError that begins with `where` and has near names, for a text that is neither.
+    """
+    if not tree:
+        return None, None
+    if (folder / tree).is_file():
+        return folder / tree, None
+    if tree in imagenet.names():
+        return None, tree
+    unknown = catalog.unknown_name("class tree", tree, imagenet.names())
+    raise InputError(f"{where}; there is no such file in {folder}: {unknown}")
+
+
+def check_classes(tree: Tree, where: str, class_names: Sequence[str], owner: str) -> None:
+    """InputError when a class is not a node of the tree; it may have other nodes, too."""
+    missing = [name for name in class_names if name not in tree]
+    if missing:
+        raise InputError(
+            f"{where}: {len(missing)} of {len(class_names)} classes of {owner} are not nodes "
+            f"(first: {missing[0]!r}); add their lines or choose another tree"
+        )
 
 
 def _folders() -> dict[str, Path]:

@@ -12,6 +12,7 @@ another, so that `imagenet1k` keeps the WordNet synsets above them as inner node
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -39,15 +40,17 @@ class ClassList:
     about: str
 
 
+_WNID = re.compile(r"n\d{8}")
+
 #: Smaller lists first: the order in which `containing` tries them.
 LISTS = {
     one.name: one
     for one in (
-        ClassList("imagenet1k", "k", True, "ImageNet-1K (ILSVRC 2012), below WordNet's synsets"),
-        ClassList("imagenet21k-p", "p", False, "ImageNet-21K-P of winter 2021"),
-        ClassList("imagenet21k-p-fall11", "f", False, "ImageNet-21K-P of fall 2011"),
-        ClassList("imagenet21k", "w", False, "ImageNet-21K whole, fall 2011"),
-        ClassList("wordnet", "", True, "the lists above and every synset over them"),
+        ClassList("imagenet1k", "k", True, "ImageNet-1K and the synsets above it"),
+        ClassList("imagenet21k-p", "p", False, "ImageNet-21K-P, winter 2021"),
+        ClassList("imagenet21k-p-fall11", "f", False, "ImageNet-21K-P, fall 2011"),
+        ClassList("imagenet21k", "w", False, "ImageNet-21K, fall 2011"),
+        ClassList("wordnet", "", True, "all of these and the synsets above"),
     )
 }
 
@@ -95,7 +98,7 @@ def containing(class_names: Iterable[str]) -> str | None:
     """Name of the smallest list that has all the class names; None if none has."""
     wanted = set(class_names)
     # Most data sets have other class names: the table is read for wnids only.
-    if not wanted or not all(len(name) == 9 and name[0] == "n" for name in wanted):
+    if not wanted or not all(_WNID.fullmatch(name) for name in wanted):
         return None
     return next((name for name in LISTS if wanted.issubset(classes(name))), None)
 

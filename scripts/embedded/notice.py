@@ -148,7 +148,7 @@ def taxonomy(wordnet: Package, datadings: Package, licence: str) -> str:
     quoted = "\n".join(f"> {line}".rstrip() for line in licence.strip().splitlines())
     return _join(
         "# Notices for the ImageNet taxonomies",
-        "`synsets.tsv.xz` is made from three packages. No image of ImageNet is part of this folder.",
+        "`synsets.tsv.xz` is made from three packages. No image of ImageNet is in this folder.",
         _WORDNET.format(package=_title(wordnet), what=_TABLE_WORDS),
         _DATADINGS.format(package=_title(datadings), licence=quoted),
         _TIMM,

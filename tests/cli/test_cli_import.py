@@ -9,6 +9,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "features"))
 from import_toys import DIM, N, X, Y, check, clip, temi, write
 
 from clusterbench import FeatureStore
+from clusterbench.datasets import registry
 
 BENCHMARK = """
 name = "mine"
@@ -113,6 +114,10 @@ def test_options_can_be_environment_variables(world, monkeypatch):
         ((*PAIR, "--output", "st", "--dtype", "int8"), "--dtype 'int8'"),
         ((*PAIR, "--output", "st", "--val-labels", "y.npy"), "without --val-features"),
         ((*PAIR, "--dataset", "a/b"), "--dataset 'a/b'; wanted letters"),
+        ((*PAIR, "--output", "st", "--tree", "imagenet1k"), "'imagenet1k' without --dataset"),
+        ((*PAIR, "--dataset", "b", "--tree", "imagenet21kp"), "did you mean imagenet21k-p"),
+        ((*PAIR, "--dataset", "b", "--tree", "imagenet1k"), "5 of 5 classes of the features are"),
+        ((*PAIR, "--dataset", "b", "--tree", "y.npy"), "y.npy: not UTF-8 text"),
         ((), "Missing argument 'FEATURES'"),
     ],
 )
@@ -133,7 +138,7 @@ def test_a_dataset_runs_on_a_benchmark_that_has_tasks_for_it(world, cli, tmp_pat
     np.save("s.npy", split)
     code, out, _ = world(*PAIR, "--split", "s.npy", "--dataset", "blobs")
     assert code == 0
-    assert "no benchmark has tasks for it yet: declare them under [datasets.blobs]" in out
+    assert out.endswith("clusterbench run --benchmark imbalanced --dataset blobs\n")
     (tmp_path / "home" / "benchmarks").mkdir()
     (tmp_path / "home" / "benchmarks" / "mine.toml").write_text(BENCHMARK)
     code, out, _ = world(*PAIR, "--split", "s.npy", "--dataset", "blobs")
@@ -152,3 +157,60 @@ def test_a_dataset_of_another_store_is_not_changed(world, tmp_path):
     code, _, err = world(*PAIR, "--dataset", "blobs", "--output", "other")
     assert code == 2 and "does not list this store" in err and "under [stores]" in err
     assert declaration.read_text() == before and not (tmp_path / "other").exists()
+
+
+@pytest.fixture
+def wnids():
+    """y.npy and a file of class names that are ImageNet's: two of all lists, three of fewer."""
+    names = ["n01440764", "n01443537", "n02084071", "n00005787", "n01772222"]
+    Path("names.txt").write_text("\n".join(names))
+    return (*PAIR, "--class-names", "names.txt", "--dataset", "blobs")
+
+
+def tree_of(name):
+    dataset = registry.load(name)
+    return dataset.tree_path or dataset.tree_name
+
+
+def test_classes_of_imagenet_get_their_tree_and_a_line_says_so(world, wnids):
+    said = "class tree imagenet21k-p: it has all 5 classes; --tree takes another\n"
+    code, _, err = world(*wnids, "--dry-run")
+    assert (code, err) == (0, said)
+    code, out, err = world(*wnids, "--json")
+    assert (code, err) == (0, said)
+    assert json.loads(out)["tree"] == tree_of("blobs") == "imagenet21k-p"
+    assert len(registry.load("blobs").tree) == 10450
+    assert world(*wnids, "--json")[2] == ""  # it is declared already
+
+
+def test_other_classes_get_no_tree(world):
+    code, out, err = world(*PAIR, "--dataset", "blobs", "--json")
+    assert (code, err, json.loads(out)["tree"]) == (0, "", None)
+    assert registry.load("blobs").tree is None
+
+
+def test_a_tree_can_be_named(world, wnids):
+    code, out, err = world(*wnids, "--tree", "wordnet", "--json")
+    assert (code, err, json.loads(out)["tree"]) == (0, "", "wordnet")
+    assert tree_of("blobs") == "wordnet"
+
+
+def test_a_tree_can_be_a_file(world, tmp_path):
+    names = json.loads(world(*PAIR, "--output", "st", "--json")[1])["classes"]
+    store = FeatureStore.open("st")
+    lines = [f"{name}\troot\t{name}" for name in store.index.class_names] + ["root\t\tRoot"]
+    Path("own.tsv").write_text("node\tparent\tname\n" + "\n".join(lines) + "\n")
+    words = (*PAIR, "--output", "st", "--dataset", "blobs", "--tree", "own.tsv")
+    assert world(*words)[0] == 0
+    assert tree_of("blobs") == tmp_path / "own.tsv"
+    assert len(registry.load("blobs").tree) == names + 1
+    assert world(*words)[0] == 0
+
+
+def test_a_declared_tree_is_not_changed(world, wnids):
+    assert world(*wnids)[0] == 0
+    assert world(*wnids, "--tree", "imagenet21k-p")[0] == 0
+    code, _, err = world(*wnids, "--tree", "imagenet21k")
+    assert code == 2 and err.count("\n") == 1
+    assert 'is there, with tree = "imagenet21k-p"; to change it, write tree = "imagenet21k"' in err
+    assert tree_of("blobs") == "imagenet21k-p"

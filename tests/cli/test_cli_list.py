@@ -1,4 +1,4 @@
-"""`clusterbench list encoders`: a line each on a narrow terminal, everything as JSON."""
+"""`clusterbench list`: a line each on a narrow terminal, everything as JSON."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from clusterbench.cli.main import app
 from clusterbench.features import recipe
+from clusterbench.taxonomy import imagenet
 
 
 @pytest.fixture(autouse=True)
@@ -17,8 +18,8 @@ def home(tmp_path, monkeypatch):
     return tmp_path
 
 
-def listed(*arguments: str) -> str:
-    result = CliRunner().invoke(app, ["list", "encoders", *arguments])
+def listed(*arguments: str, kind: str = "encoders") -> str:
+    result = CliRunner().invoke(app, ["list", kind, *arguments])
     assert result.exit_code == 0, result.output
     return result.stdout
 
@@ -54,4 +55,28 @@ def test_json_has_every_column_and_what_the_encoder_is():
         "dim": 512,
         "parameters": 87.8,
         "licence": "MIT",
+    }
+
+
+def test_trees_are_a_table_of_their_sizes():
+    heading, *lines = listed(kind="trees").splitlines()
+    wanted = ["name", "classes", "nodes", "leaves", "roots", "depth", "about"]
+    assert heading.split() == wanted
+    assert max(map(len, [heading, *lines])) <= 100
+    rows = {line.split()[0]: line.split()[1:6] for line in lines}
+    assert list(rows) == imagenet.names()
+    assert rows["imagenet21k-p"] == ["10450", "10450", "8153", "302", "11"]
+
+
+def test_trees_as_json():
+    entries = json.loads(listed("--json", kind="trees"))
+    assert [entry["name"] for entry in entries] == imagenet.names()
+    assert entries[0] == {
+        "name": "imagenet1k",
+        "about": "ImageNet-1K and the synsets above it",
+        "classes": 1000,
+        "nodes": 1817,
+        "leaves": 1000,
+        "roots": 1,
+        "depth": 17,
     }

@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import sys
 import tarfile
+import zipfile
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -22,6 +24,7 @@ from embedded import (
     iconify,
     packages,
     pca,
+    principal,
     wordnet,
 )
 
@@ -60,6 +63,16 @@ class TestWordnet:
         assert nouns.ancestors("n02084071") == ["n00015388", "n00001740"]
         assert nouns.ancestors("n09358358") == ["n00001740"]  # an instance hangs in the tree too
 
+    def test_a_synset_has_all_its_words_and_hypernyms(self) -> None:
+        line = "02084071 05 n 02 dog 0 domestic_dog 0 002 @ 00015388 n 0000 @i 00001740 n 0000"
+        gloss = 'a pet; it barks; "the dog barked"; "good dog"'
+
+        assert wordnet.parse_synsets(f"  1 licence\n{line} | {gloss}  \n") == {
+            "n02084071": wordnet.Synset(
+                ("dog", "domestic dog"), ("n00015388", "n00001740"), "a pet; it barks"
+            )
+        }
+
     @pytest.mark.parametrize(
         ("words", "lemma"),
         [
@@ -74,6 +87,38 @@ class TestWordnet:
     )
     def test_lemma(self, nouns: wordnet.Nouns, words: tuple[str, ...], lemma: str | None) -> None:
         assert nouns.lemma(words) == lemma
+
+
+class TestPrincipalHypernyms:
+    #: f has two hypernyms, and so has the unlisted e above it.
+    HYPERNYMS: ClassVar = {
+        "a": (),
+        "b": ("a",),
+        "c": ("a",),
+        "e": ("b", "c"),
+        "f": ("e", "a"),
+        "g": ("e",),
+    }
+
+    def test_what_the_tree_leaves_open_stays_at_the_first(self) -> None:
+        parents = {"b": None, "c": None, "f": "b", "g": "b"}
+
+        assert principal.principal_hypernyms(self.HYPERNYMS, parents) == {}
+
+    def test_a_choice_further_up_counts_for_all_below(self) -> None:
+        parents = {"b": None, "c": None, "f": "c", "g": "c"}
+
+        assert principal.principal_hypernyms(self.HYPERNYMS, parents) == {"e": 1}
+
+    def test_two_classes_can_take_different_hypernyms(self) -> None:
+        parents = {"b": None, "c": None, "f": None, "g": "b"}
+
+        assert principal.principal_hypernyms(self.HYPERNYMS, parents) == {"f": 1}
+
+    @pytest.mark.parametrize("parents", [{"c": None, "b": "c"}, {"b": None, "c": None, "g": "a"}])
+    def test_a_tree_that_is_not_wordnets_is_refused(self, parents: dict) -> None:
+        with pytest.raises(InputError, match="no hypernym leads to its parent"):
+            principal.principal_hypernyms(self.HYPERNYMS, parents)
 
 
 class TestIconNames:
@@ -359,6 +404,10 @@ class TestPackages:
         npm = packages.Package("npm", "@iconify/json", "2.2.535", "")
         deb = packages.Package("deb", "wordnet-base", "1:3.0-37", "")
 
+        wheel = packages.Package("wheel", "datadings", "3.4.7", "")
+
+        assert wheel.file_name == "datadings-3.4.7-py3-none-any.whl"
+        assert wheel.command[-2:] == ("--no-deps", "datadings==3.4.7")
         assert npm.file_name == "iconify-json-2.2.535.tgz"
         assert npm.command == ("npm", "pack", "--silent", "@iconify/json@2.2.535")
         assert deb.file_name == "wordnet-base_1%3a3.0-37_all.deb"
@@ -378,6 +427,14 @@ class TestPackages:
 
         with pytest.raises(ClusterbenchError, match=r"put x-1\.tgz into"):
             packages.fetch(packages.Package("npm", "x", "1", ""), tmp_path)
+
+    def test_files_of_a_wheel_are_read(self, tmp_path: Path) -> None:
+        with zipfile.ZipFile(tmp_path / "w.whl", "w") as wheel:
+            wheel.writestr("a/b.json", "{}")
+
+        assert packages.read_wheel(tmp_path / "w.whl", {"a/b.json"}) == {"a/b.json": b"{}"}
+        with pytest.raises(KeyError):
+            packages.read_wheel(tmp_path / "w.whl", {"b.json"})
 
     def test_files_of_both_kinds_are_read(self, tmp_path: Path) -> None:
         (tmp_path / "n.tgz").write_bytes(archive("package/a.json", b"{}"))

@@ -5,6 +5,7 @@ from clusterbench.datasets import registry
 from clusterbench.datasets.index import DatasetIndex
 from clusterbench.errors import InputError
 from clusterbench.features.store import FeatureStore
+from clusterbench.taxonomy import imagenet
 
 DECLARATION = """
 name = "toy"
@@ -67,6 +68,7 @@ def test_unknown_names_get_suggestions(folder):
         ('one = "one"\n', "", "default_encoder: unknown encoder 'one'"),
         ('one = "one"', "one = 1", "stores = .* should be a table"),
         ('"tree.tsv"', '"wood.tsv"', "tree = 'wood.tsv'; there is no such file"),
+        ('"tree.tsv"', '"imagenet-21k"', "class tree 'imagenet-21k'; did you mean imagenet21k"),
         ('"laptop"', "3", "preset = 3 should be a text"),
         ("[stores]", "[stores", "not valid TOML"),
     ],
@@ -90,6 +92,30 @@ def test_a_data_set_without_a_tree_has_none(folder):
     text = DECLARATION.replace('tree = "tree.tsv"\n', "")
     (folder / "dataset.toml").write_text(text, encoding="utf-8")
     assert registry.load("toy").tree is None
+
+
+def test_a_shipped_tree_has_a_name_and_more_nodes_than_the_data_set_has_classes(folder):
+    fish = DatasetIndex.from_samples(*[["n01440764", "n01443537"]] * 2, np.array([0, 1]))[0]
+    FeatureStore.write(folder / "fish", np.ones((2, 3), dtype=np.float32), fish, encoder="one")
+    text = DECLARATION.replace('one = "one"', 'one = "fish"').replace("tree.tsv", "imagenet1k")
+    (folder / "dataset.toml").write_text(text, encoding="utf-8")
+    tree = registry.load("toy").tree
+    assert len(tree) == 1817 and tree is imagenet.load("imagenet1k")
+
+
+def test_the_classes_must_be_in_the_shipped_tree(folder):
+    text = DECLARATION.replace("tree.tsv", "imagenet21k-p")
+    (folder / "dataset.toml").write_text(text, encoding="utf-8")
+    message = r"class tree 'imagenet21k-p': 2 of 2 classes of data set 'toy' .* \(first: 'cat'\)"
+    with pytest.raises(InputError, match=message):
+        registry.load("toy").tree  # noqa: B018
+
+
+def test_a_file_of_a_shipped_trees_name_is_taken_first(folder):
+    (folder / "imagenet1k").write_text(TREE, encoding="utf-8")
+    text = DECLARATION.replace("tree.tsv", "imagenet1k")
+    (folder / "dataset.toml").write_text(text, encoding="utf-8")
+    assert registry.load("toy").tree.names == ("Cat", "Dog", "Pet")
 
 
 def test_a_store_of_other_samples_is_refused(folder):

@@ -30,6 +30,43 @@ def test_groups_hold_each_class_once_and_do_not_split_below_a_label(parents, dat
         assert len(used) == len(classes)
 
 
+@settings(max_examples=120, deadline=None)
+@given(forests(), st.data())
+def test_cut_into_opens_the_groups_that_a_plain_search_opens(parents, data):
+    tree = Tree.from_parents(parents)
+    chosen = sorted(data.draw(st.sets(st.sampled_from(tree.nodes), min_size=1)))
+    weights = {c: data.draw(st.integers(1, 5)) for c in chosen}
+    n_roots = len({plain_chain(parents, c)[-1] for c in chosen})
+    n_coarse = data.draw(st.integers(n_roots, len(chosen)))
+    groups = cut_into(tree, tree.find(chosen), n_coarse, np.array(list(weights.values())))
+    wanted = plain_cut_into(parents, weights, n_coarse)
+    assert [tree.nodes[g] for g in groups] == [wanted[c] for c in chosen]
+
+
+def plain_cut_into(parents, weights, n_coarse):
+    """Groups as sets of classes by label, the heaviest that can be opened opened each time."""
+    members = {}
+    for c in weights:
+        members.setdefault(plain_chain(parents, c)[-1], set()).add(c)
+    closed = set()  # tried and left whole, or a class on its own
+    while len(members) < n_coarse and (left := members.keys() - closed):
+        label = min(left, key=lambda g: (-sum(weights[c] for c in members[g]), g))
+        parts = {}
+        for c in members[label]:
+            upwards = plain_chain(parents, c)
+            part = upwards[upwards.index(label) - 1] if c != label else label
+            parts.setdefault(part, set()).add(c)
+        after = len(members) - 1 + len(parts)
+        if set(parts) == {label} or after - n_coarse > n_coarse - len(members):
+            closed.add(label)
+            continue
+        del members[label]
+        members |= parts
+        if label in parts:
+            closed.add(label)
+    return {c: label for label, group in members.items() for c in group}
+
+
 def test_the_heaviest_group_is_opened_first():
     parents = {"root": None, "a": "root", "b": "root", "c": "root"}
     parents |= {f"a{i}": "a" for i in range(4)} | {f"b{i}": "b" for i in range(3)} | {"c0": "c"}

@@ -86,6 +86,34 @@ def test_lowest_common_ancestor_is_the_first_shared_link(parents):
             assert found[a, b] == (shared[0] if shared else -1)
 
 
+@settings(max_examples=60, deadline=None)
+@given(forests(), st.integers(0, 8), st.integers(0, 8))
+def test_a_deeper_cut_refines_a_higher_one(parents, high, extra):
+    tree = Tree.from_parents(parents)
+    fine, coarse = tree.cut(high + extra), tree.cut(high)
+    assert coarse.tolist() == coarse[fine].tolist()
+    assert tree.cut(tree.height).tolist() == list(range(len(tree)))
+
+
+@settings(max_examples=120, deadline=None)
+@given(st.lists(st.integers(-1, 7), min_size=8, max_size=8))
+def test_parents_are_a_tree_exactly_when_every_walk_ends(parents):
+    nodes = tuple("abcdefgh")
+
+    def ends(node):
+        for _ in range(len(nodes) + 1):
+            if node < 0:
+                return True
+            node = parents[node]
+        return False
+
+    if all(ends(i) for i in range(len(nodes))):
+        assert Tree(nodes, np.array(parents), nodes).parents.tolist() == parents
+    else:
+        with pytest.raises(InputError, match=r"the tree has a cycle: [a-h] -> [a-h]"):
+            Tree(nodes, np.array(parents), nodes)
+
+
 def test_a_tree_of_20_000_nodes_is_cut_and_queried_quickly():
     n = 20_000
     parents = np.r_[-1, (np.arange(1, n) - 1) // 2]
