@@ -67,9 +67,11 @@ class Declaration:
         for benchmark in map(declaration.find, declaration.names()):
             if {self.dataset, self.tasks} & benchmark.datasets.keys():
                 own.append(benchmark.name)
-            elif tasks := benchmark.datasets.get(declaration.ANY):
-                if self.tree or not any(task.needs_tree for task in tasks):
-                    other.append(benchmark.name)
+            elif any(
+                self.tree or not task.needs_tree
+                for task in benchmark.datasets.get(declaration.ANY, ())
+            ):
+                other.append(benchmark.name)
         return own + other
 
 
