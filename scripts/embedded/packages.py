@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import shutil
 import subprocess
+import sys
 import tarfile
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -19,7 +21,7 @@ _AR_HEADER = 60
 
 @dataclass(frozen=True)
 class Package:
-    """A package of one version. `kind` is "npm" or "deb"."""
+    """A package of one version. `kind` is "npm", "deb" (of any architecture) or "wheel"."""
 
     kind: str
     name: str
@@ -28,15 +30,20 @@ class Package:
 
     @property
     def file_name(self) -> str:
-        """The name that `npm pack` or `apt-get download` gives the file."""
+        """The name that `npm pack`, `apt-get download` or `pip download` gives the file."""
         if self.kind == "npm":
             return f"{self.name.lstrip('@').replace('/', '-')}-{self.version}.tgz"
-        return f"{self.name}_{quote(self.version)}_all.deb".replace("%3A", "%3a")
+        if self.kind == "wheel":
+            return f"{self.name.replace('-', '_')}-{self.version}-py3-none-any.whl"
+        return f"{self.name}_{quote(self.version, safe='+~')}_all.deb".replace("%3A", "%3a")
 
     @property
     def command(self) -> tuple[str, ...]:
         if self.kind == "npm":
             return ("npm", "pack", "--silent", f"{self.name}@{self.version}")
+        if self.kind == "wheel":
+            pip = (sys.executable, "-m", "pip", "download", "--quiet", "--no-deps")
+            return (*pip, f"{self.name}=={self.version}")
         return ("apt-get", "download", f"{self.name}={self.version}")
 
 
@@ -82,6 +89,12 @@ def read_deb(path: Path, names: set[str]) -> dict[str, bytes]:
     with tarfile.open(fileobj=io.BytesIO(members[data])) as archive:
         found = _extract(archive, {f".{name}": name for name in names})
     return {name: found[name] for name in sorted(names)}
+
+
+def read_wheel(path: Path, names: set[str]) -> dict[str, bytes]:
+    """Files of a wheel by their path in it; KeyError for one that is not there."""
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in sorted(names)}
 
 
 def _extract(archive: tarfile.TarFile, wanted: dict[str, str]) -> dict[str, bytes]:
