@@ -19,7 +19,7 @@ from clusterbench.features.store import FeatureStore
 from clusterbench.files import sha256_array, sha256_file, write_bytes
 
 from . import pca
-from .declaring import Declaration, val_ids
+from .declaring import TREE, Declaration, val_ids
 from .drawings import Drawing, by_class
 
 N_COMPONENTS = 128
@@ -139,7 +139,9 @@ def build(
         write_images(drawn, images)
         source = extract_images(images, features, arguments.workers)
         store = reduce_store(source, arguments.output / STORE, hash_pixels(drawn))
-    write_bytes(arguments.output / "dataset.toml", declaration.toml(STORE).encode())
+    write_bytes(
+        arguments.output / "dataset.toml", declaration.toml(STORE, has_tree=TREE in texts).encode()
+    )
     for name, text in texts.items():
         write_bytes(arguments.output / name, text.encode())
     print(write_sums(arguments.output), end="")

@@ -21,20 +21,22 @@ class Node:
 
 @dataclass(frozen=True)
 class Declaration:
-    """What `dataset.toml` says about a data set; `has_tree`: there is a `tree.tsv` beside it."""
+    """What `dataset.toml` says about a data set."""
 
     name: str
     description: str
     licence: str
     preset: str = "laptop"
-    has_tree: bool = True
 
-    def toml(self, store: str) -> str:
-        """The file's text; `store` names both the encoder and the folder of its features."""
+    def toml(self, store: str, *, has_tree: bool) -> str:
+        """The file's text.
+
+        store: name of the encoder and of its features' folder; has_tree: `tree.tsv` is there too.
+        """
         texts = ("name", "description", "licence")
         lines = [f"{key} = {_quoted(getattr(self, key))}" for key in texts]
         lines += [f"default_encoder = {_quoted(store)}", f"preset = {_quoted(self.preset)}"]
-        if self.has_tree:
+        if has_tree:
             lines.append(f"tree = {_quoted(TREE)}")
         return "\n".join([*lines, "", "[stores]", f"{store} = {_quoted(store)}"]) + "\n"
 
