@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from embedded import dataset, drawings, emoji_names, iconify, notice
+from embedded.declaring import Declaration, Node, tree_text
 from embedded.packages import Package, fetch, read_deb, read_npm
 
 SETS = tuple(
@@ -67,7 +68,7 @@ UNICODE = Package(
     "15.0.0-1",
     "5efef23bbb1c6a133ecbdd63a2cfa07159ccacf5466a49e2426101c5ecd691fc",
 )
-DECLARATION = dataset.Declaration(
+DECLARATION = Declaration(
     name="emoji",
     description="Emoji of eight open sets, labelled with Unicode's emoji, subgroup and group",
     licence="Apache-2.0, MIT, CC-BY-4.0: see NOTICE.md",
@@ -93,7 +94,7 @@ def main() -> None:
     classes = Counter(drawing.class_name for drawing in drawn)
     print(f"{len(drawn)} images of {len(classes)} classes")
     texts = {
-        "tree.tsv": dataset.tree_text(tree([emoji[code] for code in classes])),
+        "tree.tsv": tree_text(tree([emoji[code] for code in classes])),
         "NOTICE.md": notice.emoji(drawn, infos, SETS, UNICODE, dataset.N_COMPONENTS),
     }
     dataset.build(DECLARATION, drawn, texts, arguments)
@@ -129,14 +130,14 @@ def label_icons(
     return documents
 
 
-def tree(classes: list[emoji_names.Emoji]) -> list[dataset.Node]:
+def tree(classes: list[emoji_names.Emoji]) -> list[Node]:
     """Groups, their subgroups, and the emoji of the data set in them."""
     nodes = {}
     for one in classes:
         group, subgroup = one.group_node, one.subgroup_node
-        nodes[group] = dataset.Node(group, None, one.group)
-        nodes[subgroup] = dataset.Node(subgroup, group, one.subgroup)
-        nodes[one.code] = dataset.Node(one.code, subgroup, one.name)
+        nodes[group] = Node(group, None, one.group)
+        nodes[subgroup] = Node(subgroup, group, one.subgroup)
+        nodes[one.code] = Node(one.code, subgroup, one.name)
     return list(nodes.values())
 
 

@@ -13,6 +13,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 from embedded import dataset, drawings, icon_names, iconify, notice, wordnet
+from embedded.declaring import Declaration, Node, tree_text
 from embedded.packages import Package, fetch, read_deb, read_npm
 
 ICONS = Package(
@@ -27,7 +28,7 @@ WORDNET = Package(
     "1:3.0-37",
     "61060d960f9ada8fa120872312eccd3ecebfbab8c4579e4f5a74e1cf67620752",
 )
-DECLARATION = dataset.Declaration(
+DECLARATION = Declaration(
     name="icons-wordnet",
     description="Icons of open sets, labelled with the WordNet 3.0 noun of their name; long-tailed",
     licence="MIT, Apache-2.0, CC-BY, CC0, ISC, BSD-3-Clause, Unlicense: see NOTICE.md",
@@ -54,7 +55,7 @@ def main() -> None:
     classes = Counter(drawing.class_name for drawing in drawn)
     print(f"{len(drawn)} images of {len(classes)} classes")
     texts = {
-        "tree.tsv": dataset.tree_text(tree(set(classes), nouns)),
+        "tree.tsv": tree_text(tree(set(classes), nouns)),
         "NOTICE.md": notice.icons(drawn, sets, ICONS, WORDNET, dataset.N_COMPONENTS),
     }
     dataset.build(DECLARATION, drawn, texts, arguments)
@@ -102,10 +103,10 @@ def select(drawn: list[drawings.Drawing], sets: list[iconify.SetInfo]) -> list[d
     ]
 
 
-def tree(classes: set[str], nouns: wordnet.Nouns) -> list[dataset.Node]:
+def tree(classes: set[str], nouns: wordnet.Nouns) -> list[Node]:
     """The classes and everything above them along their first hypernyms."""
     wanted = classes.union(*(nouns.ancestors(synset) for synset in classes))
-    return [dataset.Node(synset, nouns.parents[synset], nouns.names[synset]) for synset in wanted]
+    return [Node(synset, nouns.parents[synset], nouns.names[synset]) for synset in wanted]
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""What the builders of the embedded data sets share; not part of the package."""
+"""What the builders of data sets share; not part of the package."""

@@ -7,7 +7,6 @@ import hashlib
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,58 +19,13 @@ from clusterbench.features.store import FeatureStore
 from clusterbench.files import sha256_array, sha256_file, write_bytes
 
 from . import pca
+from .declaring import TREE, Declaration, val_ids
 from .drawings import Drawing, by_class
 
-VAL_SHARE = 0.3
 N_COMPONENTS = 128
 _ENCODER = "efficientnet-lite0"
 STORE = f"{_ENCODER}-pca{N_COMPONENTS}"
 SUMS = "SHA256SUMS"
-
-
-@dataclass(frozen=True)
-class Node:
-    """A node of the class tree; a root has no parent."""
-
-    id: str
-    parent: str | None
-    name: str
-
-
-@dataclass(frozen=True)
-class Declaration:
-    """What `dataset.toml` says about a data set."""
-
-    name: str
-    description: str
-    licence: str
-    preset: str = "laptop"
-
-    def toml(self) -> str:
-        return (
-            f'name = "{self.name}"\n'
-            f'description = "{self.description}"\n'
-            f'licence = "{self.licence}"\n'
-            f'default_encoder = "{STORE}"\n'
-            f'preset = "{self.preset}"\n'
-            'tree = "tree.tsv"\n'
-            "\n[stores]\n"
-            f'{STORE} = "{STORE}"\n'
-        )
-
-
-def n_val(n: int) -> int:
-    """Images of a class of n >= 4 that go to the val split: 30 %, rounded, at least 2.
-
-    Two, because scores of one image per class say nothing.
-    """
-    return max(2, int(VAL_SHARE * n + 0.5))
-
-
-def val_ids(ids: list[str]) -> set[str]:
-    """The val images of one class: those whose ids have the lowest SHA-256."""
-    ranked = sorted(ids, key=lambda i: hashlib.sha256(i.encode()).digest())
-    return set(ranked[: n_val(len(ids))])
 
 
 def write_images(drawings: list[Drawing], folder: Path) -> None:
@@ -148,12 +102,6 @@ def hash_pixels(drawings: list[Drawing]) -> str:
     return digest.hexdigest()
 
 
-def tree_text(nodes: list[Node]) -> str:
-    """`tree.tsv`: one line per node, sorted by id; the parent of a root is empty."""
-    lines = [f"{n.id}\t{n.parent or ''}\t{n.name}" for n in sorted(nodes, key=lambda n: n.id)]
-    return "\n".join(["node\tparent\tname", *lines]) + "\n"
-
-
 def write_sums(folder: Path) -> str:
     """Write `SHA256SUMS` over the data files of the folder and return its text."""
     data = [p for p in sorted(folder.rglob("*")) if p.is_file() and p.suffix in _DATA]
@@ -191,7 +139,9 @@ def build(
         write_images(drawn, images)
         source = extract_images(images, features, arguments.workers)
         store = reduce_store(source, arguments.output / STORE, hash_pixels(drawn))
-    write_bytes(arguments.output / "dataset.toml", declaration.toml().encode())
+    write_bytes(
+        arguments.output / "dataset.toml", declaration.toml(STORE, has_tree=TREE in texts).encode()
+    )
     for name, text in texts.items():
         write_bytes(arguments.output / name, text.encode())
     print(write_sums(arguments.output), end="")

@@ -21,7 +21,7 @@ _AR_HEADER = 60
 
 @dataclass(frozen=True)
 class Package:
-    """A package of one version. `kind` is "npm", "deb" or "wheel" (a pure Python one)."""
+    """A package of one version. `kind` is "npm", "deb" (of any architecture) or "wheel"."""
 
     kind: str
     name: str
@@ -34,16 +34,16 @@ class Package:
         if self.kind == "npm":
             return f"{self.name.lstrip('@').replace('/', '-')}-{self.version}.tgz"
         if self.kind == "wheel":
-            return f"{self.name}-{self.version}-py3-none-any.whl"
-        return f"{self.name}_{quote(self.version)}_all.deb".replace("%3A", "%3a")
+            return f"{self.name.replace('-', '_')}-{self.version}-py3-none-any.whl"
+        return f"{self.name}_{quote(self.version, safe='+~')}_all.deb".replace("%3A", "%3a")
 
     @property
     def command(self) -> tuple[str, ...]:
         if self.kind == "npm":
             return ("npm", "pack", "--silent", f"{self.name}@{self.version}")
         if self.kind == "wheel":
-            pinned = f"{self.name}=={self.version}"
-            return (sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", pinned)
+            pip = (sys.executable, "-m", "pip", "download", "--quiet", "--no-deps")
+            return (*pip, f"{self.name}=={self.version}")
         return ("apt-get", "download", f"{self.name}={self.version}")
 
 
@@ -92,7 +92,7 @@ def read_deb(path: Path, names: set[str]) -> dict[str, bytes]:
 
 
 def read_wheel(path: Path, names: set[str]) -> dict[str, bytes]:
-    """Files of a Python wheel by their path in it; KeyError for one that is not there."""
+    """Files of a wheel by their path in it; KeyError for one that is not there."""
     with zipfile.ZipFile(path) as archive:
         return {name: archive.read(name) for name in sorted(names)}
 

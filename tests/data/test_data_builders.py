@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 
 from embedded import (
     dataset,
+    declaring,
     drawings,
     emoji_names,
     icon_names,
@@ -352,13 +353,13 @@ class TestDrawings:
 class TestDataset:
     @pytest.mark.parametrize(("n", "val"), [(4, 2), (5, 2), (8, 2), (9, 3), (100, 30)])
     def test_share_of_val(self, n: int, val: int) -> None:
-        assert dataset.n_val(n) == val
+        assert declaring.n_val(n) == val
 
     def test_val_images_do_not_depend_on_the_order(self) -> None:
         ids = [f"a/{i}" for i in range(20)]
 
-        assert dataset.val_ids(ids) == dataset.val_ids(ids[::-1])
-        assert len(dataset.val_ids(ids)) == 6
+        assert declaring.val_ids(ids) == declaring.val_ids(ids[::-1])
+        assert len(declaring.val_ids(ids)) == 6
 
     def test_images_are_written_by_split_and_class(self, tmp_path: Path) -> None:
         drawn = [drawing(str(i), seed=i) for i in range(4)]
@@ -369,9 +370,9 @@ class TestDataset:
         assert {file.rpartition("/")[0] for file in files} == {"train/a", "val/a"}
 
     def test_tree_is_sorted_and_roots_have_no_parent(self) -> None:
-        nodes = [dataset.Node("b", "a", "bee"), dataset.Node("a", None, "ay")]
+        nodes = [declaring.Node("b", "a", "bee"), declaring.Node("a", None, "ay")]
 
-        assert dataset.tree_text(nodes) == "node\tparent\tname\na\t\tay\nb\ta\tbee\n"
+        assert declaring.tree_text(nodes) == "node\tparent\tname\na\t\tay\nb\ta\tbee\n"
 
 
 class TestPca:
