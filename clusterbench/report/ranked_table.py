@@ -24,9 +24,9 @@ _SHORT = {"any_label_acc": "any-label", "semantic_acc": "semantic"}
 _ON_TREE = {
     "chain": "chain found",
     "chain_chance": "chance",
-    "other": "other class",
-    "other_chance": "chance",
-    "other_gain": "over chance",
+    "other_gain": "coarser",
+    "hits": "node hit",
+    "hits_chance": "chance",
 }
 _ON_LABELS = {
     "top_n_acc": "top-n ACC",
@@ -37,14 +37,15 @@ _ON_LABELS = {
 }
 _TREE_LEGEND = (
     "Rank by rank: share of the chain, from an image's class to the root, that the class of its "
-    "r-th cluster shares; other class: the same over the images whose r-th cluster is not their "
-    "own class, so that only coarser classes count. Chance: the same rankings dealt out to the "
-    "images at random. Clusters and classes are paired to fit rank 1: read ranks 2 and on."
+    "r-th cluster shares. Coarser: points above chance over the images whose r-th cluster is not "
+    "their own class. Node hit: share of images whose r-th cluster stands for a node of their "
+    "chain, where clusters are paired with nodes of any depth. Chance: the same rankings dealt out "
+    "to the images at random. The pairings are fitted to rank 1: read ranks 2 and on."
 )
 _LABELS_LEGEND = (
     "Rank by rank: share of images whose r-th cluster stands for one of their labels; any so far, "
     "and the share of their labels found so far (coverage). Chance: the same rankings dealt out to "
-    "the images at random. Clusters and labels are paired to fit rank 1: read ranks 2 and on."
+    "the images at random. The pairing is fitted to rank 1: read ranks 2 and on."
 )
 
 

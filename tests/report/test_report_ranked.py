@@ -126,8 +126,8 @@ class TestTables:
         ]
         lines = render_text(report(outcomes)).splitlines()
         assert max(map(len, lines)) <= 80
-        at = next(i for i, line in enumerate(lines) if "other class" in line)
-        headings = "method rank chain found chance other class chance over chance"
+        at = next(i for i, line in enumerate(lines) if "coarser" in line)
+        headings = "method rank chain found chance coarser node hit chance"
         assert " ".join(lines[at].split()) == headings
         assert [line.count("±") for line in lines[at + 2 : at + 5]] == [3, 3, 3]
         assert "chains · 8 classes, 3 ranked clusters per image" in lines
