@@ -26,6 +26,15 @@ def write_blocks(document: Path, blocks: dict[str, str]) -> None:
     write_bytes(document, text.encode())
 
 
+def create(document: Path, title: str, blocks: dict[str, str]) -> None:
+    """Write a document of blocks alone, for `write_blocks` to renew."""
+    parts = [
+        f"<!-- {name}: begin -->\n{text}<!-- {name}: end -->\n" for name, text in blocks.items()
+    ]
+    document.parent.mkdir(parents=True, exist_ok=True)
+    write_bytes(document, "\n".join([f"# {title}\n", *parts]).encode())
+
+
 def main(document: Path, name: str, make: Callable[[], str], description: str | None) -> None:
     """Print a block, or with --write put it into its document."""
     parser = argparse.ArgumentParser(description=description)

@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# The small study: the questions of docs/small-study.md on icons-wordnet, emoji and, where it was built
+# (scripts/build_glyphs.py), glyphs. Resumes where it was interrupted.
+#
+#   bash scripts/reproduce_small_study.sh [FOLDER]     # default: study
+#
+# SEEDS=5 by default; MAX_CLASSES=1 also runs k-means on all ideographs (about an hour on two cores).
+set -euo pipefail
+here=$(cd "$(dirname "$0")/.." && pwd)
+folder=${1:-study}
+seeds=${SEEDS:-5}
+run() { clusterbench run --results "$folder/results" "$@"; }
+
+for dataset in icons-wordnet emoji; do
+  for benchmark in imbalanced granularity easy multilabel scale; do
+    echo "== $benchmark on $dataset"
+    # Reference rows need plain targets, which chains are not.
+    references=--references
+    [ "$benchmark" = multilabel ] && references=
+    run --benchmark "$benchmark" --dataset "$dataset" --seeds "$seeds" $references
+  done
+done
+run --benchmark granularity-inner --dataset icons-wordnet --seeds "$seeds" --references
+
+if clusterbench list datasets | grep -q '^glyphs '; then
+  echo "== glyphs"
+  few=$((seeds < 3 ? seeds : 3))
+  run --benchmark imbalanced --dataset glyphs --seeds "$few" --references
+  run --benchmark granularity --dataset glyphs --seeds "$few"
+  run --benchmark multilabel --dataset glyphs --seeds "$few"
+  run --benchmark scale --dataset glyphs --seeds "$few" --task classes-100,classes-300,classes-1000,classes-3000
+  run --benchmark scale --dataset glyphs --seeds 1 --task classes-10450,classes-all --method kmeans --param kmeans.n_init=1 --param kmeans.max_iter=20
+fi
+
+python "$here/scripts/study_report.py" "$folder/results" \
+  --document "$folder/small-study.md" --figure "$folder/small-study.svg"

@@ -1,0 +1,1 @@
+"""The small study: its results read back, gaps between methods with intervals, tables, figure."""
