@@ -60,7 +60,7 @@ def main() -> None:
             Declaration(
                 name=output.name,
                 description=f"CJK ideographs drawn by {len(faces)} typefaces, with their radicals",
-                licence="of the fonts: OFL, Apache-2.0, GPL, Arphic, IPA; do not pass on",
+                licence="of the fonts: " + ", ".join(sorted({face.licence for face in faces})),
             ),
             read_tree(fetch(UNICODE, arguments.downloads), kept),
             workers=arguments.workers,

@@ -155,7 +155,8 @@ def _open(path: Path, cuda: int | None) -> Any:
     runtime = _runtime()
     options = runtime.SessionOptions()
     options.log_severity_level = 3  # errors
-    options.intra_op_num_threads = torch.get_num_threads()
+    # On a CPU `Forward` runs passes side by side, each in one thread; more of them would spin.
+    options.intra_op_num_threads = 1
     providers: list[Any] = ["CPUExecutionProvider"]
     if cuda is not None:
         providers.insert(0, ("CUDAExecutionProvider", {"device_id": cuda}))

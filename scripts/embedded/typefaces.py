@@ -25,6 +25,11 @@ class Typeface:
     file: str
     number: int = 0
 
+    @property
+    def licence(self) -> str:
+        """Of the package's fonts, as its file of copyrights says."""
+        return _LICENCES[self.package.name]
+
 
 def _deb(name: str, version: str, sha256: str) -> Package:
     return Package("deb", name, version, sha256)
@@ -104,6 +109,22 @@ _CWTEX = {
         ("ming", "c6641f5d8d438d4bfa912e06204211b3d81fb167a586d09424922e0de42dac6e"),
         ("yen", "c400c0c11897adc5d5846833cda6698c2e71f005f0a29f4060cb7b2e0dde8c48"),
     )
+}
+_LICENCES = {
+    "fonts-noto-cjk": "OFL-1.1",
+    "fonts-lxgw-wenkai": "OFL-1.1",
+    "fonts-cns11643-kai": "OGDL-TW-1.0",
+    "fonts-cns11643-sung": "OGDL-TW-1.0",
+    "fonts-wqy-zenhei": "GPL-2 with font exception",
+    "fonts-babelstone-han": "Arphic Public License",
+    "fonts-hanazono": "OFL-1.1",
+    "fonts-arphic-uming": "Arphic Public License",
+    "fonts-arphic-ukai": "Arphic Public License",
+    "fonts-ipamj-mincho": "IPA-1",
+    "fonts-wqy-microhei": "Apache-2.0",
+    "fonts-seto": "OFL-1.1",
+    "fonts-horai-umefont": "UmeFont",
+    **{package.name: "GPL-2+" for package in _CWTEX.values()},
 }
 _SC = 2  # of Noto's collections: the simplified Chinese forms
 

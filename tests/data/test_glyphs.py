@@ -154,7 +154,7 @@ class TestTypefaces:
         assert len(faces) == 24
         assert len({face.name for face in faces}) == 24
         assert len({(face.file, face.number) for face in faces}) == 24
-        assert all(len(face.package.sha256) == 64 for face in faces)
+        assert all(len(face.package.sha256) == 64 and face.licence for face in faces)
 
     def test_fonts_are_taken_out_of_their_package(
         self,
