@@ -36,10 +36,15 @@ def test_what_is_given_and_what_a_task_gets(k: Any, n_classes: int, expected: in
 
 @pytest.mark.parametrize(
     "k",
-    [0, -1, True, 2.0, "0", "0x", "0.0x", "-1x", "x", "x2", "2.x", "1e3x", "nanx", "infx", "2xx"]
-    + ["", "2 x", "two", "٣", "9" * 400 + "x", ("2x",), b"2x"],
+    [0, -1, True, 2.0, ("2x",), b"2x", "", "0", "0x", "0.0x", "-1x", "x", "x2", "2.x", "1e3x"],
 )
 def test_anything_else_is_refused(k: Any) -> None:
+    with pytest.raises(InputError, match="wanted a whole number >= 1, or a factor"):
+        cluster_count(k)
+
+
+@pytest.mark.parametrize("k", ["nanx", "infx", "2xx", "2 x", "two", "\u0663", "9" * 400 + "x"])
+def test_nearly_a_factor_is_refused(k: Any) -> None:
     with pytest.raises(InputError, match="wanted a whole number >= 1, or a factor"):
         cluster_count(k)
 
