@@ -16,6 +16,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from . import methods as methods
+    from . import references as references
     from .errors import ClusterbenchError as ClusterbenchError
     from .errors import InputError as InputError
     from .features.store import FeatureStore as FeatureStore
@@ -45,14 +46,15 @@ __all__ = [
     "__version__",
     "compare",
     "methods",
+    "references",
     "run",
     "score",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "methods":
-        return importlib.import_module("clusterbench.methods")
+    if name in ("methods", "references"):
+        return importlib.import_module(f"clusterbench.{name}")
     if name in _EXPORTS:
         return getattr(importlib.import_module(_EXPORTS[name]), name)
     raise AttributeError(f"module 'clusterbench' has no attribute {name!r}")

@@ -14,10 +14,7 @@ run() { clusterbench run --results "$folder/results" "$@"; }
 for dataset in icons-wordnet emoji; do
   for benchmark in imbalanced granularity easy multilabel scale; do
     echo "== $benchmark on $dataset"
-    # Reference rows need plain targets, which chains are not.
-    references=--references
-    [ "$benchmark" = multilabel ] && references=
-    run --benchmark "$benchmark" --dataset "$dataset" --seeds "$seeds" $references
+    run --benchmark "$benchmark" --dataset "$dataset" --seeds "$seeds" --references
   done
 done
 run --benchmark granularity-inner --dataset icons-wordnet --seeds "$seeds" --references

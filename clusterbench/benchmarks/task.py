@@ -140,7 +140,7 @@ class Task:
         }
         content = {
             "format": FORMAT,
-            **self._identity,
+            **self.identity,
             "manifest_hash": self.manifest_hash,
             "dataset": self.dataset,
             "seed": self.seed,
@@ -153,7 +153,7 @@ class Task:
         return {**content, "sha256": sha256_json(content)}
 
     @cached_property
-    def _identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, Any]:
         """What `manifest_hash` is the hash of; `manifest.IDENTITY` lists the keys."""
         identity = {
             "benchmark": self.benchmark,
@@ -182,7 +182,7 @@ class Task:
         recipe or a last digit of a logarithm never makes a finished result look like another. So
         is the data set's name, which each user chooses; the index hash is what identifies it.
         """
-        return sha256_json(self._identity)
+        return sha256_json(self.identity)
 
     def verify(self, index: DatasetIndex) -> None:
         """Raise InputError unless the task fits `index`: its hash, its rows and its split.

@@ -120,4 +120,9 @@ def _from_results(a: Path, b: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]
             f"{a} is of task {first.task.full_name}, {b} of {second.task.full_name}; "
             "compare two results of one task"
         )
-    return first.task.eval_targets, first.predictions, second.predictions
+    if first.record.protocol != second.record.protocol:
+        raise InputError(
+            f"{a} is of protocol {first.record.protocol!r}, {b} of {second.record.protocol!r}; "
+            "they are scored on other rows: compare two results of one protocol"
+        )
+    return first.targets, first.predictions, second.predictions

@@ -28,7 +28,7 @@ def list_names(
     kind: Annotated[Kind, typer.Argument(help="What to list.")],
     json_output: Annotated[bool, json_option()] = False,
 ) -> None:
-    """List benchmarks, methods, encoders, datasets, metrics, trees."""
+    """List benchmarks, methods and references, encoders, datasets, metrics or class trees."""
     import json
 
     listed = _LISTERS[kind]()
@@ -61,12 +61,20 @@ def _benchmarks() -> list[dict[str, Any]]:
 
 
 def _methods() -> list[dict[str, Any]]:
-    from .. import methods
+    from .. import methods, references
 
-    classes = {name: methods.get(name) for name in methods.names()}
+    found: list[tuple[str, str, type[Any]]] = [
+        *((name, "method", methods.get(name)) for name in methods.names()),
+        *((name, "reference", references.get(name)) for name in references.names()),
+    ]
     return [
-        {"name": name, "about": _first_line(found.__doc__), "version": found.version}
-        for name, found in classes.items()
+        {
+            "name": name,
+            "about": _first_line(listed.__doc__),
+            "kind": kind,
+            "version": listed.version,
+        }
+        for name, kind, listed in found
     ]
 
 
@@ -177,6 +185,7 @@ def _aligned(listed: list[dict[str, Any]], columns: tuple[str, ...], heading: bo
 _COLUMNS = {
     Kind.encoders: ("name", "library", "pixels", "dim", "parameters", "licence"),
     Kind.trees: ("name", "classes", "nodes", "leaves", "roots", "depth", "about"),
+    Kind.methods: ("name", "kind", "about"),
 }
 _HEADINGS = {"parameters": "parameters (M)"}
 

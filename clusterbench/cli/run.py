@@ -27,6 +27,15 @@ def run(
     dataset: Annotated[
         str, option("--dataset", "-d", metavar="NAME", help="Data set.")
     ] = "icons-wordnet",
+    task: Annotated[
+        list[str] | None,
+        option(
+            "--task",
+            "-t",
+            metavar="NAMES",
+            help="Only these tasks of the benchmark: repeat, or separate by commas.",
+        ),
+    ] = None,
     encoder: Annotated[
         str | None,
         option("--encoder", "-e", metavar="NAME", help="Whose features; else the data set's own."),
@@ -35,9 +44,25 @@ def run(
         list[str],
         option("--method", "-m", metavar="NAMES", help="Methods: repeat, or separate by commas."),
     ] = ["kmeans", "temi", "scan"],  # noqa: B006
+    references: Annotated[
+        bool,
+        option("--references", help="Supervised ceilings too: knn, linear-probe, nearest-mean."),
+    ] = False,
+    protocol: Annotated[
+        str,
+        option(
+            "--protocol",
+            metavar="NAME",
+            help="train->val: fit on train, score val images; transductive: score train images.",
+        ),
+    ] = "train->val",
     k: Annotated[
-        int | None,
-        option("--k", metavar="N", min=1, help="Number of clusters; else each task's classes."),
+        str | None,
+        option(
+            "--k",
+            metavar="N",
+            help="Number of clusters, or a factor of the classes (2x); else each task's classes.",
+        ),
     ] = None,
     seeds: Annotated[
         str, option("--seeds", "-s", metavar="SEEDS", help="How many (3), or which (0,4,7).")
@@ -100,6 +125,9 @@ def run(
                 params,
                 dry_run,
                 view,
+                tasks=None if not task else split_commas(task),
+                protocol=protocol,
+                references=references,
             )
     except KeyboardInterrupt:
         kept = f"{view.finished} of {view.total} runs" if view.total else "0 runs"

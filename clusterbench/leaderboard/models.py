@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
-from ..runs.record import RankedRecord, Sha256, UtcTime
+from ..runs.record import Protocol, RankedRecord, Sha256, UtcTime
 from ..runs.schema import StrictModel, read_model
 
 SCHEMA = "clusterbench-leaderboard/1"
@@ -28,6 +28,8 @@ class Entry(StrictModel):
     params: dict[str, JsonValue]
     seed: Annotated[int, Field(ge=0)]
     k: Annotated[int, Field(ge=1)]
+    protocol: Protocol = "train->val"
+    reference: bool = False  # a supervised ceiling: shown beside the ranking, never in it
     metrics: dict[str, float]
     ranked: RankedRecord | None = None
     predictions_sha256: Sha256
@@ -48,12 +50,17 @@ class PublishedRow(StrictModel):
 
 
 class TaskDefinition(StrictModel):
-    """A task that an aggregate must cover, as submissions were checked against it."""
+    """A task that an aggregate must cover, as submissions were checked against it.
+
+    random_floor, train_floor: metrics of a random assignment to as many clusters as classes, of the
+    evaluation rows, and of the training rows once there is a transductive entry.
+    """
 
     name: str
     manifest_hash: Sha256
     n_classes: Annotated[int, Field(ge=1)]
     random_floor: dict[str, float]
+    train_floor: dict[str, float] | None = None
 
 
 class BoardBenchmark(StrictModel):

@@ -1,4 +1,4 @@
-"""The ranking of a leaderboard: per benchmark, mean over tasks of the mean over seeds."""
+"""The ranking of a leaderboard: per benchmark and protocol, mean over tasks of that over seeds."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..files import sha256_json
+from ..runs.protocol import PROTOCOLS
+from ..runs.record import Protocol
 from .models import BoardBenchmark, Entry, Leaderboard, PublishedRow
 
 #: Seeds that each task needs at least: 0, 1, 2. More must go on from there without a gap and be the
@@ -20,10 +22,11 @@ METRICS = ("ami", "acc")
 
 @dataclass(frozen=True)
 class RankedRow:
-    """One entrant: a method with its settings on the features of one encoder.
+    """One entrant: a method, or a reference, with its settings on the features of one encoder.
 
-    rank, means: None and empty unless complete. `missing` says what an incomplete entrant lacks.
-    tasks: metric means over the seeds submitted, by task.
+    rank: None unless complete. means: empty unless every task has what it needs; `missing` says
+    what an entrant lacks. tasks: metric means over the seeds submitted, by task.
+    reference: a supervised ceiling: never complete, so never ranked, whatever its means.
     """
 
     method: str
@@ -38,14 +41,15 @@ class RankedRow:
     means: dict[str, float]
     tasks: dict[str, dict[str, float]]
     missing: str
+    reference: bool = False
 
     @property
     def complete(self) -> bool:
-        """Whether every task has every seed that an aggregate needs."""
-        return not self.missing
+        """Whether it is a method and every task has every seed that an aggregate needs."""
+        return not self.missing and not self.reference
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON form; `means` is null for an incomplete entrant."""
+        """JSON form; `means` is null for an entrant that lacks something."""
         return {
             "rank": self.rank,
             "method": self.method,
@@ -55,6 +59,7 @@ class RankedRow:
             "params": self.params,
             "k": self.k,
             "verified": True,
+            "reference": self.reference,
             "complete": self.complete,
             "missing": self.missing or None,
             "n_tasks": self.n_tasks,
@@ -66,10 +71,15 @@ class RankedRow:
 
 @dataclass(frozen=True)
 class Ranking:
-    """The ranking of one benchmark on one data set, and the literature's rows beside it."""
+    """The ranking of one benchmark on one data set under one protocol, references below.
+
+    floor: mean over tasks of a random assignment; empty where the leaderboard does not hold it.
+    published: the literature's rows; beside the ranking of "train->val" only.
+    """
 
     benchmark: str
     dataset: str
+    protocol: Protocol
     n_tasks: int
     floor: dict[str, float]
     rows: tuple[RankedRow, ...]
@@ -80,6 +90,7 @@ class Ranking:
         return {
             "benchmark": self.benchmark,
             "dataset": self.dataset,
+            "protocol": self.protocol,
             "n_tasks": self.n_tasks,
             "random_floor": self.floor,
             "rows": [row.to_dict() for row in self.rows],
@@ -92,20 +103,26 @@ def rank(board: Leaderboard, benchmark: str | None = None) -> list[Ranking]:
 
     Complete entrants are ranked by mean AMI, equal means share a rank. Entrants that lack a task
     or a seed follow without rank or mean: a mean over fewer tasks is a mean over other tasks.
+    References come last and unranked. Entries of another protocol are scored on other rows, so
+    they get a ranking of their own, where there are any.
     """
+    used = {(entry.benchmark, entry.dataset, entry.protocol) for entry in board.entries}
     return [
-        _ranking(known, board)
+        _ranking(known, board, protocol)
         for known in board.benchmarks
         if benchmark is None or known.benchmark == benchmark
+        for protocol in PROTOCOLS
+        if protocol == PROTOCOLS[0] or (known.benchmark, known.dataset, protocol) in used
     ]
 
 
-def _ranking(known: BoardBenchmark, board: Leaderboard) -> Ranking:
+def _ranking(known: BoardBenchmark, board: Leaderboard, protocol: Protocol) -> Ranking:
     current = {task.name: task.manifest_hash for task in known.tasks}
     sizes = {task.name: task.n_classes for task in known.tasks}
     groups: dict[str, list[Entry]] = {}
     for entry in board.entries:
-        if (entry.benchmark, entry.dataset) != (known.benchmark, known.dataset):
+        where = (entry.benchmark, entry.dataset, entry.protocol)
+        if where != (known.benchmark, known.dataset, protocol):
             continue
         if current.get(entry.task) == entry.manifest_hash:
             groups.setdefault(_entrant(entry, sizes), []).append(entry)
@@ -115,31 +132,46 @@ def _ranking(known: BoardBenchmark, board: Leaderboard) -> Ranking:
     )
     partial = sorted(
         (row for row in rows if not row.complete),
-        key=lambda row: (-row.n_tasks, row.method, row.encoder, row.entrant),
+        key=lambda row: (row.reference, -row.n_tasks, row.method, row.encoder, row.entrant),
     )
     return Ranking(
         benchmark=known.benchmark,
         dataset=known.dataset,
+        protocol=protocol,
         n_tasks=len(known.tasks),
-        floor={
-            name: statistics.fmean(task.random_floor[name] for task in known.tasks)
-            for name in METRICS
-        },
+        floor=_floor(known, protocol),
         rows=(*_numbered(complete), *partial),
-        published=tuple(row for row in board.published if row.benchmark == known.benchmark),
+        published=tuple(
+            row
+            for row in board.published
+            if row.benchmark == known.benchmark and protocol == PROTOCOLS[0]
+        ),
     )
+
+
+def _floor(known: BoardBenchmark, protocol: Protocol) -> dict[str, float]:
+    transductive = protocol == "transductive"
+    floors = [task.train_floor if transductive else task.random_floor for task in known.tasks]
+    held = [floor for floor in floors if floor is not None]
+    if len(held) < len(floors):
+        return {}
+    return {name: statistics.fmean(floor[name] for floor in held) for name in METRICS}
 
 
 def _entrant(entry: Entry, sizes: dict[str, int]) -> str:
-    return sha256_json(
-        {
-            "method": entry.method,
-            "version": entry.version,
-            "params": entry.params,
-            "features": entry.feature_identity,
-            "k": None if entry.k == sizes[entry.task] else entry.k,
-        }
-    )
+    fields = {
+        "method": entry.method,
+        "version": entry.version,
+        "params": entry.params,
+        "features": entry.feature_identity,
+        "k": None if entry.k == sizes[entry.task] else entry.k,
+    }
+    # Only where they differ from what every entry was before there were protocols and references.
+    if entry.protocol != PROTOCOLS[0]:
+        fields["protocol"] = entry.protocol
+    if entry.reference:
+        fields["reference"] = True
+    return sha256_json(fields)
 
 
 def _row(
@@ -169,6 +201,7 @@ def _row(
         means=means,
         tasks=tasks,
         missing=missing,
+        reference=first.reference,
     )
 
 
@@ -176,6 +209,8 @@ def _missing(by_task: dict[str, list[Entry]], known: BoardBenchmark) -> str:
     absent = [task.name for task in known.tasks if task.name not in by_task]
     if absent:
         return f"{len(absent)} of {len(known.tasks)} tasks ({', '.join(absent)})"
+    if all(entry.reference for group in by_task.values() for entry in group):
+        return ""  # a reference has no seeds to choose among
     last = max(entry.seed for group in by_task.values() for entry in group)
     wanted = range(max(MIN_SEEDS, last + 1))
     lacking = {

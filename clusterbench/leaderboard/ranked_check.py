@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
+from ..runs.protocol import scored_label_sets
 from ..runs.ranked_scoring import ranked_scores
 from ..runs.record import RankedRecord
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def ranked_again(evidence: Evidence, tolerance: float) -> RankedRecord | None:
-    """The ranked scores that the predictions give; None for a task that ranks no clusters.
+    """The ranked scores that the predictions give; None where none are ranked.
 
     Raises InputError, naming the file and the score, where a recorded one is missing, surplus or
     further away than `tolerance`.
@@ -23,11 +24,11 @@ def ranked_again(evidence: Evidence, tolerance: float) -> RankedRecord | None:
     if evidence.ranked is None or recorded is None:
         return None
     again = ranked_scores(
-        task.eval_targets,
+        evidence.targets,
         evidence.ranked,
         evidence.record.k,
         hierarchy=task.hierarchy,
-        label_sets=task.label_sets,
+        label_sets=scored_label_sets(task, evidence.record.protocol),
     )
     for name, found, wanted in _differences(recorded.to_dict(), again.to_dict(), tolerance):
         raise InputError(

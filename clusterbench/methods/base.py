@@ -52,11 +52,7 @@ class Clusterer(ABC):
 
     def __init__(self, n_clusters: int, random_state: int = 0, device: str = "auto") -> None:
         self.n_clusters = positive_int("n_clusters", n_clusters)
-        if isinstance(random_state, bool) or not isinstance(random_state, (int, np.integer)):
-            raise InputError(f"random_state={random_state!r} should be a whole number >= 0")
-        if not 0 <= random_state < 2**31:
-            raise InputError(f"random_state={random_state} should be in [0, 2**31)")
-        self.random_state = int(random_state)
+        self.random_state = whole_seed(random_state)
         self.device = device
         self.diagnostics_: dict[str, Any] = {}
 
@@ -182,6 +178,15 @@ def resolve_device(device: str) -> torch.device:
 def positive_int(name: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
         raise InputError(f"{name}={value!r} should be a whole number >= 1")
+    return int(value)
+
+
+def whole_seed(value: Any) -> int:
+    """`value` as a seed; InputError unless it is a whole number in [0, 2**31)."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise InputError(f"random_state={value!r} should be a whole number >= 0")
+    if not 0 <= value < 2**31:
+        raise InputError(f"random_state={value} should be in [0, 2**31)")
     return int(value)
 
 

@@ -85,10 +85,10 @@ class RankedSummary:
 
 
 def summarise_ranked(outcomes: Iterable[Outcome]) -> dict[str, RankedSummary]:
-    """A summary by task name, of the tasks that rank clusters, in the order of the plan."""
+    """A summary by task name, of tasks and methods that rank clusters, in the order of the plan."""
     by_task: dict[str, dict[str, list[Outcome]]] = {}
     for outcome in outcomes:
-        if outcome.run.task.n_ranks > 1:
+        if outcome.run.task.n_ranks > 1 and not outcome.run.method.reference:
             rows = by_task.setdefault(outcome.run.task.name, {})
             rows.setdefault(outcome.run.method.name, []).append(outcome)
     return {name: _task(name, rows) for name, rows in by_task.items()}

@@ -34,30 +34,35 @@ def render_ranking(ranking: Ranking) -> RenderableType:
     labels = _labels(ranking)
     for row in ranking.rows:
         table.add_row(*_cells(row, labels[row.entrant], ranking.n_tasks))
-    if ranking.rows:
+    if ranking.rows and ranking.floor:
         floor = [f"{100 * ranking.floor[name]:.1f}" for name in _METRICS]
         table.add_row("", "random", "", *floor, "", "", style="dim")
     heading = Text.assemble((f"{ranking.benchmark} / {ranking.dataset}", "bold"))
+    if ranking.protocol == "transductive":
+        heading.append(" · transductive")
     return Group(heading, Text(), table, Text(), *_notes(ranking, labels))
 
 
 def _labels(ranking: Ranking) -> dict[str, str]:
-    """Name of each entrant; settings that share a method's name get their hash beside it."""
+    """Name of each entrant; settings that share a method's name get their hash beside it.
+
+    A reference is marked by a star.
+    """
     names = [(row.method, row.encoder) for row in ranking.rows]
     return {
-        row.entrant: row.method
+        row.entrant: f"{row.method}{'*' if row.reference else ''}"
         if names.count((row.method, row.encoder)) == 1
-        else f"{row.method} {row.entrant[:4]}"
+        else f"{row.method}{'*' if row.reference else ''} {row.entrant[:4]}"
         for row in ranking.rows
     }
 
 
 def _cells(row: RankedRow, label: str, n_tasks: int) -> list[Text]:
-    style = "" if row.complete else "dim"
+    style = "" if row.complete else "dim italic" if row.reference else "dim"
     first = row.rank == 1
     figures = [
-        Text(f"{100 * row.means[name]:.1f}", style="bold" if first and name == "ami" else "")
-        if row.complete
+        Text(f"{100 * row.means[name]:.1f}", style="bold" if first and name == "ami" else style)
+        if row.means
         else Text("–", style="dim")
         for name in _METRICS
     ]
@@ -75,9 +80,14 @@ def _notes(ranking: Ranking, labels: dict[str, str]) -> Iterator[Text]:
     dim = "dim"
     yield Text("Percent; mean over tasks of the mean over seeds, ranked by AMI.", dim)
     yield Text("Every row is verified: scored again from its predictions.", dim)
+    if ranking.protocol == "transductive":
+        yield Text("Transductive: fitted and scored on the same training images.", dim)
+    if any(row.reference for row in ranking.rows):
+        yield Text("* reference, not ranked: fitted with the training labels, a ceiling.", dim)
     for row in ranking.rows:
-        if not row.complete:
-            yield Text(f"Incomplete, not ranked: {labels[row.entrant]} lacks {row.missing}.", dim)
+        if row.missing:
+            what = "No mean" if row.reference else "Incomplete, not ranked"
+            yield Text(f"{what}: {labels[row.entrant]} lacks {row.missing}.", dim)
     for published in ranking.published:
         yield Text(_published(published), dim)
 

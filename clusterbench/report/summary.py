@@ -49,13 +49,14 @@ class Figure:
 
 @dataclass(frozen=True)
 class MethodRow:
-    """A method on a task: its figures, only if every planned seed succeeded.
+    """A method, or a reference, on a task: its figures, only if every planned seed succeeded.
 
     A mean over the seeds that happened to survive could look better than the method is, so an
-    incomplete row has no figures at all.
+    incomplete row has no figures at all. A reference has one seed where no seed changes it.
     """
 
     method: str
+    reference: bool
     n_seeds: int
     n_success: int
     n_failed: int
@@ -70,6 +71,7 @@ class MethodRow:
         """JSON form; `metrics` is null for an incomplete row."""
         return {
             "method": self.method,
+            "reference": self.reference,
             "complete": self.complete,
             "n_seeds": self.n_seeds,
             "n_success": self.n_success,
@@ -82,20 +84,30 @@ class MethodRow:
 
 @dataclass(frozen=True)
 class TaskSummary:
-    """A task: its size, the floor of a random assignment, and a row per method."""
+    """A task: its size, the floor of a random assignment, and a row per method and reference.
+
+    n_scored: samples that scores are of: the evaluation rows, or under the transductive protocol
+    the training rows. k, floor: of the methods; a reference has as many clusters as classes.
+    """
 
     task: str
     n_classes: int
     n_eval: int
+    n_scored: int
     k: int
     floor: dict[str, float]
     rows: tuple[MethodRow, ...]
 
+    @property
+    def methods(self) -> tuple[MethodRow, ...]:
+        """The rows that can be best: those of methods."""
+        return tuple(row for row in self.rows if not row.reference)
+
     def best(self, metric: str) -> float | None:
-        """The best mean of a metric among complete rows; None if there is none."""
+        """The best mean of a metric among complete rows of methods; None if there is none."""
         from ..metrics import METRICS
 
-        means = [row.figures[metric].mean for row in self.rows if row.complete]
+        means = [row.figures[metric].mean for row in self.methods if row.complete]
         if not means:
             return None
         return max(means) if METRICS[metric].higher_is_better else min(means)
@@ -106,6 +118,7 @@ class TaskSummary:
             "task": self.task,
             "n_classes": self.n_classes,
             "n_eval": self.n_eval,
+            "n_scored": self.n_scored,
             "k": self.k,
             "random_floor": self.floor,
             "methods": [row.to_dict() for row in self.rows],
@@ -123,12 +136,14 @@ def summarise(outcomes: Iterable[Outcome]) -> list[TaskSummary]:
 
 def _task(name: str, rows: dict[str, list[Outcome]]) -> TaskSummary:
     outcomes = [outcome for row in rows.values() for outcome in row]
-    run = outcomes[0].run
+    run = outcomes[0].run  # of a method, where there is one: references are planned after them
+    outcomes = [outcome for outcome in outcomes if outcome.run.k == run.k]
     floors = [outcome.record.random_floor for outcome in outcomes if outcome.record is not None]
     return TaskSummary(
         task=name,
         n_classes=run.task.n_classes,
         n_eval=len(run.task.eval_rows),
+        n_scored=len(run.scored_rows),
         k=run.k,
         floor=floors[0] if floors else {},
         rows=tuple(_row(method, row) for method, row in rows.items()),
@@ -148,6 +163,7 @@ def _row(method: str, outcomes: list[Outcome]) -> MethodRow:
         }
     return MethodRow(
         method=method,
+        reference=outcomes[0].run.method.reference,
         n_seeds=len(outcomes),
         n_success=len(scores),
         n_failed=sum(outcome.status == "failed" for outcome in outcomes),

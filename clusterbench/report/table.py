@@ -10,6 +10,7 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from ..runs.protocol import scored_split
 from .summary import COLUMNS, Figure, MethodRow, TaskSummary, summarise
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from ..runs.outcome import RunReport
 
 WIDTH = 80
+
+_REFERENCE = "dim italic"
 
 
 def render(report: RunReport) -> RenderableType:
@@ -79,14 +82,18 @@ def _add_task(table: Table, summary: TaskSummary) -> None:
 
 
 def _method_cells(summary: TaskSummary, row: MethodRow) -> list[Text]:
-    cells = [Text(row.method)]
+    cells = [Text(f"{row.method}*", style=_REFERENCE) if row.reference else Text(row.method)]
     if not row.complete:
         cells.append(Text(_shortfall(row), style="red"))
         return cells + [Text("–", style="dim")] * (len(COLUMNS) - 1)
     for name in COLUMNS:
         figure = row.figures[name]
-        best = len(summary.rows) > 1 and figure.mean == summary.best(name)
-        cells.append(Text(percent(figure), style="bold" if best else ""))
+        if row.reference:
+            style = _REFERENCE
+        else:
+            best = len(summary.methods) > 1 and figure.mean == summary.best(name)
+            style = "bold" if best else ""
+        cells.append(Text(percent(figure), style=style))
     return cells
 
 
@@ -99,7 +106,11 @@ def _shortfall(row: MethodRow) -> str:
 def _legend(report: RunReport, summaries: list[TaskSummary]) -> list[Text]:
     n = len(report.seeds)
     over = f"mean ± std over {n} seeds" if n > 1 else f"seed {report.seeds[0]}"
-    lines = [f"Percent on the val split, {over}; bold: best of its column."]
+    if not any(summary.methods for summary in summaries):
+        over = "one run each"
+    split = scored_split(report.protocol)
+    on = f"{split} split" + (" (transductive)" if split == "train" else "")
+    lines = [f"Percent on the {on}, {over}; bold: best of its column."]
     errors = [
         figure.sample_error
         for summary in summaries
@@ -109,10 +120,12 @@ def _legend(report: RunReport, summaries: list[TaskSummary]) -> list[Text]:
     ]
     if errors:
         lines.append(
-            f"Apart from that, standard error over val images: up to {_percent(max(errors))}."
+            f"Apart from that, standard error over {split} images: up to {_percent(max(errors))}."
         )
     if any(summary.floor for summary in summaries):
         lines.append("random: what a uniform random assignment scores.")
+    if any(row.reference for summary in summaries for row in summary.rows):
+        lines.append("* reference: fitted with the training labels, a ceiling and never best.")
     if any(not row.complete for summary in summaries for row in summary.rows):
         lines.append("A row with a failed or missing run has no mean.")
     return [Text(line, style="dim") for line in lines]

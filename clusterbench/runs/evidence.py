@@ -12,6 +12,7 @@ from ..datasets import registry
 from ..datasets.registry import Dataset
 from ..errors import InputError
 from .predictions import read_predictions, rows_hash
+from .protocol import scored_rows, scored_targets
 from .ranked_predictions import ranked_evidence
 from .record import ResultRecord, read_result
 from .survey import holds_predictions
@@ -19,10 +20,11 @@ from .survey import holds_predictions
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """A successful result, its task as built here, and its clusters of the evaluation rows.
+    """A successful result, its task as built here, and its clusters of the scored rows.
 
-    predictions: (n_eval,) int32 in [0, record.k). ranked: (n_eval, n_ranks) int32, whose first
-    column is `predictions`; None for a task that ranks no clusters.
+    predictions: (n,) int32 in [0, record.k), of the evaluation rows, or of the training rows of a
+        transductive result. ranked: (n, n_ranks) int32, whose first column is `predictions`; None
+        for a task that ranks no clusters, and for a reference.
     """
 
     path: Path
@@ -30,6 +32,11 @@ class Evidence:
     task: Task
     predictions: np.ndarray
     ranked: np.ndarray | None = None
+
+    @property
+    def targets(self) -> np.ndarray:
+        """Classes of the scored rows: (n,) int32."""
+        return scored_targets(self.task, self.record.protocol)
 
 
 @dataclass
@@ -116,12 +123,14 @@ def _predictions(path: Path, record: ResultRecord, task: Task) -> tuple[Path, np
         found = "is not the file whose hash the result records" if file.exists() else "is missing"
         raise InputError(f"{path}: its predictions file {file.name} {found}")
     predictions, rows = read_predictions(file)
-    if rows != rows_hash(task.eval_rows):
-        raise InputError(f"{file}: predicts other rows than task {task.name!r} evaluates")
-    if len(predictions) != len(task.eval_rows):
+    wanted = scored_rows(task, record.protocol)
+    if rows != rows_hash(wanted):
         raise InputError(
-            f"{file}: {len(predictions)} predictions; the task has {len(task.eval_rows)} rows"
+            f"{file}: predicts other rows than task {task.name!r} evaluates "
+            f"under protocol {record.protocol!r}"
         )
+    if len(predictions) != len(wanted):
+        raise InputError(f"{file}: {len(predictions)} predictions; the task has {len(wanted)} rows")
     if not 0 <= predictions.min() <= predictions.max() < record.k:
         raise InputError(
             f"{file}: clusters {predictions.min()}..{predictions.max()}; wanted 0..{record.k - 1}"

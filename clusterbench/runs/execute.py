@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..files import sha256_file
 from . import fitting, pool
 from .events import Listener, RunEvent
-from .fitting import Assignment, StageError
+from .fitting import Assignment, Fit, StageError
 from .plan import PlannedRun
 from .pool import StoppedError
 from .predictions import write_predictions
+from .protocol import scored_label_sets
 from .ranked_predictions import ranks
 from .ranked_scoring import ranked_scores
 from .record import (
@@ -33,11 +35,14 @@ from .record import (
     write_result,
 )
 from .scoring import INTERVALS, floor, split_scores
-from .task_features import TaskFeatures
+from .sharing import Batch, Item, batches, scored_rows_hash
+from .supervised import fit_reference
+from .task_features import SharedFeatures
 
 if TYPE_CHECKING:
     from ..features.store import FeatureStore
     from ..methods import Clusterer
+    from ..references import Reference
 
 _MAX_MESSAGE = 500
 
@@ -45,15 +50,17 @@ _MAX_MESSAGE = 500
 def execute(
     runs: Sequence[PlannedRun],
     store: FeatureStore,
-    make: Callable[[PlannedRun], Clusterer],
+    make: Callable[[PlannedRun], Clusterer | Reference],
     environment: Environment,
     listen: Listener,
 ) -> Iterator[tuple[PlannedRun, ResultRecord]]:
-    """Compute runs task by task and yield each with its record, already on disk.
+    """Compute runs and yield each with its record, already on disk.
 
-    The features of a task are read once for all its methods and seeds. Small runs of a task go
-    side by side on the cores of a CPU (see `pool`), others one after another. A run that fails
-    becomes a record with its error, and the rest goes on. Of a success the predictions are
+    Runs are grouped by their training rows, whose features are read once for all tasks, methods
+    and seeds; runs of the same method, settings, seed and K on the same training rows are fitted
+    once (see `sharing`). Small fits of a group go side by side on the cores of a CPU (see
+    `pool`), others one after another. A run that fails becomes a record with its error, and the
+    rest goes on; a fit that fails fails each of its runs. Of a success the predictions are
     written first, then the result, so a result never names predictions that are not there.
     `listen` is called by one thread at a time.
 
@@ -69,62 +76,100 @@ def execute(
         with lock:
             listen(event)
 
-    numbered = enumerate(runs, start=1)
+    groups = batches(runs)
+    features = SharedFeatures(store, groups)
     with fitting.recorded_warnings():
-        for _, group in itertools.groupby(numbered, key=lambda item: id(item[1].task)):
-            items = list(group)
-            task = items[0][1].task
-            features = TaskFeatures(store, task)
-            floors = {run.k: floor(task.eval_targets, run.k) for _, run in items}
-            parallel = pool.one_core_each(environment.device, features.train.nbytes)
-            where = environment.model_copy(update={"threads": 1}) if parallel else environment
+        for number, batch in enumerate(groups):
+            yield from _batch(batch, number, features, make, environment, tell, stop, len(runs))
 
-            def compute(
-                item: tuple[int, PlannedRun],
-                features: TaskFeatures = features,
-                floors: dict[int, dict[str, float]] = floors,
-                where: Environment = where,
-            ) -> tuple[PlannedRun, ResultRecord]:
-                position, run = item
-                tell(RunEvent("start", run, position, len(runs)))
-                start = time.perf_counter()
-                progress = _fit_progress(run, position, len(runs), tell)
-                record = _compute(run, features, make, floors[run.k], where, progress)
-                error = record.error
-                tell(
-                    RunEvent(
-                        "end",
-                        run,
-                        position,
-                        len(runs),
-                        status=record.status,
-                        seconds=time.perf_counter() - start,
-                        message=f"{error.type}: {error.message}" if error else "",
-                    )
+
+def _batch(
+    batch: Batch,
+    number: int,
+    features: SharedFeatures,
+    make: Callable[[PlannedRun], Clusterer | Reference],
+    environment: Environment,
+    tell: Listener,
+    stop: threading.Event,
+    total: int,
+) -> Iterator[tuple[PlannedRun, ResultRecord]]:
+    train, scored = features.read(number, batch)
+    floors = {
+        where: floor(run.scored_targets, run.k)
+        for where, run in {_floor_of(run): run for run in batch.runs}.items()
+    }
+    parallel = pool.one_core_each(environment.device, train.nbytes)
+    where = environment.model_copy(update={"threads": 1}) if parallel else environment
+
+    def compute(items: Sequence[Item]) -> Iterator[tuple[PlannedRun, ResultRecord]]:
+        """The runs of one fit, one after another; the first of them is told of its progress."""
+        fitted: Fit | StageError | None = None
+        for position, run in items:
+            tell(RunEvent("start", run, position, total))
+            start = time.perf_counter()
+            if fitted is None:
+                fitted = _fit(run, make, train, _fit_progress(run, position, total, tell))
+            features = scored[scored_rows_hash(run)]
+            record = _compute(run, fitted, features, floors[_floor_of(run)], where)
+            error = record.error
+            tell(
+                RunEvent(
+                    "end",
+                    run,
+                    position,
+                    total,
+                    status=record.status,
+                    seconds=time.perf_counter() - start,
+                    message=f"{error.type}: {error.message}" if error else "",
                 )
-                return run, record
+            )
+            yield run, record
 
-            if parallel:
-                yield from pool.side_by_side(compute, items, stop)
-            else:
-                yield from map(compute, items)
+    if parallel:
+        for finished in pool.side_by_side(lambda items: list(compute(items)), batch.fits, stop):
+            yield from finished
+    else:
+        for items in batch.fits:
+            yield from compute(items)
+
+
+def _floor_of(run: PlannedRun) -> tuple[int, int]:
+    """Runs with equal ones have the same floor."""
+    return id(run.task), run.k
+
+
+def _fit(
+    run: PlannedRun,
+    make: Callable[[PlannedRun], Clusterer | Reference],
+    train: np.ndarray,
+    progress: Callable[[int, int], None],
+) -> Fit | StageError:
+    """The fit of a run and of those that share it, or why there is none."""
+    from ..references import Reference
+
+    try:
+        method = _made(run, make)
+        if isinstance(method, Reference):
+            return fit_reference(method, train, run.task.train_targets, progress)
+        return fitting.fit(method, train, progress)
+    except StageError as error:
+        return error
 
 
 def _compute(
     run: PlannedRun,
-    features: TaskFeatures,
-    make: Callable[[PlannedRun], Clusterer],
+    fitted: Fit | StageError,
+    features: np.ndarray,
     random_floor: dict[str, float],
     environment: Environment,
-    progress: Callable[[int, int], None],
 ) -> ResultRecord:
     assignment: Assignment | None = None
     about: Assignment | StageError
     outcome: dict[str, Any]
     try:
-        method = _made(run, make)
-        n_ranks = ranks(run.task, run.k)
-        assignment = fitting.assign(method, features.train, features.evaluation, progress, n_ranks)
+        if isinstance(fitted, StageError):
+            raise fitted
+        assignment = _assignment(run, fitted, features)
         about = assignment
         start = time.perf_counter()
         scores, train_scores = _scores(run, assignment)
@@ -135,9 +180,12 @@ def _compute(
             score=time.perf_counter() - start,
         )
         outcome = {"status": "success", "scores": scores, "train_scores": train_scores}
+        if run.method.reference:
+            correct = assignment.evaluation == run.scored_targets
+            assignment.diagnostics["accuracy"] = float(correct.mean())
         outcome["ranked"] = ranked
         write_predictions(
-            run.predictions_path, assignment.evaluation, run.task.eval_rows, assignment.ranked
+            run.predictions_path, assignment.evaluation, run.scored_rows, assignment.ranked
         )
         outcome["predictions"] = PredictionsRecord(
             file=run.predictions_path.name, sha256=sha256_file(run.predictions_path)
@@ -157,27 +205,39 @@ def _compute(
     return record
 
 
-def _made(run: PlannedRun, make: Callable[[PlannedRun], Clusterer]) -> Clusterer:
+def _assignment(run: PlannedRun, fitted: Fit, features: np.ndarray) -> Assignment:
+    n_ranks = ranks(run.task, run.k, run.method.reference)
+    if run.protocol == "transductive":
+        return fitting.transductive(fitted, features, n_ranks)
+    return fitting.predict(fitted, features, n_ranks)
+
+
+def _made(
+    run: PlannedRun, make: Callable[[PlannedRun], Clusterer | Reference]
+) -> Clusterer | Reference:
     try:
         return make(run)
     except Exception as error:
         raise StageError("fit", error) from error
 
 
-def _scores(run: PlannedRun, assignment: Assignment) -> tuple[SplitScores, SplitScores]:
+def _scores(run: PlannedRun, assignment: Assignment) -> tuple[SplitScores, SplitScores | None]:
+    """Scores of the scored rows, and of the training rows where they have clusters."""
     task = run.task
     try:
-        return (
-            split_scores(
-                task.eval_targets,
-                assignment.evaluation,
-                task.n_classes,
-                run.k,
-                train_targets=task.train_targets,
-                intervals=INTERVALS,
-            ),
-            split_scores(task.train_targets, assignment.train, task.n_classes, run.k),
+        scores = split_scores(
+            run.scored_targets,
+            assignment.evaluation,
+            task.n_classes,
+            run.k,
+            train_targets=task.train_targets,
+            intervals=INTERVALS,
         )
+        if run.protocol == "transductive":
+            return scores, scores
+        if assignment.train is None:
+            return scores, None
+        return scores, split_scores(task.train_targets, assignment.train, task.n_classes, run.k)
     except Exception as error:
         raise StageError("score", error) from error
 
@@ -188,11 +248,11 @@ def _ranked(run: PlannedRun, assignment: Assignment) -> RankedRecord | None:
         return None
     try:
         return ranked_scores(
-            task.eval_targets,
+            run.scored_targets,
             assignment.ranked,
             run.k,
             hierarchy=task.hierarchy,
-            label_sets=task.label_sets,
+            label_sets=scored_label_sets(task, run.protocol),
         )
     except Exception as error:
         raise StageError("score", error) from error
@@ -230,10 +290,14 @@ def _record(
             encoder=run.features.encoder, identity=run.features.identity, dim=run.features.dim
         ),
         method=MethodRecord(
-            name=run.method.name, version=run.method.version, params=dict(run.method.params)
+            name=run.method.name,
+            version=run.method.version,
+            params=dict(run.method.params),
+            reference=run.method.reference,
         ),
         seed=run.seed,
         k=run.k,
+        protocol=run.protocol,
         random_floor=random_floor,
         timings=timings,
         environment=environment,

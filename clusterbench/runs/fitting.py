@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from .ranked_predictions import ranked_clusters
 
 if TYPE_CHECKING:
     from ..methods import Clusterer
+    from ..references import Reference
+
+Made = TypeVar("Made")
 
 _MAX_WARNINGS = 20
 
@@ -61,19 +64,37 @@ class UnusableClustersError(ClusterbenchError):
 
 
 @dataclass(frozen=True, eq=False)
-class Assignment:
-    """Clusters of both splits, and what the method says about its fit.
+class Fit:
+    """A fitted method and what it says about its fit; it can predict for several tasks.
 
-    train, evaluation: (n_train,), (n_eval,) int32 in [0, k). ranked: (n_eval, n_ranks) int32, whose
+    k: it predicts clusters in [0, k).
+    train: (n_train,) int32 in [0, k), its clusters of the training rows; None for a reference,
+        which knows their classes.
+    """
+
+    method: Clusterer | Reference
+    k: int
+    train: np.ndarray | None
+    diagnostics: dict[str, Any]
+    warnings: tuple[str, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class Assignment:
+    """Clusters of the training and of the scored rows, and what the method says about its fit.
+
+    train: as in `Fit`. evaluation: (n,) int32 in [0, k), of the rows that are scored.
+    predict_seconds: None where these are the training rows. ranked: (n, n_ranks) int32, whose
     first column is `evaluation`; None where no ranking was asked for.
     """
 
-    train: np.ndarray
+    train: np.ndarray | None
     evaluation: np.ndarray
     diagnostics: dict[str, Any]
     warnings: tuple[str, ...]
     fit_seconds: float
-    predict_seconds: float
+    predict_seconds: float | None
     ranked: np.ndarray | None = None
 
 
@@ -104,63 +125,113 @@ def recorded_warnings() -> Iterator[None]:
         yield
 
 
-def assign(
-    method: Clusterer,
-    train_features: np.ndarray,
-    eval_features: np.ndarray,
-    progress: Callable[[int, int], None],
-    n_ranks: int | None = None,
-) -> Assignment:
-    """Fit on the training features, predict the evaluation features.
+def fit(method: Clusterer, train_features: np.ndarray, progress: Callable[[int, int], None]) -> Fit:
+    """Fit on the training features.
 
     Args:
-        train_features, eval_features: (n, dim) float32, read-only.
+        train_features: (n, dim) float32, read-only.
         progress: the method's own progress, `progress(done, total)`.
         n_ranks: rank so many clusters of each evaluation row, in 1..K.
 
     Raises:
-        StageError: the method raised, or returned labels that are not clusters in [0, K), or a
-            ranking that does not begin with them.
+        StageError: the method raised, or its labels are not clusters in [0, K).
         StorageError: passed on as it is; no method can be blamed for a full disk.
     """
-    stage: Stage = "fit"
-    fit_seconds = None
+
+    def clusters() -> np.ndarray:
+        labels = method.fit(train_features, progress=progress).labels_
+        return _clusters(labels, len(train_features), method.n_clusters)
+
+    train, warned, seconds = attempt("fit", method, clusters)
+    return Fit(method, method.n_clusters, train, dict(method.diagnostics_), warned, seconds)
+
+
+def predict(fitted: Fit, eval_features: np.ndarray, n_ranks: int | None = None) -> Assignment:
+    """Let a fitted method predict the evaluation features, (n, dim) float32, read-only.
+
+    n_ranks: rank so many clusters of each row, in 1..K, for a method that is no reference.
+
+    What it says about itself starts from its fit each time, so a run reads the same whether it
+    shares the fit or not. Raises as `fit` does.
+    """
+    method = fitted.method
+    method.diagnostics_ = dict(fitted.diagnostics)
+
+    def clusters() -> tuple[np.ndarray, np.ndarray | None]:
+        first = _clusters(method.predict(eval_features), len(eval_features), fitted.k)
+        return first, _ranked(fitted, eval_features, first, n_ranks)
+
+    (evaluation, ranked), warned, seconds = attempt("predict", method, clusters, fitted)
+    return Assignment(
+        fitted.train,
+        evaluation,
+        dict(method.diagnostics_),
+        _unique([*fitted.warnings, *warned]),
+        fitted.seconds,
+        seconds,
+        ranked,
+    )
+
+
+def transductive(fitted: Fit, train_features: np.ndarray, n_ranks: int | None = None) -> Assignment:
+    """The clusters that the fit gave the training rows, as those that are scored.
+
+    train_features and n_ranks are for further ranks, as in `predict`. Raises as `fit` does.
+    """
+    train = fitted.train
+    assert train is not None
+    ranked, warned, _ = attempt(
+        "predict", fitted.method, lambda: _ranked(fitted, train_features, train, n_ranks), fitted
+    )
+    return Assignment(
+        train,
+        train,
+        dict(fitted.diagnostics),
+        _unique([*fitted.warnings, *warned]),
+        fitted.seconds,
+        predict_seconds=None,
+        ranked=ranked,
+    )
+
+
+def _ranked(
+    fitted: Fit, features: np.ndarray, first: np.ndarray, n_ranks: int | None
+) -> np.ndarray | None:
+    if n_ranks is None:
+        return None
+    return ranked_clusters(cast("Clusterer", fitted.method), features, first, n_ranks)
+
+
+def attempt(
+    stage: Stage,
+    method: Clusterer | Reference,
+    action: Callable[[], Made],
+    fitted: Fit | None = None,
+) -> tuple[Made, tuple[str, ...], float]:
+    """What `action` returns, the warnings raised within it, and its seconds.
+
+    Raises:
+        StageError: it raised; with the time and the warnings of `fitted`, the fit before it.
+        StorageError: passed on as it is.
+    """
     caught: list[str] = []
     _thread.caught = caught
     start = time.perf_counter()
     try:
-        labels = method.fit(train_features, progress=progress).labels_
-        train = _clusters(labels, len(train_features), method.n_clusters)
-        fit_seconds = time.perf_counter() - start
-        stage = "predict"
-        start = time.perf_counter()
-        labels = method.predict(eval_features)
-        evaluation = _clusters(labels, len(eval_features), method.n_clusters)
-        ranked = None
-        if n_ranks is not None:
-            ranked = ranked_clusters(method, eval_features, evaluation, n_ranks)
-        predict_seconds = time.perf_counter() - start
+        made = action()
     except StorageError:
         raise
     except Exception as error:
         raise StageError(
             stage,
             error,
-            fit_seconds=fit_seconds,
+            fit_seconds=fitted.seconds if fitted else None,
             diagnostics=method.diagnostics_,
-            warnings=_unique(caught),
+            warnings=_unique([*(fitted.warnings if fitted else ()), *caught]),
         ) from error
     finally:
         _thread.caught = None
-    return Assignment(
-        train,
-        evaluation,
-        dict(method.diagnostics_),
-        _unique(caught),
-        fit_seconds,
-        predict_seconds,
-        ranked,
-    )
+    return made, _unique(caught), time.perf_counter() - start
 
 
 def _unique(messages: list[str]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .plan import FeatureSource, PlannedRun, State, Strategy
-from .record import ResultRecord
+from .record import Protocol, ResultRecord
 from .survey import count_states
 
 
@@ -39,6 +39,7 @@ class Outcome:
             "key": self.run.key,
             "task": self.run.task.name,
             "method": self.run.method.name,
+            "reference": self.run.method.reference,
             "seed": self.run.seed,
             "k": self.run.k,
             "path": self.run.path.as_posix(),
@@ -59,6 +60,7 @@ class RunReport:
     features: FeatureSource
     preset: str
     seeds: tuple[int, ...]
+    protocol: Protocol
     strategy: Strategy
     results: Path
     dry_run: bool
@@ -103,6 +105,7 @@ class RunReport:
             "feature_identity": self.features.identity,
             "preset": self.preset,
             "seeds": list(self.seeds),
+            "protocol": self.protocol,
             "overwrite_strategy": self.strategy,
             "results": self.results.as_posix(),
             "dry_run": self.dry_run,

@@ -11,9 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import InputError
-from .record import run_key
+from .cluster_count import cluster_count
+from .protocol import scored_rows, scored_targets
+from .record import Protocol, run_key
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from ..benchmarks.task import Task
 
 Strategy = Literal["never", "only-missing", "always"]
@@ -26,14 +30,18 @@ State = Literal["missing", "success", "failed", "partial"]
 
 @dataclass(frozen=True)
 class MethodSpec:
-    """A method with settled settings.
+    """A method, or a reference, with settled settings.
 
     params: every setting that changes the answer, defaults included, without K and seed; JSON.
+    reference: it is a supervised ceiling (`clusterbench.references`), not a method.
+    seeded: the seed changes its answer.
     """
 
     name: str
     version: int
     params: Mapping[str, Any]
+    reference: bool = False
+    seeded: bool = True
 
 
 @dataclass(frozen=True)
@@ -56,6 +64,17 @@ class PlannedRun:
     method: MethodSpec
     seed: int
     k: int
+    protocol: Protocol = "train->val"
+
+    @property
+    def scored_rows(self) -> np.ndarray:
+        """Rows whose clusters are scored: (n,) int64."""
+        return scored_rows(self.task, self.protocol)
+
+    @property
+    def scored_targets(self) -> np.ndarray:
+        """Classes of the scored rows: (n,) int32."""
+        return scored_targets(self.task, self.protocol)
 
     @property
     def predictions_path(self) -> Path:
@@ -74,26 +93,40 @@ def plan(
     seeds: Sequence[int],
     features: FeatureSource,
     results: Path,
-    k: int | None = None,
+    k: int | str | None = None,
+    protocol: Protocol = "train->val",
 ) -> list[PlannedRun]:
     """All runs of a request, by task, then method, then seed.
 
+    A reference has as many clusters as classes whatever `k` says, and one run (seed 0) if the seed
+    does not change its answer.
+
     Args:
-        k: number of clusters for every task; None takes each task's number of classes.
+        k: number of clusters, for every task or as a factor of its classes (`cluster_count`);
+            None takes each task's number of classes.
 
     Raises:
-        InputError: K is larger than the number of training samples of a task.
+        InputError: K is larger than the number of training samples of a task, or a reference
+            would be scored on the rows that it was fitted on.
     """
+    count = cluster_count(k)
+    ceilings = [method.name for method in methods if method.reference]
+    if ceilings and protocol == "transductive":
+        raise InputError(
+            f"{', '.join(ceilings)}: a reference is fitted with the training labels, so protocol "
+            "'transductive' would score it on the answers it was given; leave it out, or use "
+            "protocol 'train->val'"
+        )
     runs = []
     for task in tasks:
-        n_clusters = task.n_classes if k is None else k
-        if n_clusters > len(task.train_rows):
-            raise InputError(
-                f"k={n_clusters} is larger than the {len(task.train_rows)} training samples of "
-                f"task {task.name!r}; choose a smaller --k"
-            )
         for method in methods:
-            for seed in seeds:
+            n_clusters = task.n_classes if method.reference else count(task.n_classes)
+            if n_clusters > len(task.train_rows):
+                raise InputError(
+                    f"k={n_clusters} is larger than the {len(task.train_rows)} training samples "
+                    f"of task {task.name!r}; choose a smaller --k"
+                )
+            for seed in seeds if method.seeded else (0,):
                 key = run_key(
                     manifest_hash=task.manifest_hash,
                     feature_identity=features.identity,
@@ -102,9 +135,12 @@ def plan(
                     params=method.params,
                     seed=seed,
                     k=n_clusters,
+                    protocol=protocol,
                 )
                 path = result_path(results, task, features.encoder, method.name, seed, key)
-                runs.append(PlannedRun(key, path, task, features, method, seed, n_clusters))
+                runs.append(
+                    PlannedRun(key, path, task, features, method, seed, n_clusters, protocol)
+                )
     return runs
 
 

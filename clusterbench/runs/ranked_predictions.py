@@ -20,9 +20,12 @@ class UnusableRankingError(ClusterbenchError):
     """A method's ranked clusters are not different clusters per sample, its prediction first."""
 
 
-def ranks(task: Task, k: int) -> int | None:
-    """How many clusters per row a run of the task with `k` clusters names; None: the first only."""
-    return min(task.n_ranks, k) if task.n_ranks > 1 else None
+def ranks(task: Task, k: int, reference: bool = False) -> int | None:
+    """How many clusters per row a run of the task with `k` clusters names; None: the first only.
+
+    A reference names the class alone.
+    """
+    return min(task.n_ranks, k) if task.n_ranks > 1 and not reference else None
 
 
 def ranked_clusters(
@@ -52,18 +55,19 @@ def ranked_clusters(
 def ranked_evidence(
     file: Path, record: ResultRecord, task: Task, predictions: np.ndarray
 ) -> np.ndarray | None:
-    """The ranked clusters in the predictions file of a successful result; None for a plain task.
+    """The ranked clusters in the predictions file of a success; None where none are ranked.
 
     predictions: (n,) int32, those of the file, checked.
 
     Raises InputError, naming the file, for ranked clusters or scores that are missing, and for
     clusters of another shape, outside [0, k), repeated in a row, or not led by `predictions`.
     """
-    wanted = ranks(task, record.k)
+    wanted = ranks(task, record.k, record.method.reference)
     if wanted is None:
         if record.ranked is not None:
             raise InputError(
-                f"{file}: its result has ranked scores; task {task.name!r} ranks no clusters"
+                f"{file}: its result has ranked scores; task {task.name!r} ranks no clusters of "
+                f"method {record.method.name!r}"
             )
         return None
     if record.ranked is None:

@@ -219,7 +219,9 @@ class ResultRecord(StrictModel):
     @model_validator(mode="after")
     def _whole(self) -> Self:
         outcome = (self.scores, self.train_scores, self.predictions)
-        if self.status == "success" and (self.error is not None or None in outcome):
+        # A reference was told the classes of the training rows: scores of them say nothing.
+        wanted = (self.scores, self.predictions) if self.method.reference else outcome
+        if self.status == "success" and (self.error is not None or None in wanted):
             raise ValueError("a success has scores, train_scores and predictions, and no error")
         if self.status == "failed" and (
             self.error is None or outcome != (None, None, None) or self.ranked is not None

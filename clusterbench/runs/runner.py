@@ -10,10 +10,12 @@ from typing import Any
 from ..catalog import unknown_name
 from ..errors import InputError
 from . import events
+from .cluster_count import cluster_count
 from .environment import capture
 from .execute import execute
 from .outcome import Outcome, RunReport
 from .plan import STRATEGIES, FeatureSource, PlannedRun, Strategy, plan, seed_list, should_run
+from .protocol import known_protocol
 from .record import ResultRecord
 from .settings import build, settle
 from .survey import check_writable, survey
@@ -27,7 +29,7 @@ def run(
     dataset: str = DEFAULT_DATASET,
     encoder: str | None = None,
     methods: str | Sequence[str] = DEFAULT_METHODS,
-    k: int | None = None,
+    k: int | str | None = None,
     seeds: int | Sequence[int] = 3,
     device: str = "auto",
     results: str | os.PathLike[str] = "results",
@@ -36,18 +38,23 @@ def run(
     params: Mapping[str, Mapping[str, Any]] | None = None,
     dry_run: bool = False,
     progress: events.Listener | None = None,
+    *,
+    tasks: str | Sequence[str] | None = None,
+    protocol: str = "train->val",
+    references: bool = False,
 ) -> RunReport:
-    """Run methods on every task of a benchmark; results that are there already are kept.
+    """Run methods on the tasks of a benchmark; results that are there already are kept.
 
     Methods are fitted on the training rows' features with a number of clusters and a seed, never
-    with labels; their predictions for the evaluation rows are scored.
+    with labels; their predictions for the evaluation rows are scored (docs/protocol.md).
 
     Args:
         benchmark: name of a benchmark (`clusterbench list benchmarks`).
         dataset: name of a data set with features (`clusterbench list datasets`).
         encoder: whose features; None takes the data set's default.
-        methods: names of methods.
-        k: number of clusters for every task; None takes each task's number of classes.
+        methods: names of methods, and of references.
+        k: number of clusters for every task, or a factor of its classes such as "2x"; None takes
+            each task's number of classes.
         seeds: `3` means seeds 0, 1, 2; or the seeds themselves.
         device: "auto", "cpu", "cuda" or "cuda:N".
         results: folder of result files (docs/results-format.md).
@@ -57,6 +64,9 @@ def run(
         params: settings by method that win over the preset: `{"temi": {"epochs": 50}}`.
         dry_run: plan only; nothing is computed or written.
         progress: called with a `RunEvent` as runs start, go on and end.
+        tasks: names of tasks of the benchmark; None takes all.
+        protocol: "train->val", or "transductive": scored on the training rows, by `labels_`.
+        references: run all references too: supervised ceilings, fitted with training labels.
 
     Returns:
         The report over all planned runs, those reused included. A run that failed is in it as a
@@ -68,15 +78,21 @@ def run(
     """
     if overwrite_strategy not in STRATEGIES:
         raise unknown_name("overwrite strategy", str(overwrite_strategy), STRATEGIES)
-    if k is not None and (isinstance(k, bool) or not isinstance(k, int) or k < 1):
-        raise InputError(f"k={k!r}; wanted a whole number >= 1")
+    cluster_count(k)
+    chosen_protocol = known_protocol(protocol)
     chosen_seeds = seed_list(seeds)
-    names = [methods] if isinstance(methods, str) else list(methods)
+    names = _names(methods)
+    task_names = None if tasks is None else _names(tasks)
+    if task_names == []:
+        raise InputError("no task chosen; name at least one, or leave the choice out for all")
 
     from .. import benchmarks
     from ..datasets import registry
     from ..methods import base, presets
+    from ..references import names as reference_names
 
+    if references:
+        names = _names([*names, *reference_names()])
     if benchmark not in benchmarks.names():
         raise unknown_name("benchmark", benchmark, benchmarks.names())
     if device != "auto":  # which loads torch, so not for a dry run or when nothing is to do
@@ -86,8 +102,8 @@ def run(
     specs = settle(names, presets.load(preset_name), params or {}, device)
     store = data.store(encoder)
     source = FeatureSource(encoder or data.default_encoder, store.identity, store.dim)
-    tasks = benchmarks.build(benchmark, data)
-    planned = plan(tasks, specs, chosen_seeds, source, Path(results), k)
+    built = benchmarks.build(benchmark, data, task_names)
+    planned = plan(built, specs, chosen_seeds, source, Path(results), k, chosen_protocol)
 
     before = [survey(run) for run in planned]
     todo = [should_run(state, overwrite_strategy) for state, _ in before]
@@ -108,6 +124,7 @@ def run(
         features=source,
         preset=preset_name,
         seeds=chosen_seeds,
+        protocol=chosen_protocol,
         strategy=overwrite_strategy,
         results=Path(results),
         dry_run=dry_run,
@@ -116,3 +133,8 @@ def run(
             for run, (state, record), chosen in zip(planned, before, todo, strict=True)
         ),
     )
+
+
+def _names(given: str | Sequence[str]) -> list[str]:
+    """Names as a list, each once."""
+    return list(dict.fromkeys([given] if isinstance(given, str) else given))

@@ -1,4 +1,4 @@
-"""Settled settings of each method: preset, then explicit parameters, checked by name and type."""
+"""Settled settings of methods and references: preset, then parameters, checked by name and type."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from .record import plain
 
 if TYPE_CHECKING:
     from ..methods import Clusterer
+    from ..references import Reference
 
 #: Constructor arguments that are not settings: K and the seed stand beside the settings in a run
 #: key, and the device is not part of it.
-RESERVED = ("n_clusters", "random_state", "device")
+RESERVED = ("n_clusters", "n_classes", "random_state", "device")
 
 Params = Mapping[str, Mapping[str, Any]]
 
@@ -25,9 +26,10 @@ _CHECKED = (bool, int, float, str, types.NoneType)
 
 
 def settle(names: Sequence[str], preset: Params, params: Params, device: str) -> list[MethodSpec]:
-    """The methods of a request with every setting settled.
+    """The methods of a request with every setting settled, then its references.
 
     Args:
+        names: of methods and references.
         preset: settings by method, of the preset; methods it does not name keep their defaults.
         params: settings by method that win over the preset.
 
@@ -38,31 +40,47 @@ def settle(names: Sequence[str], preset: Params, params: Params, device: str) ->
     chosen = list(dict.fromkeys(names))
     if not chosen:
         raise InputError("no method chosen; name at least one")
-    from .. import methods
-
     for name in params:
         if name not in chosen:
-            methods.get(name)  # an unknown name gets its own message
+            _class(name)  # an unknown name gets its own message
             raise InputError(
                 f"parameters for method {name!r}, which is not among the methods to run "
                 f"({', '.join(chosen)})"
             )
-    return [
-        _settle_one(methods.get(name), {**preset.get(name, {}), **params.get(name, {})}, device)
+    specs = [
+        _settle_one(_class(name), {**preset.get(name, {}), **params.get(name, {})}, device)
         for name in chosen
     ]
+    return sorted(specs, key=lambda spec: spec.reference)
 
 
-def build(spec: MethodSpec, *, k: int, seed: int, device: str) -> Clusterer:
-    """The method ready to fit."""
-    from .. import methods
+def build(spec: MethodSpec, *, k: int, seed: int, device: str) -> Clusterer | Reference:
+    """The method or reference ready to fit."""
+    from .. import methods, references
 
-    return methods.get(spec.name)(
-        n_clusters=k, random_state=seed, device=device, **dict(spec.params)
-    )
+    settings = dict(spec.params)
+    if spec.reference:
+        reference = references.get(spec.name)
+        return reference(n_classes=k, random_state=seed, device=device, **settings)
+    return methods.get(spec.name)(n_clusters=k, random_state=seed, device=device, **settings)
 
 
-def _settle_one(cls: type[Clusterer], settings: Mapping[str, Any], device: str) -> MethodSpec:
+def _class(name: str) -> type[Clusterer] | type[Reference]:
+    """The class of a method or reference; InputError with near names of both."""
+    from .. import methods, references
+
+    if name in references.names():
+        return references.get(name)
+    if name not in methods.names():
+        raise unknown_name("method", name, [*methods.names(), *references.names()])
+    return methods.get(name)
+
+
+def _settle_one(
+    cls: type[Clusterer] | type[Reference], settings: Mapping[str, Any], device: str
+) -> MethodSpec:
+    from ..references import Reference
+
     hints = typing.get_type_hints(cls.__init__)
     known = [name for name in hints if name not in (*RESERVED, "return")]
     for name, value in settings.items():
@@ -74,8 +92,10 @@ def _settle_one(cls: type[Clusterer], settings: Mapping[str, Any], device: str) 
         if name not in known:
             raise unknown_name(f"parameter of method {cls.name!r}:", name, known)
         _check_type(f"{cls.name}.{name}", value, hints[name])
-    params = cls(n_clusters=2, random_state=0, device=device, **settings).get_params()
+    params = cls(2, random_state=0, device=device, **settings).get_params()
     recorded = {name: plain(value) for name, value in params.items() if name not in RESERVED}
+    if issubclass(cls, Reference):
+        return MethodSpec(cls.name, cls.version, recorded, reference=True, seeded=cls.seeded)
     return MethodSpec(cls.name, cls.version, recorded)
 
 

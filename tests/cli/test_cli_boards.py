@@ -70,6 +70,7 @@ class TestList:
             ("benchmarks", "tiny-imbalance"),
             ("methods", "kmeans"),
             ("methods", "modulo"),
+            ("methods", "linear-probe"),
             ("datasets", "tiny"),
             ("encoders", "efficientnet-lite0"),
             ("metrics", "ami"),
@@ -83,6 +84,14 @@ class TestList:
         assert len(line.split()) > 2
         listed = {entry["name"]: entry for entry in json.loads(cli("list", kind, "--json")[1])}
         assert listed[name]["about"]
+
+    def test_methods_and_references_are_told_apart(self, cli: Cli) -> None:
+        listed = {entry["name"]: entry for entry in json.loads(cli("list", "methods", "--json")[1])}
+        assert listed["kmeans"]["kind"] == "method" and listed["knn"]["kind"] == "reference"
+        lines = {
+            line.split()[0]: line.split()[1] for line in cli("list", "methods")[1].splitlines()
+        }
+        assert lines["temi"] == "method" and lines["nearest-mean"] == "reference"
 
     def test_a_metric_lists_its_declaration(self, cli: Cli) -> None:
         listed = {entry["name"]: entry for entry in json.loads(cli("list", "metrics", "--json")[1])}

@@ -112,7 +112,10 @@ def test_every_option_is_an_environment_variable(cli: Cli, monkeypatch: pytest.M
         "DATASET": "tiny",
         "ENCODER": "shifted",
         "METHOD": "modulo,kmeans",
-        "K": "5",
+        "K": "1.25x",
+        "TASK": "ratio-4",
+        "PROTOCOL": "train->val",
+        "REFERENCES": "1",
         "SEEDS": "7,9",
         "DEVICE": "cpu",
         "RESULTS": "elsewhere",
@@ -126,15 +129,74 @@ def test_every_option_is_an_environment_variable(cli: Cli, monkeypatch: pytest.M
     document = json.loads(cli("run")[1])
     assert document["encoder"] == "shifted" and document["seeds"] == [7, 9]
     assert document["dry_run"] and document["overwrite_strategy"] == "never"
-    assert document["results"] == "elsewhere" and len(document["runs"]) == 8
-    assert {run["k"] for run in document["runs"]} == {5}
+    assert document["results"] == "elsewhere" and len(document["runs"]) == 2 * 2 + 3
+    assert {run["task"] for run in document["runs"]} == {"ratio-4"}
+    assert {run["k"] for run in document["runs"] if not run["reference"]} == {5}
+    assert [run["method"] for run in document["runs"] if run["reference"]] == [
+        "knn",
+        "linear-probe",
+        "nearest-mean",
+    ]
     assert json.loads(cli("run", "--k", "6")[1])["tasks"][0]["k"] == 6  # the option wins
+
+
+def test_chosen_tasks_alone_are_run(cli: Cli) -> None:
+    words = (*RUN, "-m", "modulo", "--seeds", "1", "--json")
+    both = json.loads(cli(*words, "--dry-run")[1])["runs"]
+    for options in (("-t", "ratio-4"), ("--task", "ratio-4,ratio-4")):
+        (run,) = json.loads(cli(*words, *options)[1])["runs"]
+        assert run["task"] == "ratio-4" and run["key"] == both[1]["key"]
+    twice = json.loads(cli(*words, "-t", "ratio-1", "-t", "ratio-4", "--dry-run")[1])["runs"]
+    assert [run["before"] for run in twice] == ["missing", "success"]
+
+
+def test_the_transductive_protocol(cli: Cli) -> None:
+    code, out, _ = cli(*RUN, "-m", "kmeans,modulo", "--protocol", "transductive", "--seeds", "1")
+    assert code == 0 and "Percent on the train split (transductive), seed 0" in out
+    code, out, _ = cli("submit", "results")
+    assert (code, out) == (0, "leaderboard.json: 4 added\n")
+    _, out, _ = cli("leaderboard")
+    assert "tiny-imbalance / tiny · transductive" in out
+    assert "Transductive: fitted and scored on the same training images." in out
+
+
+def test_references_are_rows_between_the_methods_and_the_floor(cli: Cli) -> None:
+    code, out, err = cli(*RUN, "-m", "kmeans", "--references", "--seeds", "2", "-t", "ratio-1")
+    assert code == 0 and "5 of 5 runs computed" in err
+    first = [
+        line.replace("4 classes", "").replace("ratio-1", "").split() for line in out.split("\n")
+    ]
+    names = [cells[0] for cells in first[4:] if cells]
+    assert names[:5] == ["kmeans", "knn*", "linear-probe*", "nearest-mean*", "random"]
+    cli("submit", "results")
+    _, out, _ = cli("leaderboard")
+    assert "* reference, not ranked: fitted with the training labels, a ceiling." in out
+
+
+def test_results_of_two_protocols_are_not_compared(cli: Cli) -> None:
+    words = (*RUN, "-m", "modulo", "-t", "ratio-1", "--seeds", "1", "--json")
+    paths = [
+        json.loads(cli(*words, "--protocol", protocol)[1])["runs"][0]["path"]
+        for protocol in ("train->val", "transductive")
+    ]
+    code, _, err = cli("compare", *paths)
+    assert code == 2 and "compare two results of one protocol" in err
+    code, out, _ = cli("compare", paths[1], paths[1], "--resamples", "20")
+    assert code == 0 and "32 samples" in out
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (("--overwrite-strategy", "allways"), "did you mean always"),
+        (("-t", "ratio-5"), "did you mean ratio-"),
+        (("-t", ","), "no task chosen"),
+        (("--protocol", "transductiv"), "did you mean transductive"),
+        (("--protocol", "transductive", "--references"), "fitted with the training labels"),
+        (("--k", "2y"), "k='2y'; wanted a whole number >= 1, or a factor"),
+        (("--k", "0"), "k=0; wanted"),
+        (("--k", "9x"), "k=36 is larger than the 32 training samples"),
+        (("-m", "knm"), "did you mean knn"),
         (("--device", "gpu"), "device 'gpu'"),
         (("--seeds", "0"), "seeds=0"),
         (("--k", "33"), "k=33 is larger than the 32 training samples"),

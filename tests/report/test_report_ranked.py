@@ -68,7 +68,10 @@ def test_no_image_beside_the_own_class_has_no_share() -> None:
 def outcome(method: str, seed: int, record: Any, **task: Any) -> Any:
     named = {"name": "chains", "n_classes": N_CLASSES, "eval_rows": range(400), "n_ranks": 3}
     run = SimpleNamespace(
-        task=SimpleNamespace(**{**named, **task}), method=SimpleNamespace(name=method), k=N_CLASSES
+        task=SimpleNamespace(**{**named, **task}),
+        method=SimpleNamespace(name=method, reference=False),
+        k=N_CLASSES,
+        scored_rows=range(400),
     )
     scores = SimpleNamespace(
         metrics=dict.fromkeys(("acc", "nmi", "ami", "ari"), 0.5), intervals=None
@@ -85,6 +88,7 @@ def report(outcomes: list[Any]) -> Any:
         dataset="toy",
         features=SimpleNamespace(encoder="enc"),
         seeds=(0, 1),
+        protocol="train->val",
     )
 
 

@@ -12,10 +12,11 @@ from clusterbench.report.table import percent, render_text
 
 
 def outcome(task: str, method: str, seed: int, value: float | None, state: str = "success") -> Any:
-    """An outcome with every metric at `value`; None: no scores."""
+    """An outcome with every metric at `value`; None: no scores. A star marks a reference."""
     run = SimpleNamespace(
         task=SimpleNamespace(name=task, n_classes=10, eval_rows=range(50), n_ranks=1),
-        method=SimpleNamespace(name=method),
+        method=SimpleNamespace(name=method.rstrip("*"), reference=method.endswith("*")),
+        scored_rows=range(50),
         seed=seed,
         k=10,
     )
@@ -32,13 +33,14 @@ def outcome(task: str, method: str, seed: int, value: float | None, state: str =
     return SimpleNamespace(run=run, record=record, status=state)
 
 
-def report(outcomes: list[Any], seeds: int = 2) -> Any:
+def report(outcomes: list[Any], seeds: int = 2, protocol: str = "train->val") -> Any:
     return SimpleNamespace(
         outcomes=outcomes,
         benchmark="imbalanced",
         dataset="icons-wordnet",
         features=SimpleNamespace(encoder="enc"),
         seeds=tuple(range(seeds)),
+        protocol=protocol,
     )
 
 
@@ -69,6 +71,28 @@ def test_rows_follow_the_plan_and_the_best_is_the_highest_complete_mean() -> Non
     assert (first.task, second.task) == ("t2", "t1")
     assert [row.method for row in first.rows] == ["b", "a"]
     assert first.best("ami") == pytest.approx(0.3)  # not the 0.9 of a method that failed once
+
+
+def test_a_reference_is_never_the_best_and_one_run_completes_it() -> None:
+    methods = [outcome("t", "a", seed, 0.4) for seed in range(3)]
+    (task,) = summarise([*methods, outcome("t", "knn*", 0, 0.9)])
+    assert task.best("ami") == pytest.approx(0.4)
+    row = task.rows[1]
+    assert (row.method, row.reference, row.complete, row.n_seeds) == ("knn", True, True, 1)
+    assert row.to_dict()["reference"] is True and row.to_dict()["metrics"]["ami"]["mean"] == 0.9
+    (alone,) = summarise([outcome("t", "knn*", 0, 0.9)])
+    assert alone.best("ami") is None
+
+
+def test_size_and_floor_are_those_of_the_methods() -> None:
+    over = outcome("t", "a", 0, 0.4)
+    over.run.k, over.record.random_floor = 20, {"acc": 0.02}
+    (task,) = summarise([over, outcome("t", "knn*", 0, 0.9)])
+    assert (task.k, task.floor) == (20, {"acc": 0.02})
+    lost = outcome("t", "a", 0, None, "missing")
+    lost.run.k = 20
+    (task,) = summarise([lost, outcome("t", "knn*", 0, 0.9)])
+    assert (task.k, task.floor) == (20, {})  # not the floor of another number of clusters
 
 
 def test_an_incomplete_row_has_no_mean_in_the_json_form() -> None:
@@ -111,6 +135,23 @@ class TestTable:
         lines = self.lines([outcome("t", "a", seed, 0.5) for seed in range(2)])
         assert "Apart from that, standard error over val images: up to 1.2." in lines
 
+    def test_references_stand_below_the_methods_with_a_mark(self) -> None:
+        outcomes = [outcome("t", "alpha", seed, 0.5) for seed in range(2)]
+        lines = self.lines([*outcomes, outcome("t", "nearest-mean*", 0, 0.9)])
+        text = "\n".join(lines)
+        assert text.index("alpha") < text.index("nearest-mean*") < text.index("random")
+        assert "* reference: fitted with the training labels, a ceiling and never best." in lines
+        assert "reference" not in "\n".join(self.lines(outcomes))
+
+    def test_references_alone_name_no_seeds(self) -> None:
+        lines = self.lines([outcome("t", "knn*", 0, 0.9)])
+        assert "Percent on the val split, one run each; bold: best of its column." in lines
+
+    def test_the_transductive_protocol_names_its_split(self) -> None:
+        text = render_text(report([outcome("t", "a", 0, 0.5)], 1, "transductive"))
+        assert "Percent on the train split (transductive), seed 0" in text
+        assert "standard error over train images" in text and "val" not in text
+
     def test_long_names_still_fit_eighty_columns(self) -> None:
         outcomes = [
             outcome("a-very-long-name-of-a-task", "hierarchical-kmeans-v2", seed, 0.123 * seed)
@@ -134,4 +175,8 @@ class TestTable:
         with console.capture() as captured:
             console.print(render(report(outcomes, 1)))
         assert captured.get().count("\x1b[1m90.0") == 4
+        with console.capture() as captured:
+            console.print(render(report([*outcomes, outcome("t", "knn*", 0, 0.95)], 1)))
+        assert captured.get().count("\x1b[1m90.0") == 4
+        assert captured.get().count("\x1b[2;3m95.0") == 4
         assert "\x1b[1m80.0" not in captured.get()

@@ -194,7 +194,7 @@ def _closure(function: Any) -> list[Any]:
     return [cell.cell_contents for cell in getattr(function, "__closure__", None) or ()]
 
 
-def test_features_are_read_once_per_task(
+def test_features_of_the_same_rows_are_read_once(
     tiny_world: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reads = []
@@ -206,7 +206,7 @@ def test_features_are_read_once_per_task(
 
     monkeypatch.setattr(FeatureStore, "read", counted)
     tiny_world.run(methods=["modulo", "kmeans"], seeds=3)
-    assert reads == [32, 20, 32, 20]
+    assert reads == [32, 20, 32]  # both tasks are evaluated on the same rows
 
 
 def test_events_tell_the_course_of_each_run(tiny_world: SimpleNamespace) -> None:

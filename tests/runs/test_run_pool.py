@@ -83,7 +83,7 @@ def test_a_warning_belongs_to_the_run_that_raised_it() -> None:
     X, barrier, found = np.zeros((4, 2), np.float32), threading.Barrier(2), {}
 
     def assign(name: str) -> None:
-        found[name] = fitting.assign(Warner(name, barrier), X, X, lambda *_: None).warnings
+        found[name] = fitting.fit(Warner(name, barrier), X, lambda *_: None).warnings
 
     with fitting.recorded_warnings():
         threads = [threading.Thread(target=assign, args=(name,)) for name in "ab"]

@@ -1,0 +1,118 @@
+"""Weighted k nearest neighbours by cosine similarity, exact."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from ..methods.base import Progress, positive_int, resolve_device
+from .base import Reference, positive_float
+from .blocks import row_blocks, unit_rows
+
+if TYPE_CHECKING:
+    import torch
+
+#: Numbers of the queries that are on the device at a time: 1 GB of float32.
+_QUERIES = 1 << 28
+
+
+class KNN(Reference):
+    """Vote of the nearest training rows, each weighted by exp(cosine / temperature).
+
+    The protocol by which frozen features are usually compared: k = 20 and temperature 0.02 are
+    those of the evaluation in TEMI's code (arXiv:2303.17896); the weighting is that of Wu et al.,
+    "Unsupervised feature learning via non-parametric instance discrimination", CVPR 2018.
+
+    Args:
+        n_classes: number of classes.
+        random_state: not used; the answer has no chance in it.
+        device: "auto", "cpu" or "cuda[:N]".
+        n_neighbors: neighbours that vote; all training rows if there are fewer.
+        temperature: the lower, the more the nearest ones count.
+    """
+
+    name: ClassVar[str] = "knn"
+    label: ClassVar[str] = "kNN"
+    version: ClassVar[int] = 1
+
+    def __init__(
+        self,
+        n_classes: int,
+        random_state: int = 0,
+        device: str = "auto",
+        n_neighbors: int = 20,
+        temperature: float = 0.02,
+    ) -> None:
+        super().__init__(n_classes, random_state, device)
+        self.n_neighbors = positive_int("n_neighbors", n_neighbors)
+        self.temperature = positive_float("temperature", temperature)
+
+    def _fit(self, features: np.ndarray, targets: np.ndarray, progress: Progress) -> None:
+        progress(0, 1)
+        resolve_device(self.device)
+        self._features, self._targets = features, targets
+        self.diagnostics_ = {"n_neighbors_used": min(self.n_neighbors, len(features))}
+        progress(1, 1)
+
+    def _predict_top(self, features: np.ndarray, n: int) -> np.ndarray:
+        device = resolve_device(self.device)
+        cosines, found = _neighbours(features, self._features, self.n_neighbors, device)
+        result = np.empty((len(features), n), dtype=np.int64)
+        for block in row_blocks(len(features), (found.shape[1] + n) * found.shape[1]):
+            labels = self._targets[found[block]]
+            result[block] = _vote(cosines[block], labels, self.temperature, n, self.n_classes)
+        return result
+
+
+def _neighbours(
+    queries: np.ndarray, base: np.ndarray, k: int, device: torch.device
+) -> tuple[np.ndarray, np.ndarray]:
+    """Cosines and row numbers of the k nearest rows of `base`: two (n_queries, k), best first.
+
+    Queries wait on the device and keep their k best so far, while the blocks of `base` pass by:
+    beyond the queries there is one block of `base` and one of similarities.
+    """
+    import torch
+
+    k = min(k, len(base))
+    cosines = np.empty((len(queries), k), dtype=np.float32)
+    numbers = np.empty((len(queries), k), dtype=np.int64)
+    dim = base.shape[1]
+    for chunk in row_blocks(len(queries), dim, _QUERIES):
+        waiting = unit_rows(queries[chunk], device)
+        best = waiting.new_full((len(waiting), k), -torch.inf)
+        where = torch.zeros((len(waiting), k), dtype=torch.int64, device=device)
+        for columns in row_blocks(len(base), max(dim, 1 << 10)):
+            unit = unit_rows(base[columns], device)
+            for rows in row_blocks(len(waiting), len(unit)):
+                values, found = (waiting[rows] @ unit.T).topk(min(k, len(unit)), dim=1)
+                values = torch.cat([best[rows], values], dim=1)
+                found = torch.cat([where[rows], found + columns.start], dim=1)
+                values, order = values.sort(dim=1, descending=True, stable=True)
+                best[rows] = values[:, :k]
+                where[rows] = found.gather(1, order[:, :k])
+        cosines[chunk], numbers[chunk] = best.cpu().numpy(), where.cpu().numpy()
+    return cosines, numbers
+
+
+def _vote(
+    cosines: np.ndarray, labels: np.ndarray, temperature: float, n: int, n_classes: int
+) -> np.ndarray:
+    """The n classes with the most weight: (rows, n) int64; a tie goes to the nearer neighbour's.
+
+    cosines, labels: (rows, k), nearest first. Classes without a vote follow by their number.
+    """
+    # Relative to the nearest: the same ranking, and no weight overflows at a low temperature.
+    weights = np.exp((cosines - cosines[:, :1]).astype(np.float64) / temperature)
+    same = labels[:, :, None] == labels[:, None, :]
+    votes = np.einsum("ijk,ik->ij", same, weights)
+    repeated = np.tril(same, -1).any(axis=2)
+    votes[repeated] = -1.0
+    # As candidates after the neighbours' classes: the lowest class numbers, enough for n.
+    spare = np.arange(min(n_classes, n + labels.shape[1]) if n > 1 else 0)
+    spare_votes = np.where((spare[None, :, None] == labels[:, None, :]).any(axis=2), -1.0, 0.0)
+    candidates = np.concatenate([labels, np.broadcast_to(spare, spare_votes.shape)], axis=1)
+    order = np.argsort(-np.concatenate([votes, spare_votes], axis=1), axis=1, kind="stable")
+    top: np.ndarray = np.take_along_axis(candidates, order[:, :n], axis=1)
+    return top
