@@ -18,7 +18,7 @@ _QUERIES = 1 << 28
 
 
 class KNN(Reference):
-    """Vote of the nearest training rows, each weighted by exp(cosine / temperature).
+    """Vote of the nearest training rows, weighted by exp(cosine / temperature).
 
     The protocol by which frozen features are usually compared: k = 20 and temperature 0.02 are
     those of the evaluation in TEMI's code (arXiv:2303.17896); the weighting is that of Wu et al.,

@@ -22,11 +22,12 @@ _STALLED = 1e-9
 
 
 class LinearProbe(Reference):
-    """Multinomial logistic regression on features standardised by their training statistics.
+    """Multinomial logistic regression on standardised features.
 
-    Minimises the sum of the cross-entropies + l2 / 2 * |W|^2 over all training rows at once (the
-    biases are not penalised) by L-BFGS with a strong Wolfe line search, from zero: convex, so
-    there is one answer and no seed in it. scikit-learn's `LogisticRegression(C=1 / l2)` has the
+    Each dimension has mean 0 and standard deviation 1 over the training rows. Minimises the sum
+    of the cross-entropies + l2 / 2 * |W|^2 over all training rows at once (the biases are not
+    penalised) by L-BFGS with a strong Wolfe line search, from zero: convex, so there is one
+    answer and no seed in it. scikit-learn's `LogisticRegression(C=1 / l2)` has the
     same minimum and, at l2 = 1, the same default. Logits are made for a block of rows at a time
     and are never kept.
 

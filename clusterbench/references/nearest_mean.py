@@ -12,7 +12,7 @@ from .blocks import first_columns, row_blocks, unit_rows
 
 
 class NearestMean(Reference):
-    """Class of the mean, over the class's training rows at unit length, with the largest cosine.
+    """Class whose mean of unit-length training rows has the largest cosine.
 
     What k-means would find if each centroid sat on a class. A class without a training row is
     predicted last.
