@@ -99,7 +99,7 @@ def glyph_source(
     there = covered(files, codes, workers)
     builder = IndexBuilder({"face": np.uint8, "code": np.int32})
     for column, code in enumerate(codes):
-        faces = np.flatnonzero(there[:, column])
+        faces = np.flatnonzero(there[:, column]).tolist()
         if len(faces) < least:
             continue
         ids = [f"{class_name(code)}/{names[face]}" for face in faces]
