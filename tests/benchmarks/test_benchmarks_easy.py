@@ -4,10 +4,10 @@ from benchmark_toys import MemoryStore, clustered_features, make_index
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clusterbench.benchmarks import ranking
-from clusterbench.benchmarks.easy import EasyParams, easy_task, rank_classes
+from clusterbench.benchmarks import knn as ranking
+from clusterbench.benchmarks.easy import EasyParams
 from clusterbench.benchmarks.pool import Pool
-from clusterbench.benchmarks.ranking import easiness_order, knn_class_scores
+from clusterbench.benchmarks.knn import knn_class_scores
 from clusterbench.errors import InputError
 
 

@@ -1,0 +1,72 @@
+"""Features as integer directions: what makes products exact, whatever the order of their sums.
+
+A feature becomes a vector of integers of norm 4000. Products and partial sums of such vectors are
+integers too; where they stay below 2^24 (float32) or 2^53 (float64), a matrix product rounds
+nothing, so BLAS, threads, instruction sets and devices have no say in its result. The rounding
+itself adds no order either: the squared norm it divides by is a sum of integers.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..errors import InputError
+
+NORM = 4000
+"""Norm of the integers before they are rounded."""
+MAX_NORM = 4096
+"""Norm of the integers after: 4000 + sqrt(dim) / 2 <= 4096 up to dim 36,864."""
+_MAX_DIM = 4 * (MAX_NORM - NORM) ** 2
+_BITS = 22  # of the largest number of a row, before its norm is taken
+_BLOCK_NUMBERS = 1 << 20
+
+
+def unit_integers(features: np.ndarray, *, allow_zero: bool = False) -> np.ndarray:
+    """(n, dim) float32 of integers: the rows of `features`, scaled to norm 4000 and rounded.
+
+    features: (n, dim) real numbers. allow_zero: leave a row of zeros as it is.
+    Raises InputError for a feature that is not finite, a zero one unless allowed, and
+    dim > 36,864.
+    """
+    n, dim = features.shape
+    if dim > _MAX_DIM:
+        raise InputError(f"dim={dim} should be <= {_MAX_DIM} for exact similarities")
+    out = np.zeros(features.shape, dtype=np.float32)
+    step = max(1, _BLOCK_NUMBERS // max(dim, 1))
+    for start in range(0, n, step):
+        block = features[start : start + step].astype(np.float64)
+        largest = np.abs(block).max(axis=1, initial=0)
+        bad = ~np.isfinite(largest) | ((largest == 0) & (not allow_zero))
+        if bad.any():
+            raise InputError(
+                f"the features of sample {start + int(np.argmax(bad))} are zero or not finite; "
+                "a cosine needs a direction"
+            )
+        _, exponent = np.frexp(largest)
+        # Powers of two: exact. Two steps, since one factor could be beyond the largest float.
+        block = np.ldexp(np.ldexp(block, -exponent[:, None]), _BITS)
+        integers = np.rint(block).astype(np.int64)
+        squared = np.square(integers).sum(axis=1)
+        norm = np.sqrt(np.maximum(squared, 1).astype(np.float64))
+        out[start : start + step] = np.rint(integers * (NORM / norm)[:, None])
+    return out
+
+
+def centred_unit_integers(integers: np.ndarray, fitted: np.ndarray) -> np.ndarray:
+    """(n, dim) float32 of integers: `unit_integers` of the rows less the mean of the fitted ones.
+
+    integers: (n, dim) as `unit_integers` gives. fitted: (n,) bool, at least one true. A row that
+    is the mean itself stays zero. The mean is not rounded: rows are multiplied by their number.
+    """
+    n_fitted = int(fitted.sum())
+    total = np.zeros(integers.shape[1], dtype=np.int64)
+    step = max(1, _BLOCK_NUMBERS // max(integers.shape[1], 1))
+    starts = range(0, len(integers), step)
+    for start in starts:
+        block = integers[start : start + step]
+        total += block[fitted[start : start + step]].astype(np.int64).sum(axis=0)
+    out = np.empty(integers.shape, dtype=np.float32)
+    for start in starts:
+        block = integers[start : start + step].astype(np.int64) * n_fitted - total
+        out[start : start + step] = unit_integers(block, allow_zero=True)
+    return out
