@@ -16,6 +16,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+from embedded.dataset import extract_images, write_sums
+from embedded.drawings import SIZE
+
 from clusterbench.benchmarks.easiness import FILE
 from clusterbench.benchmarks.pool import Pool
 from clusterbench.benchmarks.rank_classes import rank_classes
@@ -24,8 +27,6 @@ from clusterbench.datasets import registry
 from clusterbench.errors import InputError
 from clusterbench.features.recipe import Recipe, load
 from clusterbench.features.store import FeatureStore
-from embedded.dataset import extract_images, write_sums
-from embedded.drawings import SIZE
 
 #: Images that rank a class: the more, the finer the ranks and the fewer the classes.
 IMAGES_PER_CLASS = {"emoji": 5, "icons-wordnet": 10}
