@@ -162,7 +162,10 @@ def test_the_ranking_is_the_one_of_every_machine():
         "knn": [6, 6, 1, 1, 1],
         "probe": [6, 5, 3, 2, 1],
     }
-    assert ranking_sha256(ranking) == "f02a6801950f8e80cce0f5af7d261617f2d7680b7b4798e0ddf5c777faf03b8d"
+    assert (
+        ranking_sha256(ranking)
+        == "f02a6801950f8e80cce0f5af7d261617f2d7680b7b4798e0ddf5c777faf03b8d"
+    )
 
 
 def test_defaults_suit_the_sizes():
