@@ -29,7 +29,7 @@ from clusterbench.features.recipe import Recipe, load
 from clusterbench.features.store import FeatureStore
 
 #: Images that rank a class: the more, the finer the ranks and the fewer the classes.
-IMAGES_PER_CLASS = {"emoji": 5, "icons-wordnet": 10}
+IMAGES_PER_CLASS = {"emoji": 5, "icons-wordnet": 14}
 ENCODERS = "efficientnet-lite0,efficientnet-lite1,efficientnet-lite2"
 _FEATURES = Path(__file__).parent.parent / "features"
 

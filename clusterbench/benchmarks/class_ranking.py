@@ -25,7 +25,7 @@ class ProbeSettings:
     """How probes are trained. steps: of the descent. l2: weight of the penalty, against a mean
     over images."""
 
-    steps: int = 100
+    steps: int = 80
     l2: float = 1e-5
 
     def __post_init__(self) -> None:

@@ -1,7 +1,8 @@
 """How well a linear classifier tells the classes apart: a cross-fitted logistic regression.
 
-Multinomial logistic regression on centred features of unit length, without an intercept (every
-class has equally many images, and the features are centred):
+Multinomial logistic regression on features that are centred, scaled (see `scaled_unit_integers`)
+and of unit length, without an intercept (every class has equally many images, and the features are
+centred):
 
     minimise  mean_i -log softmax(W x_i)[y_i]  +  l2 / 2 * |W|^2
 
@@ -31,10 +32,11 @@ from .probe_arithmetic import (
     grid_weights,
     largest_eigenvalue_bound,
 )
-from .unit_integers import NORM, centred_unit_integers, unit_integers
+from .unit_integers import NORM, scaled_unit_integers, unit_integers
 
 _CPU_CELLS = 1 << 17  # logits held at a time: what stays in a core's cache
 _GPU_CELLS = 1 << 26
+_LEAST_ROWS = 256  # of a block, so that a product is worth its call
 
 Progress = Callable[[int, int], None]
 
@@ -69,7 +71,7 @@ def probe_correct(
 
     features: (n, dim) real numbers. labels: (n,) in [0, n_classes). folds: (n,) in [0, F), at
     least two of them. An image counts when the logit of its class is above all others. Each fold
-    is centred on the mean of the images its probe is trained on. progress: (steps done, in all).
+    is centred and scaled by the images its probe is trained on. progress: (steps done, in all).
 
     Time O(F steps n n_classes dim); memory 2 n dim float32, 4 n_classes dim float64 and a block of
     logits. Raises InputError for a feature that is zero or not finite, fewer than two folds, and
@@ -129,7 +131,7 @@ def gradient(rows: _Rows, weights: torch.Tensor, l2: float) -> torch.Tensor:
     for block, labels in rows.blocks():
         error = grid_probabilities(block @ grid.T).to(torch.float64)
         error[torch.arange(len(labels), device=labels.device), labels] -= one
-        total += error.T @ block
+        total.addmm_(error.T, block)
     return total.mul_(1 / (NORM * one * len(rows.labels))).add_(weights * l2)
 
 
@@ -152,12 +154,12 @@ def _to_device(
     n_classes: int,
     device: str | torch.device,
 ) -> _Rows:
-    """The wanted rows, centred on the mean of the fitted ones."""
-    features = centred_unit_integers(integers, fitted)[wanted]
+    """The wanted rows, centred and scaled by the fitted ones."""
+    features = scaled_unit_integers(integers, fitted)[wanted]
     cells = _CPU_CELLS if torch.device(device).type == "cpu" else _GPU_CELLS
     return _Rows(
         torch.from_numpy(features).to(device),
         torch.from_numpy(labels[wanted].astype(np.int64)).to(device),
         n_classes,
-        max(16, cells // n_classes),
+        max(_LEAST_ROWS, cells // n_classes),
     )

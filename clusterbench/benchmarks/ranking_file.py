@@ -3,7 +3,7 @@
     {
       "format": "clusterbench-ranking/1",
       "index_hash": "...", "seed": 0, "images_per_class": 10, "folds": 3, "n_neighbors": 9,
-      "probe": {"steps": 100, "l2": 1e-05},
+      "probe": {"steps": 80, "l2": 1e-05},
       "columns": [{"encoder": "...", "identity": "...", "measure": "knn"}, ...],
       "classes": {"<name>": [[<correct, per column>], [<same-class neighbours, per kNN column>]]},
       "sha256": "..."

@@ -1,5 +1,9 @@
 import dataclasses
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -164,8 +168,31 @@ def test_the_ranking_is_the_one_of_every_machine():
     }
     assert (
         ranking_sha256(ranking)
-        == "f02a6801950f8e80cce0f5af7d261617f2d7680b7b4798e0ddf5c777faf03b8d"
+        == "3a76df700239cb97a81e33afa81725a52c36334a0840a9a22ebb717c381738f7"
     )
+
+
+def test_other_instruction_sets_and_threads_give_the_same_ranking():
+    script = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from test_benchmarks_class_ranking import *\n"
+        "print(ranking_sha256(rank_classes(*three_levels(), 10)))"
+    )
+    oldest = {
+        "ATEN_CPU_CAPABILITY": "default",
+        "MKL_ENABLE_INSTRUCTIONS": "SSE4_2",
+        "OPENBLAS_CORETYPE": "Nehalem",
+        "NPY_DISABLE_CPU_FEATURES": "AVX2 FMA3",
+        "OMP_NUM_THREADS": "3",
+    }
+    result = subprocess.run(
+        [sys.executable, "-c", script, str(Path(__file__).parent)],
+        env={**os.environ, **oldest},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.strip() == ranking_sha256(rank_classes(*three_levels(), 10))
 
 
 def test_defaults_suit_the_sizes():

@@ -19,7 +19,7 @@ from clusterbench.benchmarks.probe_arithmetic import (
 from clusterbench.benchmarks.unit_integers import (
     MAX_NORM,
     NORM,
-    centred_unit_integers,
+    scaled_unit_integers,
     unit_integers,
 )
 from clusterbench.errors import InputError
@@ -41,7 +41,7 @@ def classes(seed=0, n_classes=12, per_class=9, dim=24, noise=1.2, offset=2.0):
 
 def rows_of(features, labels, block_rows=1000):
     everything = np.ones(len(labels), dtype=bool)
-    integers = centred_unit_integers(unit_integers(features), everything)
+    integers = scaled_unit_integers(unit_integers(features), everything)
     n_classes = int(labels.max()) + 1
     return probe._Rows(torch.tensor(integers), torch.tensor(labels), n_classes, block_rows)
 
@@ -65,15 +65,22 @@ def test_integers_point_where_the_features_do_at_any_scale(seed, dim, scale):
     assert (unit_integers(features[:, shuffled]) == unit_integers(features)[:, shuffled]).all()
 
 
-def test_centred_integers_have_the_fitted_rows_mean_taken_off():
+def scaled(unit, fitted):
+    """In floating point what `scaled_unit_integers` does."""
+    rows = unit - unit[fitted].mean(axis=0, dtype=np.float64)
+    deviation = unit[fitted].std(axis=0, dtype=np.float64)
+    rows /= np.sqrt(np.maximum(deviation, 1e-3 * deviation.max()))
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def test_scaled_integers_are_centred_and_scaled_by_the_fitted_rows():
     features, _, folds = classes()
-    fitted = folds != 0
+    features[:, 3], features[:, 5] = 1, features[:, 5] * 20
     units = unit_integers(features)
-    wanted = units - units[fitted].mean(axis=0, dtype=np.float64)
-    wanted *= NORM / np.linalg.norm(wanted, axis=1, keepdims=True)
-    assert np.abs(centred_unit_integers(units, fitted) - wanted).max() <= 0.51
-    same = np.full((4, 3), 5.0)
-    assert not centred_unit_integers(unit_integers(same), np.ones(4, dtype=bool)).any()
+    found = scaled_unit_integers(units, folds != 0)
+    assert np.abs(found - NORM * scaled(units, folds != 0)).max() <= 0.502
+    same = unit_integers(np.full((4, 3), 5.0))
+    assert not scaled_unit_integers(same, np.ones(4, dtype=bool)).any()
 
 
 @pytest.mark.parametrize("n_classes", [2, 7, 300, 3000])
@@ -122,7 +129,7 @@ def test_the_loss_comes_near_the_optimum_of_scikit_learn(noise):
     features, labels, _ = classes(noise=noise, n_classes=20, per_class=12)
     rows = rows_of(features, labels)
     l2 = 1e-4
-    weights = fit_weights(rows, ProbeSettings(steps=100, l2=l2))
+    weights = fit_weights(rows, ProbeSettings(l2=l2))
     reference = LogisticRegression(
         C=1 / (l2 * len(labels)), fit_intercept=False, tol=1e-9, max_iter=5000
     )
@@ -141,8 +148,7 @@ def test_held_out_accuracy_is_that_of_scikit_learn(seed, noise, offset):
     unit = features / np.linalg.norm(features, axis=1, keepdims=True)
     for fold in range(3):
         fitted = folds != fold
-        rows = unit - unit[fitted].mean(axis=0)
-        rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+        rows = scaled(unit, fitted)
         model = LogisticRegression(C=1 / (1e-5 * fitted.sum()), fit_intercept=False, max_iter=5000)
         model.fit(rows[fitted], labels[fitted])
         reference[~fitted] = model.predict(rows[~fitted]) == labels[~fitted]
@@ -161,8 +167,9 @@ def test_order_of_rows_dimensions_and_classes_threads_and_blocks_change_nothing(
     assert (moved == plain[rows]).all()
     threads = torch.get_num_threads()
     try:
-        for n_threads, cells in ((1, 1), (2, 1 << 8), (3, 1 << 20)):
+        for n_threads, cells in ((1, 1), (2, 1 << 11), (3, 1 << 20)):
             torch.set_num_threads(n_threads)
+            monkeypatch.setattr(probe, "_LEAST_ROWS", 16)
             monkeypatch.setattr(probe, "_CPU_CELLS", cells)
             assert (probe_correct(features, labels, folds, 15) == plain).all()
     finally:
