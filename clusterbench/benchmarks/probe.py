@@ -155,7 +155,7 @@ def _to_device(
     device: str | torch.device,
 ) -> _Rows:
     """The wanted rows, centred and scaled by the fitted ones."""
-    features = scaled_unit_integers(integers, fitted)[wanted]
+    features = scaled_unit_integers(integers, fitted, wanted)
     cells = _CPU_CELLS if torch.device(device).type == "cpu" else _GPU_CELLS
     return _Rows(
         torch.from_numpy(features).to(device),

@@ -55,27 +55,30 @@ def unit_integers(features: np.ndarray, *, allow_zero: bool = False) -> np.ndarr
     return out
 
 
-def scaled_unit_integers(integers: np.ndarray, fitted: np.ndarray) -> np.ndarray:
-    """(n, dim) float32 of integers: `unit_integers` of centred and scaled rows.
+def scaled_unit_integers(
+    integers: np.ndarray, fitted: np.ndarray, wanted: np.ndarray | None = None
+) -> np.ndarray:
+    """(m, dim) float32 of integers: `unit_integers` of the wanted rows, centred and scaled.
 
-    integers: (n, dim) as `unit_integers` gives. fitted: (n,) bool, at least one true. From each
-    dimension the mean of the fitted rows is taken off, and the rest is divided by the square root
-    of their standard deviation: half-way to dimensions of equal spread, which a descent needs
-    fewer steps for. A row that is the mean itself stays zero.
+    integers: (n, dim) as `unit_integers` gives. fitted: (n,) bool, at least one true. wanted: (n,)
+    bool, m of them true; None for all. From each dimension the mean of the fitted rows is taken
+    off, and the rest is divided by the square root of their standard deviation: half-way to
+    dimensions of equal spread, which a descent needs fewer steps for. A row that is the mean
+    itself stays zero.
     """
     n_fitted = int(fitted.sum())
     dim = integers.shape[1]
     total, squared = np.zeros(dim, dtype=np.int64), np.zeros(dim, dtype=np.int64)
     step = max(1, _BLOCK_NUMBERS // max(dim, 1))
-    starts = range(0, len(integers), step)
-    for start in starts:
+    for start in range(0, len(integers), step):
         block = integers[start : start + step][fitted[start : start + step]].astype(np.int64)
         total += block.sum(axis=0)
         squared += np.square(block).sum(axis=0)
     scale = _square_root_of_deviation(n_fitted, total.tolist(), squared.tolist())
-    out = np.empty(integers.shape, dtype=np.float32)
-    for start in starts:
-        block = integers[start : start + step].astype(np.int64) * n_fitted - total
+    rows = np.arange(len(integers)) if wanted is None else np.flatnonzero(wanted)
+    out = np.empty((len(rows), dim), dtype=np.float32)
+    for start in range(0, len(rows), step):
+        block = integers[rows[start : start + step]].astype(np.int64) * n_fitted - total
         out[start : start + step] = unit_integers(block / scale, allow_zero=True)
     return out
 

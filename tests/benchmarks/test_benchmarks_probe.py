@@ -79,6 +79,8 @@ def test_scaled_integers_are_centred_and_scaled_by_the_fitted_rows():
     units = unit_integers(features)
     found = scaled_unit_integers(units, folds != 0)
     assert np.abs(found - NORM * scaled(units, folds != 0)).max() <= 0.502
+    some = scaled_unit_integers(units, folds != 0, folds == 0)
+    assert (some == found[folds == 0]).all()
     same = unit_integers(np.full((4, 3), 5.0))
     assert not scaled_unit_integers(same, np.ones(4, dtype=bool)).any()
 
