@@ -13,15 +13,16 @@ from .. import catalog
 from ..catalog import unknown_name
 from ..datasets.registry import Dataset
 from ..errors import InputError
+from .class_ranking import ClassRanking
 from .declaration import Declaration, TaskDeclaration, find, names
-from .easy import EasyParams, easy_task, rank_classes
+from .easiness import easiness
+from .easy import EasyParams, easy_task
 from .factors import measure
 from .granularity import GranularityParams, granularity_task
 from .manifest import Manifest, check_pinned
 from .multilabel import ChainsParams, RealParams, chains_task, real_task
 from .params import read_params
 from .pool import Draft, Pool
-from .ranking import ClassScores
 from .ratio import RatioParams, ratio_task
 from .scale import ScaleParams, scale_task
 from .task import Task
@@ -39,7 +40,7 @@ class _Source:
 
     dataset: Dataset
     pools: dict[tuple[int, int | None], Pool] = field(default_factory=dict)
-    rankings: dict[tuple, ClassScores] = field(default_factory=dict)
+    rankings: dict[tuple, ClassRanking] = field(default_factory=dict)
 
     def pool(self, seed: int, depth: int | None = None) -> Pool:
         key = (seed, depth)
@@ -89,12 +90,10 @@ def _whole(source: _Source, params: WholeParams) -> _Built:
 
 def _easy(source: _Source, params: EasyParams) -> _Built:
     pool = source.pool(params.seed)
-    store = source.dataset.store(params.encoder)
-    if params.candidates not in source.rankings:
-        source.rankings[params.candidates] = rank_classes(pool, store.read, params)
-    draft = easy_task(pool, source.rankings[params.candidates], params)
-    ranked_by = {"ranked_by": store.encoder, "ranked_by_identity": store.identity}
-    return pool, dataclasses.replace(draft, notes={**draft.notes, **ranked_by})
+    key = (params.seed, params.encoders, params.images(pool))
+    if key not in source.rankings:
+        source.rankings[key] = easiness(source.dataset, pool, *key[1:])
+    return pool, easy_task(pool, source.rankings[key], params)
 
 
 def _chains(source: _Source, params: ChainsParams) -> _Built:

@@ -1,6 +1,6 @@
 """Images of inner classes of the tree, each counted as one of the leaf classes below.
 
-The arithmetic is exact (see `ranking.unit_integers`): class means come from integer sums, and
+The arithmetic is exact (see `unit_integers`): class means come from integer sums, and
 inner products are integers that float32 holds, so every machine assigns the same images.
 """
 
@@ -15,7 +15,7 @@ import numpy as np
 from ..errors import InputError
 from ..taxonomy.tree import Tree
 from .pool import Draft, Pool
-from .ranking import NORM, unit_integers
+from .unit_integers import NORM, unit_integers
 
 if TYPE_CHECKING:
     from .granularity import GranularityParams

@@ -25,6 +25,7 @@ from .import_features import import_features
 from .index import index
 from .leaderboard import leaderboard
 from .list import list_names
+from .rank import rank
 from .run import run
 from .score import score
 from .show import show
@@ -77,6 +78,7 @@ app.command("extract", short_help="Extract the features of images into a feature
 app.command("index", short_help="Index the images of a source into one file.")(index)
 app.command("import", short_help="Make a feature store from features you have.")(import_features)
 app.add_typer(cache, name="cache")
+app.command("rank", epilog=ENVIRONMENT_NOTE)(rank)
 app.command("score", epilog=ENVIRONMENT_NOTE)(score)
 app.command("compare", epilog=ENVIRONMENT_NOTE)(compare)
 app.command("submit")(submit)

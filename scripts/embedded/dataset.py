@@ -15,6 +15,7 @@ from clusterbench.datasets.folder import index_folder
 from clusterbench.errors import ClusterbenchError
 from clusterbench.features.encoder import load_encoder
 from clusterbench.features.extract import extract
+from clusterbench.features.recipe import Recipe
 from clusterbench.features.store import FeatureStore
 from clusterbench.files import sha256_array, sha256_file, write_bytes
 
@@ -42,12 +43,16 @@ def write_images(drawings: list[Drawing], folder: Path) -> None:
 
 
 def extract_images(
-    images: Path, output: Path, workers: int, progress: Callable[[int, int], None] | None = None
+    images: Path,
+    output: Path,
+    workers: int,
+    progress: Callable[[int, int], None] | None = None,
+    encoder: str | Recipe = _ENCODER,
 ) -> FeatureStore:
-    """The encoder's features of an image folder as float32; a finished extraction is reused."""
+    """An encoder's features of an image folder as float32; a finished extraction is reused."""
     done = extract(
         index_folder(images),
-        load_encoder(_ENCODER),
+        load_encoder(encoder),
         output,
         device="cpu",
         dtype=np.float32,

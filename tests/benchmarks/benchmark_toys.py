@@ -1,6 +1,7 @@
 """Small data sets for the builders: an index, a tree and features, without files."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -44,10 +45,11 @@ def clustered_features(index, noise, dim=16, seed=0) -> np.ndarray:
 class MemoryStore:
     """Stands for a FeatureStore; remembers which rows were read."""
 
-    encoder, identity = "memory", "0" * 64
+    identity = "0" * 64
 
-    def __init__(self, features):
+    def __init__(self, features, encoder="memory"):
         self.features = features
+        self.encoder = encoder
         self.seen = np.empty(0, dtype=np.int64)
 
     def read(self, rows):
@@ -64,6 +66,7 @@ class MemoryDataset:
     memory: MemoryStore | None = None
     name: str = "toy"
     tasks: str = ""
+    folder: Path = Path("a-folder-that-is-not-there")
 
     def store(self, encoder=None):
         return self.memory

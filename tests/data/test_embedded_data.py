@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from clusterbench.benchmarks.ranking_file import read_ranking
 from clusterbench.datasets import registry
 from clusterbench.files import sha256_file
 
@@ -27,7 +28,14 @@ def test_every_file_has_the_recorded_hash(data: registry.Dataset) -> None:
     recorded = {name: digest for digest, name in (line.split("  ") for line in lines)}
     store = data.default_encoder
 
-    assert {"dataset.toml", "tree.tsv", f"{store}/store.json", f"{store}/index.h5"} <= set(recorded)
+    files = {
+        "dataset.toml",
+        "tree.tsv",
+        "easiness.json",
+        f"{store}/store.json",
+        f"{store}/index.h5",
+    }
+    assert files <= set(recorded)
     assert {name: sha256_file(data.folder / name) for name in recorded} == recorded
 
 
@@ -39,6 +47,23 @@ def test_store_is_sound(data: registry.Dataset) -> None:
     assert store.dim == 128
     assert store.broken == 0
     assert np.isfinite(store.read()).all()
+
+
+def test_the_ranking_belongs_to_the_data_and_comes_of_several_encoders(
+    data: registry.Dataset,
+) -> None:
+    path = data.folder / "easiness.json"
+    ranking = read_ranking(path)
+
+    assert path.stat().st_size < 300_000
+    assert ranking.index_hash == data.index.hash
+    assert len(ranking.encoders) >= 2
+    assert len(ranking.columns) == 2 * len(ranking.encoders)
+    train = np.bincount(data.index.labels[data.index.rows("train")])
+    enough = np.flatnonzero(train >= ranking.settings.images_per_class)
+    assert ranking.classes == tuple(data.index.class_names[c] for c in enough)
+    for measure in ("knn", "probe"):
+        assert 0.2 < ranking.accuracy(measure, ranking.classes).mean() < 0.9
 
 
 def test_the_folder_is_small_enough_to_ship(data: registry.Dataset) -> None:
