@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import resource
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +21,10 @@ from pathlib import Path
 import numpy as np
 
 from clusterbench.benchmarks import build, names
+from clusterbench.benchmarks.class_ranking import MEASURES, ClassRanking, Column, RankingSettings
 from clusterbench.benchmarks.declaration import find
+from clusterbench.benchmarks.easiness import FILE
+from clusterbench.benchmarks.ranking_file import write_ranking
 from clusterbench.datasets.index import DatasetIndex
 from clusterbench.datasets.registry import Dataset
 from clusterbench.taxonomy import imagenet
@@ -76,14 +80,35 @@ class SimulatedDataset(Dataset):
         self.__dict__["tree"] = imagenet.load(KIND)
 
 
+def simulated_ranking(index: DatasetIndex) -> ClassRanking:
+    """Counts of 50 images per class, by two encoders that agree on how easy a class is."""
+    rng = np.random.Generator(np.random.PCG64(1))
+    easiness = rng.beta(2, 2, index.n_classes)
+    settings = RankingSettings(seed=0, images_per_class=50)
+    columns = []
+    for encoder in ("one", "two"):
+        for measure in MEASURES:
+            correct = rng.binomial(50, easiness).astype(np.int64)
+            same = correct * 10 if measure == "knn" else None
+            columns.append(Column(encoder, "0" * 64, measure, correct, same))
+    return ClassRanking(index.hash, settings, index.class_names, tuple(columns))
+
+
 def main() -> None:
     """Build every family and print what it took."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, help="write hashes and factors as JSON")
     arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        measure(Path(folder), arguments.output)
+
+
+def measure(folder: Path, output: Path | None) -> None:
+    """Build every family; `folder` takes the ranking."""
     with timed("index of the data set (simulated)"):
-        dataset = SimulatedDataset(simulated_index(), Path("simulated"))
+        dataset = SimulatedDataset(simulated_index(), folder)
         print(f"{dataset.index.n:,} rows, index {dataset.index.hash[:12]}")
+    write_ranking(simulated_ranking(dataset.index), dataset.folder / FILE)
     start = time.perf_counter()
     found = {}
     for name in names():
@@ -93,8 +118,8 @@ def main() -> None:
             for task in build(name, dataset):
                 found[f"{name}/{task.name}"] = [task.manifest_hash, dict(task.factors)]
     print(f"{len(found)} tasks in {time.perf_counter() - start:.1f} s")
-    if arguments.output:
-        arguments.output.write_text(json.dumps(found, indent=1))
+    if output:
+        output.write_text(json.dumps(found, indent=1))
 
 
 if __name__ == "__main__":
