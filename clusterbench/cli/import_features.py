@@ -216,8 +216,7 @@ def _next_step(dataset: str, benchmarks: list[str], val: int) -> str:
             f"data set {dataset} is declared, but has no val samples, which tasks are scored on: "
             "import it again with --split or --val-features\n"
         )
-    first = "imbalanced" if "imbalanced" in benchmarks else benchmarks[0]
-    return f"clusterbench run --benchmark {first} --dataset {dataset}\n"
+    return f"clusterbench run --benchmark {benchmarks[0]} --dataset {dataset}\n"
 
 
 class _Lines:

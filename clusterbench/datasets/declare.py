@@ -72,7 +72,8 @@ class Declaration:
                 for task in benchmark.datasets.get(declaration.ANY, ())
             ):
                 other.append(benchmark.name)
-        return own + other
+        # `imbalanced` first: it needs neither a tree nor a ranking of the classes.
+        return [n for part in (own, other) for n in sorted(part, key=lambda n: n != "imbalanced")]
 
 
 def declaration_for(
