@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Iterator
 
@@ -121,7 +122,8 @@ def interval(gap: Gap | None) -> str:
     """`+2.1 (0.4 to 3.8)` in points, bold where the interval leaves out 0; a dash for none."""
     if gap is None:
         return "–"
-    if gap.half_width != gap.half_width:  # one seed: no interval over seeds
-        return f"{100 * gap.value:+.1f}"
-    text = f"{100 * gap.value:+.1f} ({100 * gap.low:.1f} to {100 * gap.high:.1f})"
+    value = f"{round(100 * gap.value, 1) + 0.0:+.1f}"
+    if math.isnan(gap.half_width):  # one seed: no interval over seeds
+        return value
+    text = f"{value} ({percent(gap.low)} to {percent(gap.high)})"
     return f"**{text}**" if gap.low > 0 or gap.high < 0 else text
