@@ -39,7 +39,7 @@ CONTRASTS = (
     ("", "glyphs", "granularity", "radicals", "random-radicals"),
     ("many classes against few", "icons-wordnet", "scale", "classes-503", "classes-30"),
     ("", "emoji", "scale", "classes-1082", "classes-30"),
-    ("", "glyphs", "scale", "classes-3000", "classes-100"),
+    ("", "glyphs", "scale", "classes-1000", "classes-100"),
 )  # fmt: skip
 
 
