@@ -4,7 +4,7 @@
 #
 #   bash scripts/reproduce_small_study.sh [FOLDER]     # default: study
 #
-# SEEDS=5 by default, at most 3 of them on glyphs. About 40 minutes on two idle cores.
+# SEEDS=5 by default, at most 3 of them on glyphs. Takes about an hour on two busy cores.
 set -euo pipefail
 here=$(cd "$(dirname "$0")/.." && pwd)
 folder=${1:-study}

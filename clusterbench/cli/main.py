@@ -72,18 +72,22 @@ def _root(
 
 app.command("run", epilog=ENVIRONMENT_NOTE)(run)
 app.command("build", epilog=ENVIRONMENT_NOTE)(build)
-app.command("show")(show)
-app.command("verify")(verify)
+app.command("show", short_help="Show a task: recipe, counts, factors, hashes.")(show)
+app.command("verify", short_help="Build the tasks of manifests again and compare.")(verify)
 app.command("extract", short_help="Extract the features of images into a feature store.")(extract)
 app.command("index", short_help="Index the images of a source into one file.")(index)
 app.command("import", short_help="Make a feature store from features you have.")(import_features)
 app.add_typer(cache, name="cache")
-app.command("rank", epilog=ENVIRONMENT_NOTE)(rank)
+app.command(
+    "rank",
+    short_help="Rank classes from easy to hard, for the benchmark easy.",
+    epilog=ENVIRONMENT_NOTE,
+)(rank)
 app.command("score", epilog=ENVIRONMENT_NOTE)(score)
 app.command("compare", epilog=ENVIRONMENT_NOTE)(compare)
 app.command("submit")(submit)
 app.command("leaderboard")(leaderboard)
-app.command("list")(list_names)
+app.command("list", short_help="List benchmarks, methods, encoders, datasets, trees.")(list_names)
 
 # Of the library under Typer, only the error classes are needed; they are reached through the one
 # that Typer exports, since Typer brings its own copy of Click in some versions.

@@ -77,11 +77,13 @@ def _gaps(
     axis.set_xticks(range(len(points)), [label for label, _ in points])
     axis.set_ylabel("AMI, points")
     axis.set_title(title, loc="left")
-    axis.legend(frameon=False, fontsize=8)
+    axis.margins(y=0.22)
+    axis.legend(frameon=False, fontsize=8, loc="upper right", ncols=2)
 
 
 def _curves(axis, tasks: dict[str, TaskResults], title: str) -> None:
     series = [task for name, task in tasks.items() if name.startswith("classes")]
+    sizes = {next(iter(task.records.values()))[0].k for task in series}
     for method in (BASE, *HEADS, "linear-probe"):
         points = [(t.records[method][0].k, t.scores(method)) for t in series if t.scores(method)]
         if points:
@@ -94,6 +96,8 @@ def _curves(axis, tasks: dict[str, TaskResults], title: str) -> None:
                 **{"color": COLOURS.get(method), **look},
             )  # fmt: skip
     axis.set(xscale="log", xlabel="classes", ylabel="AMI, %")
+    axis.set_xticks(sorted(sizes), [f"{k:,}" for k in sorted(sizes)])
+    axis.minorticks_off()
     axis.set_title(title, loc="left")
     if series:
         axis.legend(frameon=False, fontsize=8)
@@ -116,7 +120,9 @@ def _chains(axis, study: Study) -> None:
     axis.set_xticks(range(2, 6))
     axis.set(xlabel="rank of the cluster", ylabel="share of the chain beyond chance, points")
     axis.set_title("Do later clusters find coarser classes?", loc="left")
-    axis.legend(frameon=False, fontsize=7)
+    axis.legend(
+        frameon=False, fontsize=6.5, loc="upper center", ncols=2, bbox_to_anchor=(0.5, 0.72)
+    )
 
 
 def _std(values: Sequence[float]) -> float:

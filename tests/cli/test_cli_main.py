@@ -75,8 +75,8 @@ def test_help_loads_nothing_heavy_and_answers_at_once() -> None:
     [
         (("runn",), "No such command 'runn'"),
         (("run", "--sedes", "3"), "No such option: --sedes"),
-        (("run", "--k", "many"), "Invalid value for '--k'"),
-        (("run", "--k", "0"), "Invalid value for '--k'"),
+        (("run", "--benchmark", "easy", "--k", "many"), "k='many'; wanted a whole number"),
+        (("run", "--benchmark", "easy", "--k", "0"), "k=0; wanted a whole number"),
         (("list", "things"), "'things' is not one of"),
         (("list",), "Missing argument"),
         (("score", "only-one.npy"), "Missing argument 'PREDICTIONS'"),
