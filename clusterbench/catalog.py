@@ -53,7 +53,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         with Path(path).open("rb") as handle:
             content: dict[str, Any] = tomllib.load(handle)
             return content
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not valid TOML: {error}") from error
 
 

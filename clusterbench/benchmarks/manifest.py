@@ -75,7 +75,7 @@ def read(path: Path) -> Manifest:
         content = json.loads(path.read_bytes())
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not whole JSON ({error}); build it again") from error
     found = content.get("format") if isinstance(content, dict) else None
     if found != FORMAT:

@@ -58,7 +58,8 @@ def build(
                 _write_arrays(built, data, path.with_suffix(".npz"))
             rows.append({**_row(built), "manifest": path.as_posix()})
     if not rows:
-        raise InputError(f"no task was built for data set {dataset!r}")
+        named = f" named {', '.join(split_commas(task))}" if task else ""
+        raise InputError(f"no task{named} was built for data set {dataset!r}")
     if json_output:
         typer.echo(json.dumps(rows, indent=2))
         return
@@ -85,9 +86,11 @@ def _built(name: str, data: Dataset, tasks: list[str], asked_for: bool) -> list[
     from ..benchmarks import build as build_tasks
     from ..benchmarks.declaration import find
 
-    if not asked_for:
+    if tasks and not asked_for:
         declared = {task.name for task in find(name).tasks_for(data.name, data.tasks)}
         tasks = [task for task in tasks if task in declared]
+        if not tasks:
+            return []
     try:
         return build_tasks(name, data, tasks or None)
     except InputError as error:

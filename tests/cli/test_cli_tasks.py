@@ -43,6 +43,21 @@ def test_build_one_task_as_json_with_arrays(cli, tiny_world):
         assert arrays["eval_ids"][0].decode().startswith(f"{name}/")
 
 
+def test_build_takes_the_named_tasks_alone(cli):
+    code, out, err = cli("build", "-d", "tiny", "-t", "ratio-4,classes-all")
+    assert code == 0 and "2 manifests" in err
+    assert "tiny-imbalance/ratio-4" in out and "scale/classes-all" in out
+    code, _, err = cli("build", "-d", "tiny", "-t", "nope")
+    assert code == 2 and "no task named nope was built for data set 'tiny'" in err
+
+
+def test_files_that_cannot_be_read_are_named(cli, tiny_world):
+    deep = tiny_world.folder / "deep.json"
+    deep.write_text("[" * 100_000)
+    code, out, _ = cli("verify", str(deep))
+    assert code == 1 and "deep.json: not whole JSON" in out
+
+
 def test_build_says_what_is_wrong(cli):
     assert "--dataset is missing; choose one of" in cli("build")[2]
     code, _, err = cli("build", "-d", "tiny", "-b", "tiny-imbalanc")
