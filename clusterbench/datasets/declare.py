@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..catalog import user_home
+from ..catalog import shipped, user_home
 from ..errors import InputError
 from ..files import write_bytes
 from ..taxonomy import imagenet
@@ -90,6 +90,8 @@ def declaration_for(
     """
     if not dataset.replace("-", "").replace("_", "").isalnum():
         raise InputError(f"--dataset {dataset!r}; wanted letters, digits, - and _ only")
+    if (shipped("features") / dataset / DECLARATION).is_file():
+        raise InputError(f"--dataset {dataset!r} comes with clusterbench; choose another name")
     folder = user_home() / "features" / dataset
     if store is None:
         safe = "".join(c if c.isalnum() or c in "._-" else "-" for c in encoder)

@@ -149,6 +149,12 @@ def test_a_dataset_runs_on_a_benchmark_that_has_tasks_for_it(world, cli, tmp_pat
     assert "blobs" in [entry["name"] for entry in json.loads(cli("list", "datasets", "--json")[1])]
 
 
+def test_a_shipped_data_set_is_not_replaced(world, tmp_path):
+    code, _, err = world(*PAIR, "--dataset", "emoji")
+    assert code == 2 and "'emoji' comes with clusterbench; choose another name" in err
+    assert not (tmp_path / "home" / "features" / "emoji").exists()
+
+
 def test_a_dataset_of_another_store_is_not_changed(world, tmp_path):
     assert world(*PAIR, "--dataset", "blobs", "--output", "a b")[0] == 0
     declaration = tmp_path / "home" / "features" / "blobs" / "dataset.toml"
