@@ -155,6 +155,7 @@ def test_tasks_are_found_by_name_then_by_kind_then_for_any(tmp_path):
     path.write_text(head + "".join(task.format(name) for name in ("toy", "birds", "any")))
     declared = declaration.read(path)
     data = toy_dataset()
+    data.tasks = "birds"
     assert build_declaration(declared, data)[0].name == "of-toy"
     data.name, data.tasks = "mine", "birds"
     assert build_declaration(declared, data)[0].name == "of-birds"

@@ -16,6 +16,7 @@ from clusterbench.benchmarks.scale import ScaleParams, scale_task
 from clusterbench.benchmarks.targets import Hierarchy, LabelSets
 from clusterbench.benchmarks.task import Task
 from clusterbench.errors import InputError
+from clusterbench.files import sha256_json
 
 
 def task(**changes):
@@ -76,6 +77,15 @@ def test_every_edit_is_seen(tmp_path, key, value):
     content = json.loads(path.read_text())
     path.write_text(json.dumps({**content, key: value}))
     with pytest.raises(InputError, match="the file was edited or damaged; build it again"):
+        manifest.read(path)
+
+
+def test_a_new_hash_over_everything_does_not_hide_an_edited_identity(tmp_path):
+    path = tmp_path / "t.json"
+    content = task().manifest() | {"name": "five"}
+    del content["sha256"]
+    path.write_text(json.dumps({**content, "sha256": sha256_json(content)}))
+    with pytest.raises(InputError, match=r"manifest_hash is .* the file was edited"):
         manifest.read(path)
 
 
