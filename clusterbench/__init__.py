@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from . import references as references
     from .errors import ClusterbenchError as ClusterbenchError
     from .errors import InputError as InputError
-    from .features.store import FeatureStore as FeatureStore
+    from .features.store.store import FeatureStore as FeatureStore
     from .metrics import Resampling as Resampling
     from .metrics import Scores as Scores
     from .metrics import compare as compare
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _EXPORTS = {
     "ClusterbenchError": "clusterbench.errors",
-    "FeatureStore": "clusterbench.features.store",
+    "FeatureStore": "clusterbench.features.store.store",
     "InputError": "clusterbench.errors",
     "Resampling": "clusterbench.metrics",
     "Scores": "clusterbench.metrics",

@@ -14,7 +14,7 @@ from embedded import building
 from embedded.declaring import Declaration, val_ids
 from embedded.pixels import PixelSource, pixel_source
 
-from clusterbench.features.encoder import load_encoder
+from clusterbench.features.encoders.encoder import load_encoder
 
 NAME = "digits"
 

@@ -17,7 +17,7 @@ from embedded.packages import Package, fetch, read_deb
 from embedded.pixels import PixelSource, pixel_source
 
 from clusterbench.errors import InputError
-from clusterbench.features.encoder import PRECISIONS, load_encoder
+from clusterbench.features.encoders.encoder import PRECISIONS, load_encoder
 
 FASHION = Package(
     "deb",

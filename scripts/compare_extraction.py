@@ -4,7 +4,7 @@ Makes JPEGs of photographs' size and texture, then measures in turn, several rou
 
   forward   the encoder on decoded batches that lie in memory, the module called as it is or through
             `features.forward.Forward`, whichever is faster: what no pipeline can exceed
-  extract   `clusterbench.features.extract.extract` from files to a finished, checksummed store
+  extract   `clusterbench.features.extract` from files to a finished, checksummed store
   loop      torchvision ImageFolder, its transforms and a DataLoader around the same module
 
 and prints images/s and the ratios to `forward`, which is what counts: they are of one machine and
@@ -28,11 +28,15 @@ import torch
 from PIL import Image
 
 from clusterbench.cores import n_cores
-from clusterbench.datasets.folder import index_folder
-from clusterbench.features.decoding import Decoder, Span
-from clusterbench.features.encoder import Encoder, load_encoder
-from clusterbench.features.extract import choose_device, default_workers, extract
-from clusterbench.features.forward import Computation, Forward, computing
+from clusterbench.features.encoders.encoder import Encoder, load_encoder
+from clusterbench.features.extract.decoding import Decoder, Span
+from clusterbench.features.extract.extraction import (
+    choose_device,
+    default_workers,
+    extract,
+)
+from clusterbench.features.extract.forward import Computation, Forward, computing
+from clusterbench.sources.folder import index_folder
 
 
 def make_photos(folder: Path, n: int, width: int, height: int) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from clusterbench.datasets import registry
-from clusterbench.datasets.folder import index_folder
+from clusterbench.sources.folder import index_folder
 
 TILE, LABEL, GAP = 72, 132, 6
 COLOURS = 64

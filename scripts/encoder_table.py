@@ -7,7 +7,7 @@ import re
 import documents
 
 from clusterbench import catalog
-from clusterbench.features.recipe import Recipe, parse
+from clusterbench.features.encoders.recipe import Recipe, parse
 
 DOCUMENT = documents.DOCS / "encoders.md"
 _HEADER = (

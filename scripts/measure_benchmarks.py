@@ -21,12 +21,17 @@ from pathlib import Path
 import numpy as np
 
 from clusterbench.benchmarks import build, names
-from clusterbench.benchmarks.class_ranking import MEASURES, ClassRanking, Column, RankingSettings
 from clusterbench.benchmarks.declaration import find
-from clusterbench.benchmarks.easiness import FILE
-from clusterbench.benchmarks.ranking_file import write_ranking
-from clusterbench.datasets.index import DatasetIndex
+from clusterbench.benchmarks.difficulty.class_ranking import (
+    MEASURES,
+    ClassRanking,
+    Column,
+    RankingSettings,
+)
+from clusterbench.benchmarks.difficulty.easiness import FILE
+from clusterbench.benchmarks.difficulty.ranking_file import write_ranking
 from clusterbench.datasets.registry import Dataset
+from clusterbench.sources.index import DatasetIndex
 from clusterbench.taxonomy import imagenet
 
 N_TRAIN, N_VAL = 11_060_223, 50

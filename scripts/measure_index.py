@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from clusterbench.datasets.builder import IndexBuilder
-from clusterbench.datasets.index import DatasetIndex
+from clusterbench.sources.index import DatasetIndex
+from clusterbench.sources.index_builder import IndexBuilder
 
 
 @contextmanager

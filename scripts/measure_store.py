@@ -23,10 +23,15 @@ from pathlib import Path
 import numpy as np
 
 from clusterbench import FeatureStore
-from clusterbench.datasets.index import DatasetIndex
-from clusterbench.features.layout import shard_name
-from clusterbench.features.shard_file import write_shard
-from clusterbench.features.writer import SHARD_ROWS, finish_store, require_space, shard_entry
+from clusterbench.features.store.layout import shard_name
+from clusterbench.features.store.shard_file import write_shard
+from clusterbench.features.store.writer import (
+    SHARD_ROWS,
+    finish_store,
+    require_space,
+    shard_entry,
+)
+from clusterbench.sources.index import DatasetIndex
 
 _BLOCK = 8 << 20  # bytes that memmap copies at a time, as the store does
 _CACHES = Path("/proc/sys/vm/drop_caches")

@@ -19,14 +19,14 @@ from pathlib import Path
 from embedded.dataset import extract_images, write_sums
 from embedded.drawings import SIZE
 
-from clusterbench.benchmarks.easiness import FILE
-from clusterbench.benchmarks.pool import Pool
-from clusterbench.benchmarks.rank_classes import rank_classes
-from clusterbench.benchmarks.ranking_file import ranking_sha256, write_ranking
+from clusterbench.benchmarks.class_pool import Pool
+from clusterbench.benchmarks.difficulty.easiness import FILE
+from clusterbench.benchmarks.difficulty.rank_classes import rank_classes
+from clusterbench.benchmarks.difficulty.ranking_file import ranking_sha256, write_ranking
 from clusterbench.datasets import registry
 from clusterbench.errors import InputError
-from clusterbench.features.recipe import Recipe, load
-from clusterbench.features.store import FeatureStore
+from clusterbench.features.encoders.recipe import Recipe, load
+from clusterbench.features.store.store import FeatureStore
 
 #: Images that rank a class: the more, the finer the ranks and the fewer the classes.
 IMAGES_PER_CLASS = {"emoji": 5, "icons-wordnet": 14}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from clusterbench.files import write_json
 from clusterbench.leaderboard.models import Leaderboard
-from clusterbench.runs.record import ResultRecord
+from clusterbench.results.record import ResultRecord
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "schemas"
 MODELS = {"result-1.json": ResultRecord, "leaderboard-1.json": Leaderboard}

@@ -13,21 +13,21 @@ from .. import catalog
 from ..catalog import unknown_name
 from ..datasets.registry import Dataset
 from ..errors import InputError
-from .class_ranking import ClassRanking
+from .builders.easy import EasyParams, easy_task
+from .builders.granularity import GranularityParams, granularity_task
+from .builders.multilabel import ChainsParams, RealParams, chains_task, real_task
+from .builders.ratio import RatioParams, ratio_task
+from .builders.scale import ScaleParams, scale_task
+from .builders.whole import WholeParams, whole_task
+from .builders.window import WindowParams, window_task
+from .class_pool import Draft, Pool
 from .declaration import Declaration, TaskDeclaration, find, names
-from .easiness import easiness
-from .easy import EasyParams, easy_task
+from .difficulty.class_ranking import ClassRanking
+from .difficulty.easiness import easiness
 from .factors import measure
-from .granularity import GranularityParams, granularity_task
 from .manifest import Manifest, check_pinned
-from .multilabel import ChainsParams, RealParams, chains_task, real_task
 from .params import read_params
-from .pool import Draft, Pool
-from .ratio import RatioParams, ratio_task
-from .scale import ScaleParams, scale_task
 from .task import Task
-from .whole import WholeParams, whole_task
-from .window import WindowParams, window_task
 
 __all__ = ["build", "build_declaration", "names", "rebuild"]
 

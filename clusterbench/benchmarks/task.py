@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ..datasets.index import DatasetIndex
 from ..errors import InputError
 from ..files import sha256_array, sha256_json
+from ..sources.index import DatasetIndex
 from .targets import Hierarchy, LabelSets
 
 FORMAT = "clusterbench-task/2"

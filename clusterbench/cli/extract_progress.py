@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ..features.pipeline import Progress
+    from ..features.extract.pipeline import Progress
 
 _LINE_SECONDS = 30.0  # between lines where stderr is not a terminal
 

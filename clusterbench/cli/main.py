@@ -15,22 +15,22 @@ import typer
 
 from .. import __version__
 from ..errors import ClusterbenchError
-from .build import build
-from .cache import cache
-from .compare import compare
 from .console import ToldError
-from .declare import ENVIRONMENT_NOTE
-from .extract import extract
-from .import_features import import_features
-from .index import index
-from .leaderboard import leaderboard
-from .list import list_names
-from .rank import rank
-from .run import run
-from .score import score
-from .show import show
-from .submit import submit
-from .verify import verify
+from .option import ENVIRONMENT_NOTE
+from .verbs.build import build
+from .verbs.cache import cache
+from .verbs.compare import compare
+from .verbs.extract import extract
+from .verbs.import_features import import_features
+from .verbs.index import index
+from .verbs.leaderboard import leaderboard
+from .verbs.list import list_names
+from .verbs.rank import rank
+from .verbs.run import run
+from .verbs.score import score
+from .verbs.show import show
+from .verbs.submit import submit
+from .verbs.verify import verify
 
 #: Set to 1 to see the traceback of an error that is not expected.
 TRACEBACK = "CLUSTERBENCH_TRACEBACK"

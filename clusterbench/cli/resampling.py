@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from .label_input import naming
+from ..labels.matching import naming
 
 if TYPE_CHECKING:
     from ..metrics import Resampling

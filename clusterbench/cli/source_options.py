@@ -10,7 +10,7 @@ import typer
 from ..errors import InputError
 
 if TYPE_CHECKING:
-    from ..datasets.source import ImageSource
+    from ..sources.source import ImageSource
 
 SOURCE_HELP = (
     "Images: a folder of class folders, of tars, of WebDataset shards or of Parquet files; a CSV; "
@@ -96,9 +96,9 @@ def source_from_options(
     Raises InputError for options that exclude each other, before anything is indexed, and for
     what `open_source` and `select` refuse.
     """
-    from ..datasets.class_labels import read_class_names
-    from ..datasets.opening import open_source
-    from ..datasets.selection import IMAGENET21K_P, Selection, select
+    from ..sources.class_names import read_class_names
+    from ..sources.opening import open_source
+    from ..sources.selection import IMAGENET21K_P, Selection, select
 
     selection = Selection(val_fraction, val_per_class, val_first, min_per_class)
     if imagenet21k_p:

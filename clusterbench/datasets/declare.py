@@ -9,9 +9,9 @@ from pathlib import Path
 from ..catalog import shipped, user_home
 from ..errors import InputError
 from ..files import write_bytes
+from ..sources.index import DatasetIndex
 from ..taxonomy import imagenet
 from ..taxonomy.tree import Tree
-from .index import DatasetIndex
 from .registry import DECLARATION, check_classes, find_tree, read
 
 #: Samples up to which the settings for small data are the better start.

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from .. import catalog
 from ..errors import InputError
+from ..sources.index import DatasetIndex
 from ..taxonomy import imagenet
 from ..taxonomy.tree import Tree
-from .index import DatasetIndex
 
 if TYPE_CHECKING:
-    from ..features.store import FeatureStore
+    from ..features.store.store import FeatureStore
 
 DECLARATION = "dataset.toml"
 _KIND = "features"
@@ -79,7 +79,7 @@ class Dataset:
         return store
 
     def _open(self, encoder: str) -> FeatureStore:
-        from ..features.store import FeatureStore
+        from ..features.store.store import FeatureStore
 
         if encoder not in self.stores:
             raise catalog.unknown_name("encoder", encoder, self.stores)

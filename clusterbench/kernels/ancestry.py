@@ -8,7 +8,7 @@ import numpy as np
 
 from .compiled import compiled
 from .contingency import Contingency
-from .ranking import read_only
+from .top_ranks import read_only
 
 
 class Forest(NamedTuple):

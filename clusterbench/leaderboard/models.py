@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
-from ..runs.record import Protocol, RankedRecord, Sha256, UtcTime
-from ..runs.schema import StrictModel, read_model
+from ..results.record import Protocol, RankedRecord, Sha256, UtcTime
+from ..results.schema import StrictModel, read_model
 
 SCHEMA = "clusterbench-leaderboard/1"
 

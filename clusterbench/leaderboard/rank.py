@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..files import sha256_json
-from ..runs.protocol import PROTOCOLS
-from ..runs.record import Protocol
+from ..results.protocol import PROTOCOLS
+from ..results.record import Protocol
 from .models import BoardBenchmark, Entry, Leaderboard, PublishedRow
 
 #: Seeds that each task needs at least: 0, 1, 2. More must go on from there without a gap and be the

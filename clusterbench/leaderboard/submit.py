@@ -14,7 +14,7 @@ from ..files import write_json
 from .models import BoardBenchmark, Entry, Leaderboard, read_leaderboard
 
 if TYPE_CHECKING:
-    from .verify import Verifier
+    from .verifier import Verifier
 
 #: Seconds to wait for another submission to the same file.
 LOCK_TIMEOUT = 60
@@ -45,7 +45,7 @@ def submit(
             or holds another definition of a task.
         StorageError: the leaderboard cannot be written, or stays locked.
     """
-    from .verify import Verifier  # brings the benchmarks' builders and the scores
+    from .verifier import Verifier  # brings the benchmarks' builders and the scores
 
     given = [Path(paths)] if isinstance(paths, (str, Path)) else [Path(path) for path in paths]
     target = Path(leaderboard)

@@ -11,9 +11,9 @@ import numpy as np
 
 from ..errors import InputError
 from .base import Clusterer, Progress, TrainingError, positive_int, resolve_device
-from .ranking import led_by
 from .scaling import Scaler
 from .schedule import Schedule
+from .top_order import led_by
 
 if TYPE_CHECKING:
     import torch

@@ -8,8 +8,8 @@ import numpy as np
 
 from ..errors import InputError
 from .base import Clusterer, Progress, TrainingError, positive_int, resolve_device, true_or_false
-from .ranking import led_by
 from .scaling import Scaler
+from .top_order import led_by
 
 
 class KMeans(Clusterer):

@@ -16,10 +16,10 @@ from .intervals import Interval, Resampling, SampleIntervals
 from .label_sets import LabelSetScores, score_label_sets
 from .paired import Comparison, compare
 from .per_class import ClassScores, FrequencyBands, score_classes
-from .ranked import RankedScores, score_ranked
 from .scores import Scores, score
 from .seeds import SeedScores, score_seeds
 from .table import FURTHER_METRICS, METRICS, FurtherMetric, Metric
+from .top_n import RankedScores, score_ranked
 
 __all__ = [
     "FURTHER_METRICS",

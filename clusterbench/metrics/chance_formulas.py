@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from ..kernels.pairs import pairs_within
+from ..kernels.pair_counts import pairs_within
 from .counts import Counts
 from .information import Average, mean_entropy
 

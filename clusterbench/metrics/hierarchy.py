@@ -10,7 +10,7 @@ import numpy as np
 from ..kernels.ancestry import Forest, agreement, chain_overlap, sum_below
 from ..kernels.contingency import Contingency
 from .counts import count
-from .ranked import check_ranked, standing
+from .top_n import check_ranked, standing
 from .validate import check_count, check_same_length
 from .validate_tree import check_class_nodes, check_parents, check_placed_targets
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from ..kernels.ranking import first_repeat, set_hits
+from ..kernels.top_ranks import first_repeat, set_hits
 from .counts import count
-from .ranked import check_ranked, standing
+from .top_n import check_ranked, standing
 from .validate import Labels, as_array, check_count, check_labels, whole_numbers
 
 

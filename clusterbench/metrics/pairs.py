@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ..kernels.pairs import pairs_within
+from ..kernels.pair_counts import pairs_within
 from .counts import Counts
 
 

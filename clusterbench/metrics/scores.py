@@ -12,13 +12,7 @@ from .counts import count
 from .intervals import Progress, Resampling, SampleIntervals, sample_intervals
 from .per_class import FrequencyBands, frequency_bands
 from .table import compute, metrics_with
-from .validate import (
-    check_count,
-    check_frequencies,
-    check_labels,
-    check_same_length,
-    check_targets,
-)
+from .validate import check_count, check_frequencies, check_labels, check_same_length, check_targets
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from .label_sets import LabelSetScores
 from .pairs import ari, fowlkes_mallows
 from .per_class import balanced_acc
 from .purity import purity
-from .ranked import RankedScores
+from .top_n import RankedScores
 
 Formula = Callable[[Counts], float]
 

@@ -1,9 +1,9 @@
 """Plan, execute and record runs: `run` returns a `RunReport` and leaves one JSON per run."""
 
+from ..results.record import ResultRecord, read_result
 from .events import RunEvent
 from .outcome import Outcome, RunReport
 from .plan import PlannedRun, plan
-from .record import ResultRecord, read_result
 from .runner import run
 
 __all__ = [

@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 
 from .. import __version__
-from .record import Environment
+from ..results.record import Environment
 
 _PACKAGES = {
     "torch": ("torch",),

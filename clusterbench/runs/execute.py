@@ -10,16 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..files import sha256_file
-from . import fitting, pool
-from .events import Listener, RunEvent
-from .fitting import Assignment, Fit, StageError
-from .plan import PlannedRun
-from .pool import StoppedError
-from .predictions import write_predictions
-from .protocol import scored_label_sets
-from .ranked_predictions import ranks
-from .ranked_scoring import ranked_scores
-from .record import (
+from ..results.predictions import write_predictions
+from ..results.protocol import scored_label_sets
+from ..results.record import (
     Environment,
     ErrorRecord,
     FeaturesRecord,
@@ -34,13 +27,20 @@ from .record import (
     utc_now,
     write_result,
 )
-from .scoring import INTERVALS, floor, split_scores
+from ..results.scoring import INTERVALS, floor, split_scores
+from ..results.top_predictions import ranks
+from ..results.top_scoring import ranked_scores
+from . import fitting, pool
+from .events import Listener, RunEvent
+from .fitting import Assignment, Fit, StageError
+from .plan import PlannedRun
+from .pool import StoppedError
 from .sharing import Batch, Item, batches, scored_rows_hash
 from .supervised import fit_reference
 from .task_features import SharedFeatures
 
 if TYPE_CHECKING:
-    from ..features.store import FeatureStore
+    from ..features.store.store import FeatureStore
     from ..methods import Clusterer
     from ..references import Reference
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 import numpy as np
 
 from ..errors import ClusterbenchError, StorageError
-from .ranked_predictions import ranked_clusters
+from ..results.top_predictions import ranked_clusters
 
 if TYPE_CHECKING:
     from ..methods import Clusterer

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..results.record import Protocol, ResultRecord
 from .plan import FeatureSource, PlannedRun, State, Strategy
-from .record import Protocol, ResultRecord
 from .survey import count_states
 
 
@@ -93,8 +93,8 @@ class RunReport:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form: the request, counts, the table of means, and every run."""
-        from ..report.ranked_summary import summarise_ranked
-        from ..report.summary import summarise
+        from .reporting.summary import summarise
+        from .reporting.top_summary import summarise_ranked
 
         ranked = summarise_ranked(self.outcomes)
         return {
@@ -127,6 +127,6 @@ class RunReport:
         }
 
     def __str__(self) -> str:
-        from ..report.table import render_text
+        from .reporting.table import render_text
 
         return render_text(self)

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import InputError
+from ..results.protocol import scored_rows, scored_targets
+from ..results.record import Protocol, run_key
 from .cluster_count import cluster_count
-from .protocol import scored_rows, scored_targets
-from .record import Protocol, run_key
 
 if TYPE_CHECKING:
     import numpy as np

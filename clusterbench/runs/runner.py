@@ -9,14 +9,14 @@ from typing import Any
 
 from ..catalog import unknown_name
 from ..errors import InputError
+from ..results.protocol import known_protocol
+from ..results.record import ResultRecord
 from . import events
 from .cluster_count import cluster_count
 from .environment import capture
 from .execute import execute
 from .outcome import Outcome, RunReport
 from .plan import STRATEGIES, FeatureSource, PlannedRun, Strategy, plan, seed_list, should_run
-from .protocol import known_protocol
-from .record import ResultRecord
 from .settings import build, settle
 from .survey import check_writable, survey
 
@@ -88,8 +88,9 @@ def run(
 
     from .. import benchmarks
     from ..datasets import registry
-    from ..methods import base, presets
+    from ..methods import base
     from ..references import names as reference_names
+    from . import presets
 
     if references:
         names = _names([*names, *reference_names()])

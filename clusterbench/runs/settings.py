@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..catalog import unknown_name
 from ..errors import InputError
+from ..results.record import plain
 from .plan import MethodSpec
-from .record import plain
 
 if TYPE_CHECKING:
     from ..methods import Clusterer

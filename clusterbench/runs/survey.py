@@ -7,8 +7,8 @@ from pathlib import Path
 
 from ..errors import InputError, StorageError
 from ..files import sha256_file, write_bytes
+from ..results.record import ResultRecord, read_result
 from .plan import PlannedRun, State
-from .record import ResultRecord, read_result
 
 
 def survey(run: PlannedRun) -> tuple[State, ResultRecord | None]:

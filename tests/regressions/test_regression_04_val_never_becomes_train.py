@@ -3,7 +3,7 @@
 import pytest
 
 from clusterbench import InputError
-from clusterbench.datasets.folder import index_folder
+from clusterbench.sources.folder import index_folder
 
 
 def make(root, *names):

@@ -7,11 +7,11 @@ one split missing no task is built; and a task with rows of the wrong split is r
 import numpy as np
 import pytest
 
-from clusterbench.benchmarks.pool import Pool
+from clusterbench.benchmarks.builders.window import WindowParams, window_task
+from clusterbench.benchmarks.class_pool import Pool
 from clusterbench.benchmarks.task import Task
-from clusterbench.benchmarks.window import WindowParams, window_task
-from clusterbench.datasets.index import DatasetIndex
 from clusterbench.errors import InputError
+from clusterbench.sources.index import DatasetIndex
 
 
 def index_with(split):

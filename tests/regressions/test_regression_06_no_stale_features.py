@@ -3,18 +3,14 @@
 import json
 import os
 import shutil
-import sys
 import time
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "features"))
 from extraction_toys import flat_encoder, make_images
 
 from clusterbench import FeatureStore, InputError
-from clusterbench.datasets.folder import index_folder
-from clusterbench.features.extract import extract
+from clusterbench.features.extract.extraction import extract
+from clusterbench.sources.folder import index_folder
 
 
 def run(images, output, encoder=None, **options):

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from clusterbench import FeatureStore, InputError
-from clusterbench.datasets.index import DatasetIndex
+from clusterbench.sources.index import DatasetIndex
 
 KILLED = """
 import os, signal, sys
 import h5py, numpy as np
 from pathlib import Path
-from clusterbench.features.writer import write_shard
+from clusterbench.features.store.writer import write_shard
 
 real = h5py.File.create_dataset
 def die(self, name, *a, **k):

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ...datasets.index import SPLITS
-from ...datasets.label_alignment import align
-from ...datasets.label_files import LabelFile
 from ...errors import InputError
+from ...labels.alignment import align
+from ...labels.reading import LabelFile
+from ...sources.index import SPLITS
 from . import columns
 from .layouts import Part
 from .matrix import FeatureFile

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from ...catalog import unknown_name
-from ...datasets.index import SPLITS
-from ...datasets.label_files import TARGET_NAMES, LabelFile, read_labels
-from ...datasets.label_values import Column, decode, id_texts
 from ...errors import InputError
+from ...labels.encoding import Column, decode, id_texts
+from ...labels.reading import TARGET_NAMES, LabelFile, read_labels
+from ...sources.index import SPLITS
 from .arrays import hdf5_datasets, reading
 from .formats import names_in
 from .matrix import plain_name

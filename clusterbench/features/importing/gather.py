@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ...datasets.index import DatasetIndex
 from ...errors import InputError
+from ...sources.index import DatasetIndex
 from .matrix import FeatureFile, RowFile
 
 _WINDOW_BYTES = 32 << 20  # gathered at once: the larger, the more rows a reading finds in order

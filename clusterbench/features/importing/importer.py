@@ -11,10 +11,10 @@ import numpy as np
 
 from ...errors import InputError
 from ...files import sha256_file
-from ..identity import differences
-from ..layout import MANIFEST, PLAN
-from ..store import FeatureStore
-from ..writer import SHARD_ROWS
+from ..store.identity import differences
+from ..store.layout import MANIFEST, PLAN
+from ..store.store import FeatureStore
+from ..store.writer import SHARD_ROWS
 from .annotations import part_samples
 from .columns import read_lines
 from .formats import open_features

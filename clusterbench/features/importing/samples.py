@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...datasets.index import DatasetIndex
-from ...datasets.label_files import LabelFile
 from ...errors import InputError
+from ...labels.reading import LabelFile
+from ...sources.index import DatasetIndex
 
 #: The class of samples without a label.
 UNLABELLED = "unlabelled"

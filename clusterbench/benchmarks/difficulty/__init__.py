@@ -1,0 +1,1 @@
+"""How hard classes are to recognise: exact kNN and probe, and the ranking they give."""

@@ -1,0 +1,120 @@
+"""`clusterbench index`: which images a source holds, saved so that it is listed only once."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ...errors import InputError
+from .. import source_options as options
+
+if TYPE_CHECKING:
+    from ...sources.source import ImageSource
+
+_VERB = "index"
+
+
+def index(
+    source: Annotated[str, typer.Argument(help=options.SOURCE_HELP, metavar="SOURCE")],
+    output: Annotated[
+        Path | None,
+        options.option(_VERB, "--output", "Index file to write (required).", "FILE.h5"),
+    ] = None,
+    format: Annotated[str, options.format_option(_VERB)] = "auto",
+    class_names: Annotated[Path | None, options.class_names_option(_VERB)] = None,
+    root: Annotated[Path | None, options.root_option(_VERB)] = None,
+    allow_damaged: Annotated[bool, options.allow_damaged_option(_VERB)] = False,
+    val_fraction: Annotated[float, options.val_fraction_option(_VERB)] = 0.0,
+    val_per_class: Annotated[int, options.val_per_class_option(_VERB)] = 0,
+    val_first: Annotated[int, options.val_first_option(_VERB)] = 0,
+    min_per_class: Annotated[int, options.min_per_class_option(_VERB)] = 0,
+    imagenet21k_p: Annotated[bool, options.imagenet21k_p_option(_VERB)] = False,
+    json_output: Annotated[
+        bool, options.option(_VERB, "--json", "Print one JSON document instead.")
+    ] = False,
+) -> None:
+    """Index the images of a source into one file.
+
+    The file holds ids, classes, splits and where each image is; use it as the source of other
+    commands, and nothing is listed again. Nothing is unpacked or copied.
+    """
+    if output is None:
+        raise InputError("--output is missing; wanted a file to write, for example images.h5")
+    _refuse_foreign(output)
+    from ...sources.saved import save_source
+
+    found = options.source_from_options(
+        source,
+        format=format,
+        class_names=class_names,
+        root=root,
+        allow_damaged=allow_damaged,
+        val_fraction=val_fraction,
+        val_per_class=val_per_class,
+        val_first=val_first,
+        min_per_class=min_per_class,
+        imagenet21k_p=imagenet21k_p,
+    )
+    save_source(found, output)
+    values = _summary(found, output)
+    if json_output:
+        sys.stdout.write(json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+    else:
+        sys.stdout.write(_text(values))
+
+
+def _refuse_foreign(output: Path) -> None:
+    """InputError unless `output` is free, or an index that may be made again."""
+    if not output.exists():
+        return
+    from ...sources.index import DatasetIndex
+
+    try:
+        DatasetIndex.load(output)
+    except InputError as error:
+        kind = "a folder" if output.is_dir() else "there and no index"
+        raise InputError(f"--output {output} is {kind}; give the name of a new file") from error
+
+
+def _summary(source: ImageSource, output: Path) -> dict[str, Any]:
+    import numpy as np
+
+    index, report = source.index, source.report
+    counts = np.bincount(index.labels, minlength=index.n_classes)
+    small, large = int(counts.argmin()), int(counts.argmax())
+    return {
+        "output": str(output),
+        "format": source.FORMAT,
+        "images": index.n,
+        "classes": index.n_classes,
+        "train": len(index.rows("train")),
+        "val": len(index.rows("val")),
+        "smallest_class": {"name": index.class_names[small], "images": int(counts[small])},
+        "largest_class": {"name": index.class_names[large], "images": int(counts[large])},
+        "empty_classes": list(report.empty_classes),
+        "ignored": report.ignored,
+        "damaged": list(report.damaged),
+        "hash": index.hash,
+    }
+
+
+_TEXT = (
+    "{output}: {images:,} images ({format}) in {classes:,} classes, {train:,} train and {val:,} "
+    "val\nsmallest class {smallest_class[name]} with {smallest_class[images]:,} images, largest "
+    "{largest_class[name]} with {largest_class[images]:,}\n"
+)
+
+
+def _text(values: dict[str, Any]) -> str:
+    text = _TEXT.format(**values)
+    if names := values["empty_classes"]:
+        text += f"{len(names):,} classes hold no image (for example {names[0]})\n"
+    if values["ignored"]:
+        text += f"{values['ignored']:,} files or members were ignored: not images, or hidden\n"
+    if damaged := values["damaged"]:
+        text += f"{len(damaged):,} tars are damaged and used in part (for example {damaged[0]})\n"
+    return text + f"hash {values['hash']}\n"

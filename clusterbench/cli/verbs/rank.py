@@ -1,0 +1,178 @@
+"""`clusterbench rank`: how easy a data set's classes are to recognise, for the `easy` tasks."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ...errors import InputError
+from ..option import option
+
+if TYPE_CHECKING:
+    from ...benchmarks.difficulty.class_ranking import ClassRanking
+    from ...benchmarks.difficulty.rank_classes import Progress
+    from ...datasets.registry import Dataset
+
+_SHOWN = 10
+_LINES = 10  # of progress for each encoder, where stderr is not a terminal
+
+
+def rank(
+    dataset: Annotated[
+        str, option("--dataset", "-d", metavar="NAME", help="Data set (required).")
+    ] = "",
+    encoder: Annotated[
+        list[str] | None,
+        option(
+            "--encoder",
+            "-e",
+            metavar="NAMES",
+            help="Encoders, repeated or separated by commas; else the data set's own.",
+        ),
+    ] = None,
+    images_per_class: Annotated[
+        int | None,
+        option(
+            "--images-per-class",
+            metavar="N",
+            min=2,
+            help="Train images that rank a class; else those of the median class.",
+        ),
+    ] = None,
+    folds: Annotated[
+        int, option("--folds", metavar="N", min=2, help="Folds of the linear probe.")
+    ] = 3,
+    seed: Annotated[
+        int, option("--seed", metavar="N", help="Of the draw of images and folds.")
+    ] = 0,
+    device: Annotated[
+        str, option("--device", metavar="DEVICE", help="auto, cpu, cuda or cuda:N.")
+    ] = "auto",
+    output: Annotated[
+        Path | None,
+        option("--output", metavar="FILE", help="File to write; else in the data set's folder."),
+    ] = None,
+    force: Annotated[bool, option("--force", help="Replace a file that is there.")] = False,
+) -> None:
+    """Rank a data set's classes by kNN and a linear probe on its train images.
+
+    The ranking is kept in the data set's folder, where the easy tasks look for it. It is the same
+    on every device.
+    """
+    from ...datasets import registry
+
+    if not dataset:
+        known = ", ".join(registry.names())
+        raise InputError(f"--dataset is missing; choose one of {known}")
+    data = registry.load(dataset)
+    path = _target(data, output, force)
+
+    from ...benchmarks.class_pool import Pool
+    from ...benchmarks.difficulty.rank_classes import rank_classes
+    from ...benchmarks.difficulty.ranking_file import write_ranking
+    from ..option_values import split_commas
+
+    where = _device(device)
+    names = split_commas(encoder or []) or [data.default_encoder]
+    stores = [data.store(name) for name in names]
+    pool = Pool(data.index, seed)
+    with _progress() as progress:
+        ranking = rank_classes(
+            pool, stores, images_per_class, folds=folds, device=where, progress=progress
+        )
+    write_ranking(ranking, path)
+    sys.stdout.write(_text(ranking, data))
+    typer.echo(f"ranking written to {path}", err=True)
+
+
+def _target(data: Dataset, output: Path | None, force: bool) -> Path:
+    """Where to write; InputError, before anything is computed, where that cannot be."""
+    from ...benchmarks.difficulty.easiness import FILE
+
+    path = output or data.folder / FILE
+    if path.is_dir():
+        raise InputError(f"--output {path} is a folder; wanted a file to write")
+    if path.exists() and not force:
+        raise InputError(f"{path} is there already; --force replaces it, --output FILE keeps it")
+    if output is None and not os.access(data.folder, os.W_OK):
+        raise InputError(f"{data.folder} cannot be written; give --output FILE")
+    return path
+
+
+def _device(device: str) -> str:
+    from ...methods.base import resolve_device
+
+    found = resolve_device(device)
+    if found.type not in ("cpu", "cuda"):  # others lack float64
+        raise InputError(f"--device {device}: wanted auto, cpu, cuda or cuda:N")
+    return str(found)
+
+
+def _text(ranking: ClassRanking, data: Dataset) -> str:
+    """The easiest and the hardest classes with their accuracies, means over encoders."""
+    import numpy as np
+
+    from ...benchmarks.difficulty.class_ranking import MEASURES
+    from ...benchmarks.sampling import text_priorities
+
+    classes = ranking.classes
+    settings = ranking.settings
+    order = ranking.order(classes, text_priorities(classes, settings.seed)).tolist()
+    accuracy = [ranking.accuracy(measure, classes) for measure in MEASURES]
+    mean = ranking.mean_rank(classes)
+    shown = min(_SHOWN, len(classes))
+    titles = _titles(data)
+    lines = [
+        f"{len(classes):,} of {data.index.n_classes:,} classes, ranked by "
+        f"{settings.images_per_class} train images each in {', '.join(ranking.encoders)}",
+        f"{'mean rank':>9}  {'knn':>5}  {'probe':>5}  class",
+    ]
+    for head, part in (("easiest", order[:shown]), ("hardest", order[::-1][:shown])):
+        lines.append(head)
+        for c in part:
+            shares = "  ".join(f"{share[c]:5.2f}" for share in accuracy)
+            lines.append(f"{mean[c]:9.1f}  {shares}  {titles.get(classes[c], classes[c])}")
+    shares = "  ".join(f"{float(np.mean(share)):5.2f}" for share in accuracy)
+    lines.append(f"{'mean':>9}  {shares}  of all classes")
+    return "\n".join(lines) + "\n"
+
+
+def _titles(data: Dataset) -> dict[str, str]:
+    """Class name -> name with the class tree's word for it, where there is one."""
+    if data.tree is None:
+        return {}
+    tree = data.tree
+    nodes = zip(tree.nodes, tree.names, strict=True)
+    return {node: f"{node} ({name})" for node, name in nodes if name and name != node}
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    """A bar per encoder on a terminal, ten lines each elsewhere; on stderr."""
+    if not sys.stderr.isatty():
+        yield _line
+        return
+    from rich.console import Console
+    from rich.progress import Progress as Bars
+
+    bars: dict[str, Any] = {}
+    with Bars(console=Console(stderr=True), transient=True) as view:
+
+        def show(encoder: str, done: int, total: int) -> None:
+            if encoder not in bars:
+                bars[encoder] = view.add_task(encoder)
+            view.update(bars[encoder], completed=done, total=total)
+
+        yield show
+
+
+def _line(encoder: str, done: int, total: int) -> None:
+    if done and done % -(-total // _LINES) == 0:
+        sys.stderr.write(f"{encoder}: {done} of {total} steps\n")
+        sys.stderr.flush()

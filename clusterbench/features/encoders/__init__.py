@@ -1,0 +1,1 @@
+"""Encoders: recipes, and the libraries that build their modules and weights."""

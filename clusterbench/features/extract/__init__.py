@@ -1,0 +1,1 @@
+"""Extraction: images through an encoder into a store, resumable shard by shard."""

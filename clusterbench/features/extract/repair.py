@@ -1,0 +1,176 @@
+"""Repairing a store: only what is damaged is made again, from the same images and weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ...errors import ClusterbenchError, InputError
+from ...files import sha256_file, write_bytes
+from ...hdf5_files import open_hdf5
+from ..store.faults import Fault, Progress, faults
+from ..store.identity import differences
+from ..store.layout import (
+    BROKEN,
+    DAMAGED,
+    MANIFEST,
+    ORIGIN,
+    PLAN,
+    VIRTUAL,
+    read_manifest,
+    shard_files,
+    shard_name,
+    write_manifest,
+)
+from ..store.on_disk import is_busy, unchecked
+from ..store.shard_file import shard_fault
+from ..store.writer import write_virtual
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What is wrong with a store, and what it recorded: of its shards (file name -> SHA-256), the
+    share of its images that were broken, and its identity's fields. Without a manifest that can
+    be read there are neither hashes nor fields, and the share is that of what can be read."""
+
+    path: Path
+    faults: tuple[Fault, ...]
+    recorded: dict[str, str]
+    broken: float
+    fields: dict[str, Any] | None = None
+    extracted: bool = True
+
+    @property
+    def shards(self) -> tuple[str, ...]:
+        """Names of the damaged shards' files."""
+        return tuple(shard_name(f.shard) for f in self.faults if f.shard is not None)
+
+    @property
+    def only_virtual(self) -> bool:
+        """Whether nothing but the virtual data set is damaged, which needs no images."""
+        return {fault.file for fault in self.faults} == {VIRTUAL}
+
+
+def diagnose(path: Path, progress: Progress | None = None) -> Diagnosis:
+    """Everything that is wrong with a store. Raises InputError for what is not one.
+
+    Without a sound manifest shards are held against their own checksums.
+    """
+    try:
+        store = unchecked(path)
+    except InputError as error:
+        lost = (path / ORIGIN).is_file() and not (path / PLAN).is_file()
+        if not (path / MANIFEST).is_file() and not lost:
+            raise  # it says what it is instead
+        text = str(error).removeprefix(f"{path / MANIFEST}: ")
+        if not (path / MANIFEST).is_file():
+            text = "is missing; `clusterbench cache repair` writes it again"
+        found = [Fault(MANIFEST, None, f"{MANIFEST}: {text}")]
+        images = n_broken = 0
+        for file in shard_files(path):
+            fault = shard_fault(file)
+            if fault:
+                number = int(file.stem.rpartition("-")[2])
+                found.append(Fault(file.name, number, f"{file.name}: {fault}"))
+                continue
+            with open_hdf5(file) as content:
+                images += len(content["image_sizes"]) if "image_sizes" in content else 0
+                n_broken += len(content["broken"]) if "broken" in content else 0
+        # The list has those of damaged shards too.
+        listed = len((path / BROKEN).read_bytes().splitlines()) if (path / BROKEN).is_file() else 0
+        return Diagnosis(path, tuple(found), {}, max(n_broken, listed) / max(1, images))
+    recorded = {shard.path.name: shard.file_sha256 for shard in store.shards}
+    broken = store.broken / max(1, store.broken + store.n)
+    found = faults(store, progress)
+    extracted = store.packed or store.manifest["source"] is not None
+    return Diagnosis(path, tuple(found), recorded, broken, store.fields, extracted)
+
+
+def check_repairable(diagnosis: Diagnosis) -> None:
+    """InputError for a store that cannot be made again here: packed, or of given features."""
+    path = diagnosis.path
+    if path.is_file():
+        raise InputError(
+            f"{path} is packed: it cannot be repaired in place; pack the folder it came from again"
+        )
+    if not diagnosis.extracted and not diagnosis.only_virtual:
+        raise InputError(
+            f"{path} was made from features that were given, not from images: of its files only "
+            f"{VIRTUAL} can be written again; remove the store and import the features again"
+        )
+    if is_busy(path):
+        raise InputError(f"{path} is being extracted now; repair it when that is done")
+
+
+def repair(diagnosis: Diagnosis, extract: Callable[[], None]) -> tuple[str, ...]:
+    """Make what is damaged again and return the names of the files that were written.
+
+    `extract` runs the store's extraction, from its own images and weights; it is called after the
+    damaged files are put aside, unless only the virtual data set is damaged. Whatever it raises,
+    the store is afterwards as it was, or has fewer damaged shards. Raises what `check_repairable`
+    does, and ClusterbenchError when the images are not those the store was made from.
+    """
+    path = diagnosis.path
+    if not diagnosis.faults:
+        return ()
+    check_repairable(diagnosis)
+    names = tuple(dict.fromkeys(fault.file for fault in diagnosis.faults))
+    if diagnosis.only_virtual:
+        _rewrite_virtual(path)
+        return names
+    manifest = (path / MANIFEST).read_bytes() if (path / MANIFEST).is_file() else None
+    # Kept until what replaces them is there: one changed byte is better than no shard.
+    aside: dict[str, Path] = {}
+    try:
+        for name in diagnosis.shards:
+            if (path / name).is_file():
+                aside[name] = (path / name).replace(path / f"{DAMAGED}{name}")
+        for name in (MANIFEST, PLAN):
+            (path / name).unlink(missing_ok=True)
+        extract()
+        _require_same(diagnosis)
+    except BaseException:
+        _restore(path, aside, manifest)
+        raise
+    for file in aside.values():
+        file.unlink(missing_ok=True)
+    return names
+
+
+def _rewrite_virtual(path: Path) -> None:
+    store = unchecked(path)
+    write_virtual(path, store.manifest["shards"], store.dim, store.dtype)
+    files = {**store.manifest["files"], VIRTUAL: sha256_file(path / VIRTUAL)}
+    if files != store.manifest["files"]:  # another version of HDF5 has other bytes for the same
+        write_manifest(path, {**store.manifest, "files": files})
+
+
+def _require_same(diagnosis: Diagnosis) -> None:
+    if diagnosis.fields is None:
+        return
+    lines = differences(diagnosis.fields, read_manifest(diagnosis.path)["fields"])
+    if lines:
+        raise ClusterbenchError(
+            f"{diagnosis.path}: the images are not those it was made from "
+            f"({'; '.join(lines)}); the store is as it was: give those with --source, or extract "
+            "into another folder"
+        )
+
+
+def _restore(path: Path, aside: dict[str, Path], manifest: bytes | None) -> None:
+    """Put back what was there before; shards that were made again in the meantime stay.
+
+    The plan goes with the manifest: without one, it says how to go on.
+    """
+    for name, file in aside.items():
+        if not file.is_file():  # the extraction was complete
+            continue
+        if (path / name).is_file():
+            file.unlink()
+        else:
+            file.replace(path / name)
+    if manifest is not None:
+        write_bytes(path / MANIFEST, manifest)
+        (path / PLAN).unlink(missing_ok=True)

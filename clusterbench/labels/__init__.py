@@ -1,0 +1,1 @@
+"""Label files of any format, read, encoded and put in the order of the targets."""

@@ -1,0 +1,1 @@
+"""Where images are: folders, tars, tables, lists, data sets of torch; indexed, read in place."""
