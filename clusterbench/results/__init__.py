@@ -1,0 +1,1 @@
+"""What a result is: record, predictions, evidence, and the scores that both are held against."""
