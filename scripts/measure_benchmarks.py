@@ -25,7 +25,7 @@ from clusterbench.benchmarks.declaration import find
 from clusterbench.benchmarks.difficulty.class_ranking import (
     MEASURES,
     ClassRanking,
-    Column,
+    RankingColumn,
     RankingSettings,
 )
 from clusterbench.benchmarks.difficulty.easiness import FILE
@@ -95,7 +95,7 @@ def simulated_ranking(index: DatasetIndex) -> ClassRanking:
         for measure in MEASURES:
             correct = rng.binomial(50, easiness).astype(np.int64)
             same = correct * 10 if measure == "knn" else None
-            columns.append(Column(encoder, "0" * 64, measure, correct, same))
+            columns.append(RankingColumn(encoder, "0" * 64, measure, correct, same))
     return ClassRanking(index.hash, settings, index.class_names, tuple(columns))
 
 

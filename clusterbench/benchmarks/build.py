@@ -14,14 +14,15 @@ from ..catalog import unknown_name
 from ..datasets.registry import Dataset
 from ..errors import InputError
 from .builders.easy import EasyParams, easy_task
-from .builders.granularity import GranularityParams, granularity_task
+from .builders.granularity import granularity_task
+from .builders.granularity_params import GranularityParams
 from .builders.multilabel import ChainsParams, RealParams, chains_task, real_task
 from .builders.ratio import RatioParams, ratio_task
 from .builders.scale import ScaleParams, scale_task
 from .builders.whole import WholeParams, whole_task
 from .builders.window import WindowParams, window_task
 from .class_pool import Draft, Pool
-from .declaration import Declaration, TaskDeclaration, find, names
+from .declaration import BenchmarkDeclaration, TaskDeclaration, find, names
 from .difficulty.class_ranking import ClassRanking
 from .difficulty.easiness import easiness
 from .factors import measure
@@ -137,7 +138,7 @@ def build(benchmark: str, dataset: Dataset, tasks: Iterable[str] | None = None) 
 
 
 def build_declaration(
-    declaration: Declaration, dataset: Dataset, tasks: Iterable[str] | None = None
+    declaration: BenchmarkDeclaration, dataset: Dataset, tasks: Iterable[str] | None = None
 ) -> list[Task]:
     """As `build`, for a declaration that was read from any file."""
     found = declaration.tasks_for(dataset.name, dataset.tasks)

@@ -34,7 +34,7 @@ class TaskDeclaration:
 
 
 @dataclass(frozen=True)
-class Declaration:
+class BenchmarkDeclaration:
     """One benchmark: what it asks, and its tasks per data set.
 
     datasets: by the name of a data set, or of the kind of data set that one says it is; `ANY` has
@@ -79,7 +79,7 @@ def names() -> list[str]:
     return sorted(found)
 
 
-def find(benchmark: str) -> Declaration:
+def find(benchmark: str) -> BenchmarkDeclaration:
     """The declaration of a benchmark; the user's file wins over a shipped one.
 
     Raises InputError for an unknown name (with near names) or a file that `read` refuses.
@@ -91,7 +91,7 @@ def find(benchmark: str) -> Declaration:
     raise catalog.unknown_name("benchmark", benchmark, names())
 
 
-def read(path: Path) -> Declaration:
+def read(path: Path) -> BenchmarkDeclaration:
     """Read a benchmark file.
 
     Top level: name (the file's name), title, question, description. Per data set a table
@@ -107,7 +107,7 @@ def read(path: Path) -> Declaration:
     if texts["name"] != path.stem:
         raise InputError(f"{path}: name = {texts['name']!r}; it must be the file's, {path.stem!r}")
     datasets = _table(table, "datasets", str(path))
-    return Declaration(
+    return BenchmarkDeclaration(
         **texts,
         datasets={
             name: _tasks(_table(datasets, name, str(path)), f"{path}: datasets.{name}")

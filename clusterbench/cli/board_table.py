@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from ..leaderboard.models import PublishedRow
-    from ..leaderboard.rank import RankedRow, Ranking
+    from ..leaderboard.rank import BoardRow, Ranking
 
 _METRICS = ("ami", "acc")
 
@@ -57,7 +57,7 @@ def _labels(ranking: Ranking) -> dict[str, str]:
     }
 
 
-def _cells(row: RankedRow, label: str, n_tasks: int) -> list[Text]:
+def _cells(row: BoardRow, label: str, n_tasks: int) -> list[Text]:
     style = "" if row.complete else "dim italic" if row.reference else "dim"
     first = row.rank == 1
     figures = [

@@ -13,8 +13,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from .. import __version__
 from ..errors import ClusterbenchError
+from ..version import __version__
 from .console import ToldError
 from .option import ENVIRONMENT_NOTE
 from .verbs.build import build

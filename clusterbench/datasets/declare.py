@@ -19,7 +19,7 @@ _LAPTOP = 50_000
 
 
 @dataclass(frozen=True)
-class Declaration:
+class DatasetDeclaration:
     """A data set to declare; `store` is the folder of its feature store.
 
     tree: its class tree as the file says it, a path or a shipped tree's name; "" for none.
@@ -56,29 +56,10 @@ class Declaration:
         lines += ["", "[stores]", f"{_quoted(self.encoder)} = {_quoted(place)}"]
         write_bytes(self.folder / DECLARATION, "\n".join([*lines, ""]).encode())
 
-    def benchmarks(self) -> list[str]:
-        """Names of the benchmarks that have tasks for the data set, those for any last.
-
-        Without a class tree, benchmarks for any data set that need one are left out.
-        """
-        from ..benchmarks import declaration
-
-        own, other = [], []
-        for benchmark in map(declaration.find, declaration.names()):
-            if {self.dataset, self.tasks} & benchmark.datasets.keys():
-                own.append(benchmark.name)
-            elif any(
-                self.tree or not task.needs_tree
-                for task in benchmark.datasets.get(declaration.ANY, ())
-            ):
-                other.append(benchmark.name)
-        # `imbalanced` first: it needs neither a tree nor a ranking of the classes.
-        return [n for part in (own, other) for n in sorted(part, key=lambda n: n != "imbalanced")]
-
 
 def declaration_for(
     dataset: str, encoder: str, store: Path | None, index: DatasetIndex, tree: str | None = None
-) -> Declaration:
+) -> DatasetDeclaration:
     """The declaration of a store in `$CLUSTERBENCH_HOME/features/<dataset>/`.
 
     store: its folder, by default one named like the encoder beside `dataset.toml`; index: its
@@ -102,7 +83,9 @@ def declaration_for(
         chosen = imagenet.containing(index.class_names) or "" if asked is None else asked
         by_classes = asked is None and bool(chosen)
         kind = _kind(chosen, index)
-        return Declaration(dataset, encoder, folder, store, preset, False, chosen, by_classes, kind)
+        return DatasetDeclaration(
+            dataset, encoder, folder, store, preset, False, chosen, by_classes, kind
+        )
     declared = read(folder)
     listed = declared.stores.get(encoder)
     if listed is None or listed.resolve() != store.resolve():
@@ -118,7 +101,7 @@ def declaration_for(
             f"{folder / DECLARATION}: is there, with {has}; to change it, write "
             f"tree = {_quoted(asked)} above [stores]"
         )
-    return Declaration(dataset, encoder, folder, store, preset, True, there)
+    return DatasetDeclaration(dataset, encoder, folder, store, preset, True, there)
 
 
 #: Class list -> the kind of data set whose tasks suit one that has all its classes.

@@ -23,7 +23,7 @@ Flat: TypeAlias = "tuple[np.ndarray, tuple[str, ...] | None]"  # labels one afte
 Lengths: TypeAlias = "np.ndarray | None"  # (n,) int64 of each row's list; None without lists
 
 
-class Labels(NamedTuple):
+class EncodedLabels(NamedTuple):
     """What a LabelFile holds of its labels; see there."""
 
     values: np.ndarray
@@ -32,8 +32,8 @@ class Labels(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Column:
-    """Labels as they were read, not looked at yet.
+class LabelColumn:
+    """EncodedLabels as they were read, not looked at yet.
 
     where: the file and the place in it, for errors. data: a NumPy array, or an Arrow chunked array
     whose null values are missing labels. ids: (n,) str or None. name: of the column, where the file
@@ -55,7 +55,7 @@ class Column:
         )
 
 
-def decode(column: Column, *, sets: bool) -> Labels:
+def decode(column: LabelColumn, *, sets: bool) -> EncodedLabels:
     """The labels of a column.
 
     Returns values (n,), or (n, m) where each row holds a list of the same length; with `sets`, the
@@ -69,9 +69,11 @@ def decode(column: Column, *, sets: bool) -> Labels:
     else:
         (flat, names), lengths = _from_arrow(column, column.data)
     if lengths is None:
-        return Labels(flat, names, None)
+        return EncodedLabels(flat, names, None)
     if sets:
-        return Labels(flat, names, np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
+        return EncodedLabels(
+            flat, names, np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        )
     differs = lengths != lengths[:1]
     if differs.any():
         row = int(differs.argmax())
@@ -79,7 +81,7 @@ def decode(column: Column, *, sets: bool) -> Labels:
             f"{column.where}: row {row} holds {lengths[row]} labels and row 0 holds {lengths[0]}; "
             "ranked predictions are lists of the same length, best first"
         )
-    return Labels(flat.reshape(len(lengths), -1 if len(flat) else 0), names, None)
+    return EncodedLabels(flat.reshape(len(lengths), -1 if len(flat) else 0), names, None)
 
 
 def id_texts(data: Data, where: str) -> np.ndarray:
@@ -99,7 +101,7 @@ def id_texts(data: Data, where: str) -> np.ndarray:
     return ids
 
 
-def _from_numpy(column: Column, data: np.ndarray) -> tuple[Flat, Lengths]:
+def _from_numpy(column: LabelColumn, data: np.ndarray) -> tuple[Flat, Lengths]:
     if data.ndim not in (1, 2):
         raise InputError(
             f"{column.where}: shape {data.shape}; wanted (n,), one label per sample, or (n, m)"
@@ -117,7 +119,7 @@ def _from_numpy(column: Column, data: np.ndarray) -> tuple[Flat, Lengths]:
     return (native, None), lengths
 
 
-def _from_arrow(column: Column, data: pa.ChunkedArray) -> tuple[Flat, Lengths]:
+def _from_arrow(column: LabelColumn, data: pa.ChunkedArray) -> tuple[Flat, Lengths]:
     import pyarrow.compute as pc
 
     data = _without_dictionary(data)

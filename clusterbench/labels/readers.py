@@ -15,14 +15,14 @@ import numpy as np
 
 from ..catalog import unknown_name
 from ..errors import InputError
-from .encoding import Column, id_texts
+from .encoding import LabelColumn, id_texts
 
 _ID_NAMES = ("id", "ids")
 _SHOWN = 12  # names listed in an error
 
 
 @dataclass(frozen=True)
-class Request:
+class ColumnRequest:
     """What was asked for; read_labels says what each field means."""
 
     path: Path
@@ -92,7 +92,7 @@ def _reading(path: Path, advice: str) -> Iterator[None]:
         ) from error
 
 
-def _read_numpy(request: Request) -> Column:
+def _read_numpy(request: ColumnRequest) -> LabelColumn:
     path = request.path
     with path.open("rb") as handle:
         start = handle.read(6)
@@ -112,15 +112,15 @@ def _read_numpy(request: Request) -> Column:
             ids = None if at is None else np.asarray(archive[names[at]])
     where = request.where(names[position])
     texts = None if ids is None else id_texts(ids, where)
-    return Column(where, labels, texts, names[position])
+    return LabelColumn(where, labels, texts, names[position])
 
 
-def _lone_array(request: Request, array: np.ndarray) -> Column:
+def _lone_array(request: ColumnRequest, array: np.ndarray) -> LabelColumn:
     # It has no name, so `request.column` can only be meant for other files.
-    return Column(f"{request.path}: the array", array)
+    return LabelColumn(f"{request.path}: the array", array)
 
 
-def _read_csv(request: Request) -> Column:
+def _read_csv(request: ColumnRequest) -> LabelColumn:
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
@@ -152,10 +152,10 @@ def _read_csv(request: Request) -> Column:
         table = load(dict.fromkeys(taken, pa.string()))
     where = request.where(first[position]) if header else f"{path}: the labels"
     ids = id_texts(table.column(1), where) if taken[1:] else None
-    return Column(where, table.column(0), ids, first[position] if header else None)
+    return LabelColumn(where, table.column(0), ids, first[position] if header else None)
 
 
-def _csv_columns(request: Request, first: list[str], header: bool) -> tuple[int, int | None]:
+def _csv_columns(request: ColumnRequest, first: list[str], header: bool) -> tuple[int, int | None]:
     if header:
         hint = f"; if that line is a sample, put a header line such as {request.known[0]} above it"
         return request.choose(first, hint=hint)
@@ -187,7 +187,7 @@ def _is_number(field: str) -> bool:
     return True
 
 
-def _read_parquet(request: Request) -> Column:
+def _read_parquet(request: ColumnRequest) -> LabelColumn:
     from pyarrow import parquet
 
     advice = "write it again, for example with pyarrow.parquet.write_table"
@@ -198,10 +198,10 @@ def _read_parquet(request: Request) -> Column:
         table = file.read(columns=taken)
     where = request.where(taken[0])
     ids = id_texts(table.column(taken[1]), where) if taken[1:] else None
-    return Column(where, table.column(taken[0]), ids, taken[0])
+    return LabelColumn(where, table.column(taken[0]), ids, taken[0])
 
 
-def _read_json(request: Request) -> Column:
+def _read_json(request: ColumnRequest) -> LabelColumn:
     path = request.path
     with _reading(path, "wanted UTF-8 JSON: a list of labels, or an object"):
         content = json.loads(path.read_bytes(), object_pairs_hook=_unique_keys)
@@ -217,11 +217,11 @@ def _read_json(request: Request) -> Column:
             where = request.where(name)
             ids = None if at is None else values[at]
     texts = None if ids is None else id_texts(_json_array(ids, f"{where}: ids"), where)
-    return Column(where, _json_array(content, where), texts, name)
+    return LabelColumn(where, _json_array(content, where), texts, name)
 
 
 def _json_keys(
-    request: Request, keys: list[str], values: list[Any]
+    request: ColumnRequest, keys: list[str], values: list[Any]
 ) -> tuple[int, int | None] | None:
     """Which keys hold the labels and the ids; None where the keys are sample ids."""
     is_list = [isinstance(value, list) for value in values]
@@ -259,7 +259,7 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return content
 
 
-READERS: dict[str, Callable[[Request], Column]] = {
+READERS: dict[str, Callable[[ColumnRequest], LabelColumn]] = {
     ".npy": _read_numpy,
     ".npz": _read_numpy,
     ".csv": _read_csv,

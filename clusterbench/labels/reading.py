@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import InputError
 from .encoding import decode
-from .readers import READERS, Request
+from .readers import READERS, ColumnRequest
 
 TARGET_NAMES = ("targets", "target", "labels", "label", "classes", "class", "y_true")
 PREDICTION_NAMES = ("predictions", "prediction", "clusters", "cluster", "y_pred")
@@ -68,7 +68,7 @@ def read_labels(
     """
     path = Path(path)
     reader = READERS[_checked_suffix(path)]
-    found = reader(Request(path, tuple(known), column, option, tuple(alone)))
+    found = reader(ColumnRequest(path, tuple(known), column, option, tuple(alone)))
     labels = decode(found, sets=sets)
     result = LabelFile(path, labels.values, labels.names, found.ids, labels.offsets, found.name)
     if result.n == 0 or (not result.values.size and not sets):

@@ -21,7 +21,7 @@ METRICS = ("ami", "acc")
 
 
 @dataclass(frozen=True)
-class RankedRow:
+class BoardRow:
     """One entrant: a method, or a reference, with its settings on the features of one encoder.
 
     rank: None unless complete. means: empty unless every task has what it needs; `missing` says
@@ -82,7 +82,7 @@ class Ranking:
     protocol: Protocol
     n_tasks: int
     floor: dict[str, float]
-    rows: tuple[RankedRow, ...]
+    rows: tuple[BoardRow, ...]
     published: tuple[PublishedRow, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -176,7 +176,7 @@ def _entrant(entry: Entry, sizes: dict[str, int]) -> str:
 
 def _row(
     entrant: str, group: list[Entry], known: BoardBenchmark, sizes: dict[str, int]
-) -> RankedRow:
+) -> BoardRow:
     by_task: dict[str, list[Entry]] = {}
     for entry in group:
         by_task.setdefault(entry.task, []).append(entry)
@@ -188,7 +188,7 @@ def _row(
     missing = _missing(by_task, known)
     means = {} if missing else _means(tasks.values())
     first = group[0]
-    return RankedRow(
+    return BoardRow(
         method=first.method,
         version=first.version,
         encoder=first.encoder,
@@ -229,8 +229,8 @@ def _means(tasks: Iterable[dict[str, float]]) -> dict[str, float]:
     return {name: statistics.fmean(row[name] for row in rows) for name in METRICS}
 
 
-def _numbered(rows: list[RankedRow]) -> list[RankedRow]:
-    numbered: list[RankedRow] = []
+def _numbered(rows: list[BoardRow]) -> list[BoardRow]:
+    numbered: list[BoardRow] = []
     for position, row in enumerate(rows, start=1):
         tied = numbered and numbered[-1].means[METRICS[0]] == row.means[METRICS[0]]
         numbered.append(replace(row, rank=numbered[-1].rank if tied else position))

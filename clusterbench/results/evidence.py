@@ -11,11 +11,10 @@ from ..benchmarks import Task, build
 from ..datasets import registry
 from ..datasets.registry import Dataset
 from ..errors import InputError
-from .predictions import read_predictions, rows_hash
+from .predictions import holds_predictions, read_predictions, rows_hash
 from .protocol import scored_rows, scored_targets
-from .top_predictions import ranked_evidence
 from .record import ResultRecord, read_result
-from ..runs.survey import holds_predictions
+from .top_predictions import ranked_evidence
 
 
 @dataclass(frozen=True, eq=False)

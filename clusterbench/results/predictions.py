@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from ..files import atomic_path
+from ..files import atomic_path, sha256_file
+from .record import ResultRecord
 
 
 def rows_hash(rows: np.ndarray) -> str:
@@ -64,6 +65,14 @@ def read_ranked(path: Path) -> np.ndarray | None:
             "of int32 per evaluated sample"
         )
     return ranked
+
+
+def holds_predictions(path: Path, record: ResultRecord) -> bool:
+    """Whether the predictions file beside the result `path` is the one the record names."""
+    if record.predictions is None:
+        return False
+    file = Path(path).parent / record.predictions.file
+    return file.is_file() and sha256_file(file) == record.predictions.sha256
 
 
 @contextmanager

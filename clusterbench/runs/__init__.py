@@ -2,8 +2,9 @@
 
 from ..results.record import ResultRecord, read_result
 from .events import RunEvent
-from .outcome import Outcome, RunReport
+from .outcome import Outcome
 from .plan import PlannedRun, plan
+from .reporting.report import RunReport
 from .runner import run
 
 __all__ = [

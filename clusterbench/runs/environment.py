@@ -8,8 +8,8 @@ import subprocess
 from importlib import metadata
 from pathlib import Path
 
-from .. import __version__
 from ..results.record import Environment
+from ..version import __version__
 
 _PACKAGES = {
     "torch": ("torch",),

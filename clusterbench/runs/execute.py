@@ -32,7 +32,7 @@ from ..results.top_predictions import ranks
 from ..results.top_scoring import ranked_scores
 from . import fitting, pool
 from .events import Listener, RunEvent
-from .fitting import Assignment, Fit, StageError
+from .fitting import Fit, Predicted, StageError
 from .plan import PlannedRun
 from .pool import StoppedError
 from .sharing import Batch, Item, batches, scored_rows_hash
@@ -163,8 +163,8 @@ def _compute(
     random_floor: dict[str, float],
     environment: Environment,
 ) -> ResultRecord:
-    assignment: Assignment | None = None
-    about: Assignment | StageError
+    assignment: Predicted | None = None
+    about: Predicted | StageError
     outcome: dict[str, Any]
     try:
         if isinstance(fitted, StageError):
@@ -205,7 +205,7 @@ def _compute(
     return record
 
 
-def _assignment(run: PlannedRun, fitted: Fit, features: np.ndarray) -> Assignment:
+def _assignment(run: PlannedRun, fitted: Fit, features: np.ndarray) -> Predicted:
     n_ranks = ranks(run.task, run.k, run.method.reference)
     if run.protocol == "transductive":
         return fitting.transductive(fitted, features, n_ranks)
@@ -221,7 +221,7 @@ def _made(
         raise StageError("fit", error) from error
 
 
-def _scores(run: PlannedRun, assignment: Assignment) -> tuple[SplitScores, SplitScores | None]:
+def _scores(run: PlannedRun, assignment: Predicted) -> tuple[SplitScores, SplitScores | None]:
     """Scores of the scored rows, and of the training rows where they have clusters."""
     task = run.task
     try:
@@ -242,7 +242,7 @@ def _scores(run: PlannedRun, assignment: Assignment) -> tuple[SplitScores, Split
         raise StageError("score", error) from error
 
 
-def _ranked(run: PlannedRun, assignment: Assignment) -> RankedRecord | None:
+def _ranked(run: PlannedRun, assignment: Predicted) -> RankedRecord | None:
     task = run.task
     if assignment.ranked is None:
         return None

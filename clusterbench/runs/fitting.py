@@ -81,7 +81,7 @@ class Fit:
 
 
 @dataclass(frozen=True, eq=False)
-class Assignment:
+class Predicted:
     """Clusters of the training and of the scored rows, and what the method says about its fit.
 
     train: as in `Fit`. evaluation: (n,) int32 in [0, k), of the rows that are scored.
@@ -146,7 +146,7 @@ def fit(method: Clusterer, train_features: np.ndarray, progress: Callable[[int, 
     return Fit(method, method.n_clusters, train, dict(method.diagnostics_), warned, seconds)
 
 
-def predict(fitted: Fit, eval_features: np.ndarray, n_ranks: int | None = None) -> Assignment:
+def predict(fitted: Fit, eval_features: np.ndarray, n_ranks: int | None = None) -> Predicted:
     """Let a fitted method predict the evaluation features, (n, dim) float32, read-only.
 
     n_ranks: rank so many clusters of each row, in 1..K, for a method that is no reference.
@@ -162,7 +162,7 @@ def predict(fitted: Fit, eval_features: np.ndarray, n_ranks: int | None = None) 
         return first, _ranked(fitted, eval_features, first, n_ranks)
 
     (evaluation, ranked), warned, seconds = attempt("predict", method, clusters, fitted)
-    return Assignment(
+    return Predicted(
         fitted.train,
         evaluation,
         dict(method.diagnostics_),
@@ -173,7 +173,7 @@ def predict(fitted: Fit, eval_features: np.ndarray, n_ranks: int | None = None) 
     )
 
 
-def transductive(fitted: Fit, train_features: np.ndarray, n_ranks: int | None = None) -> Assignment:
+def transductive(fitted: Fit, train_features: np.ndarray, n_ranks: int | None = None) -> Predicted:
     """The clusters that the fit gave the training rows, as those that are scored.
 
     train_features and n_ranks are for further ranks, as in `predict`. Raises as `fit` does.
@@ -183,7 +183,7 @@ def transductive(fitted: Fit, train_features: np.ndarray, n_ranks: int | None = 
     ranked, warned, _ = attempt(
         "predict", fitted.method, lambda: _ranked(fitted, train_features, train, n_ranks), fitted
     )
-    return Assignment(
+    return Predicted(
         train,
         train,
         dict(fitted.diagnostics),

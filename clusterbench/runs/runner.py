@@ -15,8 +15,9 @@ from . import events
 from .cluster_count import cluster_count
 from .environment import capture
 from .execute import execute
-from .outcome import Outcome, RunReport
+from .outcome import Outcome
 from .plan import STRATEGIES, FeatureSource, PlannedRun, Strategy, plan, seed_list, should_run
+from .reporting.report import RunReport
 from .settings import build, settle
 from .survey import check_writable, survey
 

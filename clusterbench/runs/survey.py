@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import InputError, StorageError
-from ..files import sha256_file, write_bytes
+from ..files import write_bytes
+from ..results.predictions import holds_predictions
 from ..results.record import ResultRecord, read_result
 from .plan import PlannedRun, State
 
@@ -30,14 +31,6 @@ def survey(run: PlannedRun) -> tuple[State, ResultRecord | None]:
     if not holds_predictions(run.path, record):
         return "partial", None
     return "success", record
-
-
-def holds_predictions(path: Path, record: ResultRecord) -> bool:
-    """Whether the predictions file beside the result `path` is the one the record names."""
-    if record.predictions is None:
-        return False
-    file = Path(path).parent / record.predictions.file
-    return file.is_file() and sha256_file(file) == record.predictions.sha256
 
 
 def check_writable(results: Path) -> None:

@@ -10,25 +10,7 @@ import numpy as np
 
 from ..errors import InputError
 from .process_cache import ProcessCache
-from .source import BrokenImage, ImageSource
-
-
-@dataclass(frozen=True)
-class Container:
-    """A file that holds many images, as it was when the index was made.
-
-    name: POSIX path below the source's root. time: of the last change, ns since 1970.
-    """
-
-    name: str
-    size: int
-    time: int
-
-    @classmethod
-    def of(cls, root: Path, name: str) -> Container:
-        """The container as it is now; OSError when it is not there."""
-        status = (root / name).stat()
-        return cls(name, status.st_size, status.st_mtime_ns)
+from .source import BrokenImage, Container, ImageSource
 
 
 @dataclass(frozen=True, eq=False)

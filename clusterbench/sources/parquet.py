@@ -13,10 +13,10 @@ import numpy as np
 
 from ..errors import InputError
 from .class_names import LabelledSamples, check_twice
-from .containers import Container, container_stamps
+from .containers import container_stamps
 from .process_cache import ProcessCache
 from .sample_ids import container_splits, id_from_key, id_from_path
-from .source import BrokenImage, ImageSource, SourceReport
+from .source import BrokenImage, Container, ImageSource, SourceReport
 from .table_columns import TableColumns, find_columns
 from .table_files import TableFile, leaf, list_tables
 

@@ -12,11 +12,10 @@ import numpy as np
 
 from ..errors import InputError
 from .class_names import resolve
-from .containers import Container
 from .image_files import FileSource
 from .index_builder import IndexBuilder
 from .sample_ids import id_from_key, id_from_path
-from .source import SourceReport
+from .source import Container, SourceReport
 
 if TYPE_CHECKING:
     import pyarrow as pa

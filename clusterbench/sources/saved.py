@@ -13,9 +13,8 @@ import numpy as np
 
 from ..errors import InputError
 from ..files import atomic_path
-from .containers import Container
 from .index import DatasetIndex, write_column
-from .source import ImageSource, SourceReport
+from .source import Container, ImageSource, SourceReport
 
 _FORMAT = "clusterbench-source/1"
 _KINDS = {  # class -> module: none is imported before it is needed

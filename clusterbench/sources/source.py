@@ -5,19 +5,34 @@ from __future__ import annotations
 import abc
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..errors import ClusterbenchError, InputError
 from .index import DatasetIndex
 
-if TYPE_CHECKING:
-    from .containers import Container
-
 
 class BrokenImage(ClusterbenchError):
     """An image that cannot be used; the message is the reason, the same on every machine."""
+
+
+@dataclass(frozen=True)
+class Container:
+    """A file that holds many images, as it was when the index was made.
+
+    name: POSIX path below the source's root. time: of the last change, ns since 1970.
+    """
+
+    name: str
+    size: int
+    time: int
+
+    @classmethod
+    def of(cls, root: Path, name: str) -> Container:
+        """The container as it is now; OSError when it is not there."""
+        status = (root / name).stat()
+        return cls(name, status.st_size, status.st_mtime_ns)
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ import h5py
 import numpy as np
 
 from ..files import atomic_path
-from .containers import Container, OffsetSource
+from .containers import OffsetSource
 from .parquet import ParquetSource
-from .source import BrokenImage
+from .source import BrokenImage, Container
 from .table_files import TableFile
 
 _FORMAT = "clusterbench-staged/1"

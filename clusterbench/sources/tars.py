@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from .containers import Container, OffsetSource
+from .containers import OffsetSource
 from .folder import check_name, split_pair
 from .image_files import has_image_suffix
 from .index_builder import IndexBuilder
-from .source import SourceReport
+from .source import Container, SourceReport
 from .tar_members import TarMembers, check_damage, refuse_compressed, scan_tars
 
 

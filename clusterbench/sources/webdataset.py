@@ -13,11 +13,11 @@ import numpy as np
 
 from ..errors import InputError
 from .class_names import LabelledSamples, class_names_beside
-from .containers import Container, OffsetSource
+from .containers import OffsetSource
 from .folder import check_name
 from .image_files import has_image_suffix
 from .sample_ids import container_splits, id_from_key
-from .source import SourceReport
+from .source import Container, SourceReport
 from .tar_members import TarMembers, check_damage, refuse_compressed, scan_tars
 from .tars import place
 

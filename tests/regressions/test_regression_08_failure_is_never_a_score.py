@@ -55,7 +55,7 @@ def test_what_does_not_change_the_answer_is_not_in_the_key(
     assert keys(overwrite_strategy="always") == reference
     assert keys(params={"kmeans": {"n_init": 2}}) == reference  # as the preset has it
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
-    monkeypatch.setattr("clusterbench.__version__", "99")
+    monkeypatch.setattr("clusterbench.runs.environment.__version__", "99")
     assert keys() == reference
 
 

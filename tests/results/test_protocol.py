@@ -13,9 +13,9 @@ from clusterbench.errors import InputError
 from clusterbench.features.store.store import FeatureStore
 from clusterbench.leaderboard import rank, read_leaderboard, submit
 from clusterbench.metrics import random_floor, score
-from clusterbench.runs import read_result
 from clusterbench.results.evidence import EvidenceReader
 from clusterbench.results.predictions import read_predictions, rows_hash
+from clusterbench.runs import read_result
 
 BOARD = Path("leaderboard.json")
 

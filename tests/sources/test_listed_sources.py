@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from source_toys import contents, ids, toy_images, write_csv, write_folder, write_module
+from source_toys import Items, contents, ids, toy_images, write_csv, write_folder, write_module
 
 from clusterbench import InputError
 from clusterbench.sources.opening import detect, open_location, open_source
@@ -88,31 +88,6 @@ def test_lists_that_are_not_a_data_set_are_refused(tmp_path, text, message):
         index_paths(write(tmp_path, text))
 
 
-class Items(torch.utils.data.Dataset):
-    """Three grey images with targets, the form asked for."""
-
-    classes = ("b", "a")
-
-    def __init__(self, form=None):
-        self.targets = torch.tensor([0, 1, 0])
-        self.form = form
-
-    def __len__(self):
-        return 3
-
-    def __getitem__(self, i):
-        pixels = np.full((2, 3, 3), 40 * i, np.uint8)
-        forms = {
-            "pil": lambda: Image.fromarray(pixels),
-            "cmyk": lambda: Image.fromarray(pixels).convert("CMYK"),
-            "array": lambda: pixels,
-            "grey": lambda: pixels[:, :, 0],
-            "uint8": lambda: torch.from_numpy(pixels).permute(2, 0, 1),
-            "float": lambda: torch.from_numpy(pixels).permute(2, 0, 1) / 255,
-        }
-        return forms[self.form or "pil"](), int(self.targets[i])
-
-
 @pytest.mark.parametrize("form", ["pil", "cmyk", "array", "grey", "uint8", "float"])
 def test_items_become_files_with_exactly_their_pixels(form):
     source = index_torch(Items(form))
@@ -167,7 +142,7 @@ def test_torch_data_sets_without_usable_targets_are_refused():
 
 
 def test_a_torch_data_set_by_name_is_saved_and_one_given_as_an_object_is_not(tmp_path, monkeypatch):
-    module = "from test_listed_sources import Items\ndef make():\n    return Items()\n"
+    module = "from source_toys import Items\ndef make():\n    return Items()\n"
     write_module(tmp_path, monkeypatch, "toy_items", module)
     source = open_source("torch:toy_items:make")
     assert detect("torch:toy_items:make") == "torch"

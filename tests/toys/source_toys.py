@@ -8,6 +8,7 @@ import tarfile
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import torch
 from PIL import Image
 
 CLASSES = ("ant", "bee", "cat-fish", "dog")
@@ -141,3 +142,28 @@ def ids(source):
 
 def contents(source):
     return {source.index.id(row): source.read(row) for row in range(source.index.n)}
+
+
+class Items(torch.utils.data.Dataset):
+    """Three grey images with targets, the form asked for."""
+
+    classes = ("b", "a")
+
+    def __init__(self, form=None):
+        self.targets = torch.tensor([0, 1, 0])
+        self.form = form
+
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, i):
+        pixels = np.full((2, 3, 3), 40 * i, np.uint8)
+        forms = {
+            "pil": lambda: Image.fromarray(pixels),
+            "cmyk": lambda: Image.fromarray(pixels).convert("CMYK"),
+            "array": lambda: pixels,
+            "grey": lambda: pixels[:, :, 0],
+            "uint8": lambda: torch.from_numpy(pixels).permute(2, 0, 1),
+            "float": lambda: torch.from_numpy(pixels).permute(2, 0, 1) / 255,
+        }
+        return forms[self.form or "pil"](), int(self.targets[i])

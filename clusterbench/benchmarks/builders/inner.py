@@ -18,7 +18,7 @@ from ..class_pool import Draft, Pool
 from ..difficulty.unit_integers import NORM, unit_integers
 
 if TYPE_CHECKING:
-    from .granularity import GranularityParams
+    from .granularity_params import GranularityParams
 
 _BLOCK = 1 << 15  # rows of features held at a time
 

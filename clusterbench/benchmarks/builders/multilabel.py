@@ -14,7 +14,8 @@ from ...taxonomy.tree import Tree
 from ..class_pool import Draft, Pool, natural_groups
 from ..params import check_eval_per_class, require
 from ..targets import Hierarchy, LabelSets
-from .granularity import GranularityParams, granularity_task
+from .granularity import granularity_task
+from .granularity_params import GranularityParams
 from .imagenet_real import RealLabels, image_numbers, read_real_labels
 
 #: Least share of images whose ReaL labels name the image's own class. Original and ReaL labels

@@ -62,7 +62,7 @@ class RankingSettings:
 
 
 @dataclass(frozen=True, eq=False)
-class Column:
+class RankingColumn:
     """One encoder, one measure ("knn" or "probe").
 
     identity: of the features. correct: (n_classes,) int64, images of the class that are
@@ -87,7 +87,7 @@ class ClassRanking:
     index_hash: str
     settings: RankingSettings
     classes: tuple[str, ...]
-    columns: tuple[Column, ...]
+    columns: tuple[RankingColumn, ...]
 
     def __post_init__(self) -> None:
         if len(set(self.classes)) < len(self.classes) or not self.classes:
@@ -100,7 +100,7 @@ class ClassRanking:
         for column in self.columns:
             self._check(column)
 
-    def _check(self, column: Column) -> None:
+    def _check(self, column: RankingColumn) -> None:
         name = f"column {column.encoder}/{column.measure}"
         if column.measure not in MEASURES:
             raise unknown_name("measure", column.measure, MEASURES)

@@ -21,7 +21,7 @@ _BLOCK_CELLS = 1 << 23  # similarities held at a time, 32 MB
 
 
 @dataclass(frozen=True, eq=False)
-class ClassScores:
+class NeighbourCounts:
     """Per class, all (n_classes,) int64: images ranked, how many are recognised by their
     neighbours, and how many of their neighbours are of the class."""
 
@@ -37,7 +37,7 @@ def knn_class_scores(
     *,
     n_neighbors: int = 20,
     device: str | torch.device = "cpu",
-) -> ClassScores:
+) -> NeighbourCounts:
     """Leave-one-out kNN classification of every sample among the others.
 
     features: (n, dim) float. labels: (n,) in [0, n_classes). The nearest by cosine vote with
@@ -66,7 +66,7 @@ def knn_class_scores(
         own = labels[neighbour] == labels[start + query]
         correct[start:stop] = _recognised(query, labels[neighbour], own, weight, stop - start)
         same[start:stop] = np.bincount(query[own], minlength=stop - start)
-    return ClassScores(
+    return NeighbourCounts(
         n_images=np.bincount(labels, minlength=n_classes).astype(np.int64),
         n_correct=np.bincount(labels[correct], minlength=n_classes).astype(np.int64),
         n_same=_sum_by(labels, same, n_classes),

@@ -10,7 +10,7 @@ import numpy as np
 from ...errors import InputError
 from ..class_pool import Pool
 from ..sampling import priorities
-from .class_ranking import ClassRanking, Column, ProbeSettings, RankingSettings
+from .class_ranking import ClassRanking, ProbeSettings, RankingColumn, RankingSettings
 from .cross_fitted_probe import probe_correct
 from .leave_one_out import knn_class_scores
 
@@ -70,7 +70,7 @@ def rank_classes(
     rows = pool.draw_train(classes, m)
     labels = np.searchsorted(classes, pool.labels[rows])
     fold = fold_of(labels, priorities(pool.index.ids[rows], pool.seed), folds)
-    columns: list[Column] = []
+    columns: list[RankingColumn] = []
     for store in stores:
         columns += _columns(store, rows, labels, fold, settings, device, progress)
     return ClassRanking(
@@ -109,7 +109,7 @@ def _columns(
     settings: RankingSettings,
     device: str,
     progress: Progress | None,
-) -> list[Column]:
+) -> list[RankingColumn]:
     """The encoder's two columns."""
 
     def tell(done: int, total: int) -> None:
@@ -127,6 +127,6 @@ def _columns(
     )
     probed = np.bincount(labels[correct], minlength=n_classes).astype(np.int64)
     return [
-        Column(store.encoder, store.identity, "knn", scores.n_correct, scores.n_same),
-        Column(store.encoder, store.identity, "probe", probed),
+        RankingColumn(store.encoder, store.identity, "knn", scores.n_correct, scores.n_same),
+        RankingColumn(store.encoder, store.identity, "probe", probed),
     ]

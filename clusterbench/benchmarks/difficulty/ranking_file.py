@@ -25,7 +25,7 @@ import numpy as np
 from ...catalog import unknown_name
 from ...errors import InputError
 from ...files import sha256_json, write_bytes
-from .class_ranking import ClassRanking, Column, ProbeSettings, RankingSettings
+from .class_ranking import ClassRanking, ProbeSettings, RankingColumn, RankingSettings
 
 FORMAT = "clusterbench-ranking/1"
 _NUMBERS = ("seed", "images_per_class", "folds", "n_neighbors")
@@ -118,7 +118,7 @@ def _parse(table: Any) -> ClassRanking:
     knn = [at for at, column in enumerate(table["columns"]) if column["measure"] == "knn"]
     correct, same = _counts(table["classes"], n_columns, len(knn))
     columns = tuple(
-        Column(
+        RankingColumn(
             **column,
             correct=correct[:, at],
             same=same[:, knn.index(at)] if at in knn else None,

@@ -185,13 +185,12 @@ def pack_store(
     ] = None,
 ) -> None:
     """Write a store as one HDF5 file, which can be read in place of the folder."""
-    from ...features.store.packed import pack
     from ...features.store.store import FeatureStore
 
     opened = FeatureStore.open(store)
     named = store if store.name not in ("", "..") else store.resolve()
     target = output or named.with_name(f"{named.name}.h5")
-    _told(opened, target, pack)
+    _told(opened.pack, target)
 
 
 @cache.command("unpack")
@@ -202,14 +201,13 @@ def unpack_store(
     ] = None,
 ) -> None:
     """Write a packed store as a folder of shards: the same bytes as before it was packed."""
-    from ...features.store.packed import unpack
     from ...features.store.store import FeatureStore
 
     opened = FeatureStore.open(store)
     target = output or store.with_suffix("")
     if target == store and opened.packed:
         raise InputError(f"{store} has no suffix; give a folder with --output")
-    _told(opened, target, unpack)
+    _told(opened.unpack, target)
 
 
 @cache.command("remove")
@@ -246,13 +244,9 @@ def _confirmed(question: str) -> bool:
         return False
 
 
-def _told(
-    opened: FeatureStore,
-    target: Path,
-    work: Callable[[FeatureStore, Path, Callable[[int, int], None]], FeatureStore],
-) -> None:
+def _told(work: Callable[[Path, Callable[[int, int], None]], FeatureStore], target: Path) -> None:
     with _bytes_progress(f"writing {target}", "rows") as progress:
-        done = work(opened, target, progress)
+        done = work(target, progress)
     sys.stdout.write(
         f"{done.path}: {done.n:,} x {done.dim} {done.dtype.name} features of {done.encoder}\n"
     )

@@ -152,11 +152,15 @@ def import_features(
         "seconds": round(time.monotonic() - started, 3),
     }
     if declaration is not None:
+        from ...benchmarks.suitable import suitable
+
         declaration.write()
         document |= {
             "dataset": dataset,
             "tree": declaration.tree or None,
-            "benchmarks": declaration.benchmarks(),
+            "benchmarks": suitable(
+                declaration.dataset, declaration.tasks, has_tree=bool(declaration.tree)
+            ),
         }
     _report(document, json_output)
 

@@ -155,10 +155,9 @@ def _print_plan(report: RunReport) -> None:
 
 
 def _print_table(report: RunReport) -> None:
-    from ...runs.reporting.table import render
     from ..console import print_table
 
-    print_table(render(report))
+    print_table(report.table())
 
 
 def _close(report: RunReport) -> None:

@@ -24,8 +24,9 @@ from ..store.layout import (
     shard_name,
     write_manifest,
 )
-from ..store.on_disk import is_busy, unchecked
+from ..store.on_disk import is_busy
 from ..store.shard_file import shard_fault
+from ..store.store import FeatureStore
 from ..store.writer import write_virtual
 
 
@@ -59,7 +60,7 @@ def diagnose(path: Path, progress: Progress | None = None) -> Diagnosis:
     Without a sound manifest shards are held against their own checksums.
     """
     try:
-        store = unchecked(path)
+        store = FeatureStore.unchecked(path)
     except InputError as error:
         lost = (path / ORIGIN).is_file() and not (path / PLAN).is_file()
         if not (path / MANIFEST).is_file() and not lost:
@@ -140,7 +141,7 @@ def repair(diagnosis: Diagnosis, extract: Callable[[], None]) -> tuple[str, ...]
 
 
 def _rewrite_virtual(path: Path) -> None:
-    store = unchecked(path)
+    store = FeatureStore.unchecked(path)
     write_virtual(path, store.manifest["shards"], store.dim, store.dtype)
     files = {**store.manifest["files"], VIRTUAL: sha256_file(path / VIRTUAL)}
     if files != store.manifest["files"]:  # another version of HDF5 has other bytes for the same

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...catalog import unknown_name
 from ...errors import InputError
-from ...labels.encoding import Column, decode, id_texts
+from ...labels.encoding import LabelColumn, decode, id_texts
 from ...labels.reading import TARGET_NAMES, LabelFile, read_labels
 from ...sources.index import SPLITS
 from .arrays import hdf5_datasets, reading
@@ -126,7 +126,7 @@ def _from_arrays(path: Path, known: Sequence[str], column: str | None, option: s
             )
         name = names[0]
     where = f"{path}: {name!r}" if name else str(path)
-    labels = decode(Column(where, _array(path, name)), sets=False)
+    labels = decode(LabelColumn(where, _array(path, name)), sets=False)
     ids = None
     if names and known is not ID_NAMES and (at := find_column(path, ID_NAMES[:2])):
         ids = id_texts(_array(path, at), where)

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...errors import InputError
 from ...sources.index import DatasetIndex
-from .matrix import FeatureFile, RowFile
+from .matrix import AnyOrderFile, FeatureFile
 
 _WINDOW_BYTES = 32 << 20  # gathered at once: the larger, the more rows a reading finds in order
 
@@ -28,7 +28,7 @@ class Gathered:
 
     def __init__(
         self,
-        files: Sequence[RowFile],
+        files: Sequence[AnyOrderFile],
         order: np.ndarray,
         index: DatasetIndex,
         dtype: np.dtype,

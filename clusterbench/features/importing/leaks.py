@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...errors import InputError
-from .matrix import RowFile
+from .matrix import AnyOrderFile
 
 
-def refuse_same_parts(parts: Sequence[tuple[str, int]], files: Sequence[RowFile]) -> None:
+def refuse_same_parts(parts: Sequence[tuple[str, int]], files: Sequence[AnyOrderFile]) -> None:
     """InputError where two parts (name, number of files) hold the same rows, up to rounding.
 
     Files are not compared: the same features are saved as other bytes under another name, and
@@ -30,7 +30,7 @@ def refuse_same_parts(parts: Sequence[tuple[str, int]], files: Sequence[RowFile]
                 )
 
 
-def _same(left: Sequence[RowFile], right: Sequence[RowFile]) -> bool:
+def _same(left: Sequence[AnyOrderFile], right: Sequence[AnyOrderFile]) -> bool:
     n = sum(file.n for file in left)
     if n != sum(file.n for file in right):
         return False
@@ -44,7 +44,7 @@ def _same(left: Sequence[RowFile], right: Sequence[RowFile]) -> bool:
     return True
 
 
-def _rows(files: Sequence[RowFile], rows: np.ndarray) -> np.ndarray:
+def _rows(files: Sequence[AnyOrderFile], rows: np.ndarray) -> np.ndarray:
     blocks, first = [], 0
     for file in files:
         local = rows[(rows >= first) & (rows < first + file.n)] - first

@@ -51,7 +51,7 @@ class FeatureFile(abc.ABC):
         return max(1, BLOCK_BYTES // (self.dim * self.memory_dtype.itemsize))
 
 
-class RowFile(FeatureFile):
+class AnyOrderFile(FeatureFile):
     """Rows in any order at about the same cost. The file is mapped for a moment at a time."""
 
     def take(self, rows: np.ndarray) -> np.ndarray:
@@ -80,7 +80,7 @@ class BlockFile(FeatureFile):
 
 
 @dataclass(frozen=True, eq=False)
-class MappedFile(RowFile):
+class MappedFile(AnyOrderFile):
     """Raw numbers at a place in a file, or in an open temporary one."""
 
     dtype: np.dtype
@@ -98,13 +98,13 @@ class MappedFile(RowFile):
         return np.asarray(mapped[rows])
 
 
-def row_file(file: FeatureFile, folder: Path) -> RowFile:
+def row_file(file: FeatureFile, folder: Path) -> AnyOrderFile:
     """The file itself where its rows can be taken in any order, else a temporary copy of them.
 
     The copy lies in `folder` without a name: it is gone when it is closed, and when the process
     is killed. Raises StorageError when the disk is full.
     """
-    if isinstance(file, RowFile):
+    if isinstance(file, AnyOrderFile):
         return file
     assert isinstance(file, BlockFile)
     dtype = file.memory_dtype

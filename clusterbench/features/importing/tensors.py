@@ -10,7 +10,7 @@ import numpy as np
 
 from ...errors import InputError
 from .arrays import reading
-from .matrix import FeatureFile, RowFile, checked_shape, choose_array
+from .matrix import AnyOrderFile, FeatureFile, checked_shape, choose_array
 
 if TYPE_CHECKING:
     import torch
@@ -66,7 +66,7 @@ def open_tensor(path: Path, array: str | None) -> FeatureFile:
     return _TensorRows(path, name or None, n, dim, kind)
 
 
-class _TensorRows(RowFile):
+class _TensorRows(AnyOrderFile):
     def _read(self, rows: np.ndarray) -> np.ndarray:
         import torch
 

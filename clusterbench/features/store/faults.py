@@ -10,8 +10,9 @@ from ...cores import n_cores
 from ...files import sha256_file
 from ...hdf5_files import DAMAGED_ERRORS, open_hdf5
 from .layout import DATASET, Shard
+from .packed import file_faults, is_sealed
+from .rows import StoredRows
 from .shard_file import hash_rows, reason
-from .store import FeatureStore
 
 Progress = Callable[[int, int], None]
 
@@ -25,7 +26,7 @@ class Fault:
     text: str
 
 
-def faults(store: FeatureStore, progress: Progress | None = None) -> list[Fault]:
+def faults(store: StoredRows, progress: Progress | None = None) -> list[Fault]:
     """All faults of a store, shards first; `progress(done, total)` counts bytes.
 
     Whole files are hashed, so that a byte that changed anywhere in one is found.
@@ -47,7 +48,7 @@ def faults(store: FeatureStore, progress: Progress | None = None) -> list[Fault]
     return found
 
 
-def _shard_fault(store: FeatureStore, shard: Shard) -> str | None:
+def _shard_fault(store: StoredRows, shard: Shard) -> str | None:
     try:
         digest = sha256_file(shard.path)
     except FileNotFoundError:
@@ -63,7 +64,7 @@ def _shard_fault(store: FeatureStore, shard: Shard) -> str | None:
     )
 
 
-def _file_faults(store: FeatureStore) -> Iterator[Fault]:
+def _file_faults(store: StoredRows) -> Iterator[Fault]:
     for name, recorded in store.manifest["files"].items():
         path = store.path / name
         if not path.is_file():
@@ -83,9 +84,7 @@ def _file_faults(store: FeatureStore) -> Iterator[Fault]:
             )
 
 
-def _packed_faults(store: FeatureStore, progress: Progress | None) -> list[Fault]:
-    from .packed import file_faults, is_sealed
-
+def _packed_faults(store: StoredRows, progress: Progress | None) -> list[Fault]:
     found = []
     name = store.path.name
     try:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+from ...errors import InputError
 from ...files import sha256_json
 
 
@@ -24,6 +26,16 @@ def differences(found: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
         elif left[key] != right[key]:
             lines.append(f"{key}: found {_short(left[key])}, wanted {_short(right[key])}")
     return lines
+
+
+def require_identity(path: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:
+    """InputError that lists, field by field, how the store at a path is not what is wanted."""
+    lines = differences(found, wanted)
+    if lines:
+        raise InputError(
+            f"{path} holds other features: {'; '.join(lines)}; "
+            "use another folder, or delete this one"
+        )
 
 
 def _flat(fields: dict[str, Any], prefix: str = "") -> dict[str, Any]:

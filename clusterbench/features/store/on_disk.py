@@ -18,12 +18,9 @@ from .layout import (
     ORIGIN,
     OWN_FILES,
     PLAN,
-    read_manifest,
     shard_files,
-    shards_of,
     temporary_files,
 )
-from .packed import open_packed
 from .store import FeatureStore
 
 _DEPTH = 6  # folders below the one that is searched
@@ -102,14 +99,6 @@ def look(path: Path) -> Found:
         size(path),
         store.identity,
     )
-
-
-def unchecked(path: Path) -> FeatureStore:
-    """A store of which only the manifest is checked, for finding what is damaged."""
-    if path.is_file():
-        return open_packed(path)
-    manifest = read_manifest(path)
-    return FeatureStore(path, manifest, shards_of(path, manifest["shards"]))
 
 
 def size(path: Path) -> int:

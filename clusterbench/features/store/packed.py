@@ -22,8 +22,8 @@ from ...files import atomic_path, sha256_file, sha256_json, write_bytes
 from ...hdf5_files import DAMAGED_ERRORS, open_hdf5, text_attribute, write_hdf5
 from ...sources.index import DatasetIndex
 from .layout import BROKEN, DATASET, INDEX, Shard, checked_manifest, write_manifest
+from .rows import StoredRows
 from .shard_file import hash_columns, reason, write_shard
-from .store import FeatureStore
 from .writer import require_space, write_virtual
 
 FORMAT = "clusterbench-packed/1"
@@ -34,7 +34,7 @@ _OWN = ("start", "rows", "sha256", "columns_sha256", "identity")  # attributes w
 Progress = Callable[[int, int], None]
 
 
-def pack(store: FeatureStore, target: Path, progress: Progress | None = None) -> FeatureStore:
+def pack(store: StoredRows, target: Path, progress: Progress | None = None) -> None:
     """Write a store as one file, atomically; every row is checked on the way.
 
     Raises InputError for a damaged shard and for a target that is there, StorageError.
@@ -62,7 +62,6 @@ def pack(store: FeatureStore, target: Path, progress: Progress | None = None) ->
         head = _head(temporary)
         with temporary.open("rb+") as raw:
             raw.write(head)
-    return FeatureStore.open(target)
 
 
 def is_sealed(path: Path, progress: Progress | None = None) -> bool:
@@ -72,7 +71,7 @@ def is_sealed(path: Path, progress: Progress | None = None) -> bool:
     return found == _head(path, progress)
 
 
-def unpack(store: FeatureStore, folder: Path, progress: Progress | None = None) -> FeatureStore:
+def unpack(store: StoredRows, folder: Path, progress: Progress | None = None) -> None:
     """Write a packed store as a folder: the same bytes as the folder it was packed from.
 
     Raises InputError for a store that is no packed one, a folder that holds something, and
@@ -97,11 +96,13 @@ def unpack(store: FeatureStore, folder: Path, progress: Progress | None = None) 
                 "`clusterbench cache verify` says where"
             ) from error
         raise
-    return FeatureStore.open(folder)
 
 
-def open_packed(path: Path) -> FeatureStore:
-    """A packed store; InputError for a file that is none, or whose manifest is damaged."""
+def read_packed(path: Path) -> tuple[dict[str, Any], list[Shard]]:
+    """Manifest and shards of a packed store.
+
+    Raises InputError for a file that is none, or whose manifest is damaged.
+    """
     try:
         with open_hdf5(path) as file:
             found = text_attribute(file, "packed") if "packed" in file.attrs else None
@@ -124,10 +125,10 @@ def open_packed(path: Path) -> FeatureStore:
         rows = int(entry["rows"])
         shards.append(Shard(path, first, rows, str(entry["sha256"]), "", skip=first))
         first += rows
-    return FeatureStore(path, manifest, shards)
+    return manifest, shards
 
 
-def file_faults(store: FeatureStore) -> list[str]:
+def file_faults(store: StoredRows) -> list[str]:
     """What is wrong with a packed file beside its rows."""
     found = []
     name = store.path.name
@@ -161,7 +162,7 @@ def _records_fault(file: h5py.File, number: int) -> str | None:
     return None
 
 
-def _broken_images(store: FeatureStore) -> bytes:
+def _broken_images(store: StoredRows) -> bytes:
     path = store.path / BROKEN
     try:
         content = path.read_bytes()
@@ -190,7 +191,7 @@ def _head(path: Path, progress: Progress | None = None) -> bytes:
     return f"{FORMAT} {digest.hexdigest()}\n".encode().ljust(_HEAD, b"\0")
 
 
-def _unpack(store: FeatureStore, folder: Path, progress: Progress | None) -> None:
+def _unpack(store: StoredRows, folder: Path, progress: Progress | None) -> None:
     entries = store.manifest["shards"]
     with open_hdf5(store.path) as file:
         for number, (shard, entry) in enumerate(zip(store.shards, entries, strict=True)):
@@ -215,7 +216,7 @@ def _unpack(store: FeatureStore, folder: Path, progress: Progress | None) -> Non
     write_manifest(folder, store.manifest)
 
 
-def _pack_shard(store: FeatureStore, shard: Shard, rows: h5py.Dataset, group: h5py.Group) -> None:
+def _pack_shard(store: StoredRows, shard: Shard, rows: h5py.Dataset, group: h5py.Group) -> None:
     digest = hashlib.sha256()
     for first, block in store.blocks(shard.first, shard.first + shard.rows, dtype=store.dtype):
         digest.update(block.view(np.uint8).data)

@@ -17,7 +17,7 @@ from ...errors import InputError, StorageError
 from ...files import sha256_file, write_bytes
 from ...hdf5_files import create_hdf5
 from ...sources.index import DatasetIndex
-from .identity import identity_hash
+from .identity import identity_hash, require_identity
 from .layout import (
     BROKEN,
     DAMAGED,
@@ -30,11 +30,9 @@ from .layout import (
     read_manifest,
     shard_files,
     shard_name,
-    shards_of,
 )
 from .layout import write_manifest as write_manifest
 from .shard_file import write_shard
-from .store import FeatureStore, require_identity
 from .values import dtype_name, not_finite, storage_dtype, stored
 
 SHARD_ROWS = 65_536
@@ -125,8 +123,8 @@ def write_array(
     }
     identity = identity_hash(fields)
     if (path / MANIFEST).is_file():
-        manifest = read_manifest(path)  # not opened: its shards may be what is to be mended
-        require_identity(FeatureStore(path, manifest, shards_of(path, manifest["shards"])), fields)
+        # Not opened: its shards may be what is to be mended.
+        require_identity(path, read_manifest(path)["fields"], fields)
         (path / MANIFEST).unlink()
     elif (path / PLAN).is_file():
         raise InputError(f"{path} holds an unfinished extraction; choose another folder")

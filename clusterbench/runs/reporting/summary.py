@@ -8,11 +8,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ...results.record import SplitScores
+    from ...results.record import Protocol, SplitScores
     from ..outcome import Outcome
 
 #: Metrics of a report, in order.
 COLUMNS = ("acc", "nmi", "ami", "ari")
+
+
+@dataclass(frozen=True)
+class Heading:
+    """What the figures of a table are of."""
+
+    benchmark: str
+    dataset: str
+    encoder: str
+    seeds: tuple[int, ...]
+    protocol: Protocol
 
 
 @dataclass(frozen=True)

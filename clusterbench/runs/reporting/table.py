@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich import box
@@ -11,27 +12,26 @@ from rich.table import Table
 from rich.text import Text
 
 from ...results.protocol import scored_split
-from .summary import COLUMNS, Figure, MethodRow, TaskSummary, summarise
+from .percent import percent, percent_of
+from .summary import COLUMNS, Heading, MethodRow, TaskSummary
+from .top_summary import TopSummary
+from .top_table import top_tables
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from ..outcome import RunReport
-
-WIDTH = 80
-
 _REFERENCE = "dim italic"
 
 
-def render(report: RunReport) -> RenderableType:
-    """The report as one Rich table with a heading above and a legend below.
+def render(
+    heading: Heading, summaries: Sequence[TaskSummary], tops: Sequence[TopSummary]
+) -> RenderableType:
+    """One Rich table with a heading above and a legend below.
 
-    Tasks that rank clusters follow with tables of their own (`ranked_table`).
+    Tasks that name several clusters per image follow with tables of their own (`top_table`).
     """
     from ...metrics import METRICS
-    from .top_table import ranked_parts
 
-    summaries = summarise(report.outcomes)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
     table.add_column("task", no_wrap=True, overflow="ellipsis", max_width=16)
     table.add_column("method", no_wrap=True, overflow="ellipsis", max_width=14)
@@ -39,36 +39,31 @@ def render(report: RunReport) -> RenderableType:
         table.add_column(METRICS[name].label, justify="right", no_wrap=True)
     for summary in summaries:
         _add_task(table, summary)
-    heading = Text.assemble(
-        (f"{report.benchmark} / {report.dataset}", "bold"), f" · {report.features.encoder}"
+    title = Text.assemble(
+        (f"{heading.benchmark} / {heading.dataset}", "bold"), f" · {heading.encoder}"
     )
-    legend = _legend(report, summaries)
-    return Group(heading, Text(), table, Text(), *legend, *ranked_parts(report))
+    legend = _legend(heading, summaries)
+    return Group(title, Text(), table, Text(), *legend, *top_tables(tops))
 
 
-def render_text(report: RunReport, width: int = WIDTH) -> str:
-    """The report as plain text without colours."""
+def render_text(
+    heading: Heading,
+    summaries: Sequence[TaskSummary],
+    tops: Sequence[TopSummary],
+    width: int,
+) -> str:
+    """The same as plain text without colours."""
     console = Console(file=io.StringIO(), width=width, no_color=True, highlight=False)
-    console.print(render(report))
+    console.print(render(heading, summaries, tops))
     stream = console.file
     assert isinstance(stream, io.StringIO)
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines())
 
 
-def percent(figure: Figure) -> str:
-    """`54.3 ± 0.4`, or `54.3` for a single seed."""
-    mean = _percent(figure.mean)
-    return mean if figure.std is None else f"{mean} ± {_percent(figure.std)}"
-
-
-def _percent(value: float) -> str:
-    return f"{round(100 * value, 1) + 0.0:.1f}"  # adding 0 turns -0.0 into 0.0
-
-
 def _add_task(table: Table, summary: TaskSummary) -> None:
     rows = [_method_cells(summary, row) for row in summary.rows]
     if summary.floor:
-        floor = [_percent(summary.floor[name]) for name in COLUMNS]
+        floor = [percent_of(summary.floor[name]) for name in COLUMNS]
         rows.append([Text(cell, style="dim") for cell in ("random", *floor)])
     sizes = f"{summary.n_classes:,} classes"
     if summary.k != summary.n_classes:
@@ -103,12 +98,12 @@ def _shortfall(row: MethodRow) -> str:
     return f"{row.n_seeds - row.n_success}/{row.n_seeds} missing"
 
 
-def _legend(report: RunReport, summaries: list[TaskSummary]) -> list[Text]:
-    n = len(report.seeds)
-    over = f"mean ± std over {n} seeds" if n > 1 else f"seed {report.seeds[0]}"
+def _legend(heading: Heading, summaries: Sequence[TaskSummary]) -> list[Text]:
+    n = len(heading.seeds)
+    over = f"mean ± std over {n} seeds" if n > 1 else f"seed {heading.seeds[0]}"
     if not any(summary.methods for summary in summaries):
         over = "one run each"
-    split = scored_split(report.protocol)
+    split = scored_split(heading.protocol)
     on = f"{split} split" + (" (transductive)" if split == "train" else "")
     lines = [f"Percent on the {on}, {over}; bold: best of its column."]
     errors = [
@@ -120,7 +115,7 @@ def _legend(report: RunReport, summaries: list[TaskSummary]) -> list[Text]:
     ]
     if errors:
         lines.append(
-            f"Apart from that, standard error over {split} images: up to {_percent(max(errors))}."
+            f"Apart from that, standard error over {split} images: up to {percent_of(max(errors))}."
         )
     if any(summary.floor for summary in summaries):
         lines.append("random: what a uniform random assignment scores.")

@@ -40,7 +40,7 @@ class RankRow:
 
 
 @dataclass(frozen=True)
-class RankedRow:
+class TopRow:
     """A method on a task with ranked clusters; without figures unless every seed has a result.
 
     figures: acc, top_n_acc, any_label_acc and, on a class tree, lca_acc and semantic_acc.
@@ -66,13 +66,13 @@ class RankedRow:
 
 
 @dataclass(frozen=True)
-class RankedSummary:
+class TopSummary:
     """A task with ranked clusters: a row per method."""
 
     task: str
     n_classes: int
     n_ranks: int
-    rows: tuple[RankedRow, ...]
+    rows: tuple[TopRow, ...]
 
     @property
     def on_tree(self) -> bool:
@@ -84,7 +84,7 @@ class RankedSummary:
         return {"n_ranks": self.n_ranks, "methods": [row.to_dict() for row in self.rows]}
 
 
-def summarise_ranked(outcomes: Iterable[Outcome]) -> dict[str, RankedSummary]:
+def summarise_top(outcomes: Iterable[Outcome]) -> dict[str, TopSummary]:
     """A summary by task name, of tasks and methods that rank clusters, in the order of the plan."""
     by_task: dict[str, dict[str, list[Outcome]]] = {}
     for outcome in outcomes:
@@ -105,9 +105,9 @@ def other_share(found: Sequence[float], top_n: Sequence[float], rank: int) -> fl
     return (found[rank - 1] - own) / (1 - own) if own < 1 else None
 
 
-def _task(name: str, rows: dict[str, list[Outcome]]) -> RankedSummary:
+def _task(name: str, rows: dict[str, list[Outcome]]) -> TopSummary:
     run = next(iter(rows.values()))[0].run
-    return RankedSummary(
+    return TopSummary(
         task=name,
         n_classes=run.task.n_classes,
         n_ranks=min(run.task.n_ranks, run.k),
@@ -115,12 +115,12 @@ def _task(name: str, rows: dict[str, list[Outcome]]) -> RankedSummary:
     )
 
 
-def _row(method: str, outcomes: list[Outcome]) -> RankedRow:
+def _row(method: str, outcomes: list[Outcome]) -> TopRow:
     records = [o.record.ranked for o in outcomes if o.record is not None and o.record.ranked]
     if len(records) < len(outcomes):
-        return RankedRow(method, {}, ())
+        return TopRow(method, {}, ())
     ranks = range(1, records[0].n_ranks + 1)
-    return RankedRow(
+    return TopRow(
         method,
         _figures(records, _scores),
         tuple(RankRow(rank, _figures(records, partial(_at, rank=rank))) for rank in ranks),

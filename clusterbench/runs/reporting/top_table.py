@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from .table import percent
-from .top_summary import RankedRow, RankedSummary, summarise_ranked
+from .percent import percent
+from .top_summary import TopRow, TopSummary
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-
-    from ..outcome import RunReport
 
 #: Labels that would make a table of five figures wider than 80 columns.
 _SHORT = {"any_label_acc": "any-label", "semantic_acc": "semantic"}
@@ -49,9 +47,8 @@ _LABELS_LEGEND = (
 )
 
 
-def ranked_parts(report: RunReport) -> Iterator[RenderableType]:
+def top_tables(summaries: Sequence[TopSummary]) -> Iterator[RenderableType]:
     """For each task with ranked clusters its two tables; then what their columns mean."""
-    summaries = list(summarise_ranked(report.outcomes).values())
     shown = [summary for summary in summaries if any(row.complete for row in summary.rows)]
     for summary in shown:
         yield Text()
@@ -66,12 +63,12 @@ def ranked_parts(report: RunReport) -> Iterator[RenderableType]:
         yield Text(legend, style="dim")
 
 
-def _heading(summary: RankedSummary) -> Text:
+def _heading(summary: TopSummary) -> Text:
     sizes = f" · {summary.n_classes:,} classes, {summary.n_ranks} ranked clusters per image"
     return Text.assemble((summary.task, "bold"), sizes)
 
 
-def _scores_table(summary: RankedSummary) -> Table:
+def _scores_table(summary: TopSummary) -> Table:
     from ...metrics import FURTHER_METRICS
 
     columns = {"acc": "top-1 ACC", "top_n_acc": f"top-{summary.n_ranks} ACC"}
@@ -86,7 +83,7 @@ def _scores_table(summary: RankedSummary) -> Table:
     return table
 
 
-def _cell(summary: RankedSummary, row: RankedRow, name: str) -> Text:
+def _cell(summary: TopSummary, row: TopRow, name: str) -> Text:
     if name not in row.figures:
         return Text("–", style="dim")
     complete = [other.figures[name].mean for other in summary.rows if name in other.figures]
@@ -94,7 +91,7 @@ def _cell(summary: RankedSummary, row: RankedRow, name: str) -> Text:
     return Text(percent(row.figures[name]), style="bold" if best else "")
 
 
-def _ranks_table(summary: RankedSummary) -> Table:
+def _ranks_table(summary: TopSummary) -> Table:
     columns = _ON_TREE if summary.on_tree else _ON_LABELS
     table = _table()
     table.add_column("rank", justify="right", no_wrap=True)

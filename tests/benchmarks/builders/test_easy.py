@@ -9,7 +9,11 @@ from hypothesis import strategies as st
 from clusterbench.benchmarks.builders.easy import EasyParams, easy_task
 from clusterbench.benchmarks.class_pool import Pool
 from clusterbench.benchmarks.difficulty import easiness as easiness_module
-from clusterbench.benchmarks.difficulty.class_ranking import ClassRanking, Column, RankingSettings
+from clusterbench.benchmarks.difficulty.class_ranking import (
+    ClassRanking,
+    RankingColumn,
+    RankingSettings,
+)
 from clusterbench.benchmarks.difficulty.easiness import FILE, easiness
 from clusterbench.benchmarks.difficulty.rank_classes import rank_classes
 from clusterbench.benchmarks.difficulty.ranking_file import ranking_sha256, write_ranking
@@ -87,7 +91,9 @@ def some_ranking(index, columns, names=None):
     names = names or index.class_names
     settings_ = RankingSettings(seed=3, images_per_class=9, n_neighbors=8)
     made = [
-        Column("e", "0" * 64, measure, np.array(c), np.array(c) if measure == "knn" else None)
+        RankingColumn(
+            "e", "0" * 64, measure, np.array(c), np.array(c) if measure == "knn" else None
+        )
         for measure, c in zip(("knn", "probe"), columns, strict=False)
     ]
     return ClassRanking(index.hash, settings_, tuple(names), tuple(made))

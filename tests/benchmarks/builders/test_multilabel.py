@@ -19,7 +19,7 @@ from clusterbench.benchmarks.builders.multilabel import (
     real_task,
 )
 from clusterbench.benchmarks.class_pool import Pool
-from clusterbench.benchmarks.declaration import Declaration, TaskDeclaration
+from clusterbench.benchmarks.declaration import BenchmarkDeclaration, TaskDeclaration
 from clusterbench.errors import InputError
 from clusterbench.metrics import score_label_sets
 from clusterbench.sources.index import DatasetIndex
@@ -28,7 +28,9 @@ from clusterbench.taxonomy import Tree
 
 def built(builder, dataset, **params):
     declared = TaskDeclaration("task", builder, params, "here")
-    declaration = Declaration("multilabel", "t", "q", "d", {dataset.name: (declared,)}, "here.toml")
+    declaration = BenchmarkDeclaration(
+        "multilabel", "t", "q", "d", {dataset.name: (declared,)}, "here.toml"
+    )
     (task,) = build_declaration(declaration, dataset)
     return task
 

@@ -12,7 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clusterbench.benchmarks.class_pool import Pool
-from clusterbench.benchmarks.difficulty.class_ranking import ClassRanking, Column, RankingSettings
+from clusterbench.benchmarks.difficulty.class_ranking import (
+    ClassRanking,
+    RankingColumn,
+    RankingSettings,
+)
 from clusterbench.benchmarks.difficulty.rank_classes import (
     default_images_per_class,
     fold_of,
@@ -37,7 +41,7 @@ def make_ranking(*counts, same=None, names=None):
         measure = ("knn", "probe")[number % 2]
         neighbours = np.asarray(same if same is not None else correct) if number % 2 == 0 else None
         columns.append(
-            Column(
+            RankingColumn(
                 f"e{number // 2}", f"{number // 2}" * 64, measure, np.asarray(correct), neighbours
             )
         )

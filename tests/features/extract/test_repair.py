@@ -13,7 +13,6 @@ from clusterbench.errors import ClusterbenchError
 from clusterbench.features.extract.extraction import extract
 from clusterbench.features.extract.origin import Origin
 from clusterbench.features.extract.repair import diagnose, repair
-from clusterbench.features.store.packed import pack
 from clusterbench.sources.opening import open_source
 
 SETTINGS = {"device": "cpu", "workers": 0, "shard_rows": 8, "repairing": True}
@@ -120,7 +119,7 @@ def test_images_of_other_pixels_are_refused_and_the_old_identity_stays(st, again
 
 
 def test_a_packed_store_is_not_repaired_in_place(st, tmp_path):
-    packed = pack(FeatureStore.open(st), tmp_path / "one.h5")
+    packed = FeatureStore.open(st).pack(tmp_path / "one.h5")
     flip(packed.path, packed.path.stat().st_size - 1)
     with pytest.raises(InputError, match=r"one\.h5 is packed: it cannot be repaired in place"):
         repair(diagnose(packed.path), lambda: None)

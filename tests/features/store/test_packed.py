@@ -14,7 +14,6 @@ from store_toys import files, flip, write_store
 from clusterbench import FeatureStore, InputError
 from clusterbench.errors import ClusterbenchError
 from clusterbench.features.extract.extraction import extract
-from clusterbench.features.store.packed import pack, unpack
 from clusterbench.sources.opening import open_source
 
 
@@ -46,7 +45,7 @@ def store(request, tmp_path, extracted):
 
 @pytest.fixture
 def packed(store, tmp_path):
-    return pack(store, tmp_path / "one.h5")
+    return store.pack(tmp_path / "one.h5")
 
 
 def test_a_packed_store_reads_as_its_folder_does(store, packed):
@@ -84,26 +83,26 @@ def test_any_hdf5_tool_sees_the_features_and_their_ids(store, packed):
 
 def test_unpacking_gives_the_bytes_of_the_folder(store, packed, tmp_path):
     steps = []
-    again = unpack(packed, tmp_path / "again", lambda done, total: steps.append((done, total)))
+    again = packed.unpack(tmp_path / "again", lambda done, total: steps.append((done, total)))
     assert files(again.path) == files(store.path)
     assert again.verify() == [] and steps[-1] == (store.n, store.n)
 
 
 def test_packing_twice_gives_the_same_bytes(store, packed, tmp_path):
     time.sleep(1.1)  # a time of writing inside the file would differ
-    pack(store, tmp_path / "two.h5")
+    store.pack(tmp_path / "two.h5")
     assert (tmp_path / "two.h5").read_bytes() == packed.path.read_bytes()
 
 
 def test_a_store_of_very_many_shards_can_be_packed(tmp_path):
     store = write_store(tmp_path / "st", n=400, shard_rows=1)
-    packed = pack(store, tmp_path / "one.h5")
+    packed = store.pack(tmp_path / "one.h5")
     assert (packed.path.stat().st_size, packed.verify()) > (64_000, [])
     np.testing.assert_array_equal(packed.read(), store.read())
 
 
 def test_a_changed_byte_anywhere_in_a_packed_file_is_found(tmp_path):
-    packed = pack(write_store(tmp_path / "st", n=6, shard_rows=4), tmp_path / "one.h5")
+    packed = write_store(tmp_path / "st", n=6, shard_rows=4).pack(tmp_path / "one.h5")
     assert packed.verify() == []
     size = packed.path.stat().st_size
     for position in [*range(560), *range(560, size, 101), size - 1]:
@@ -143,7 +142,7 @@ def test_unpacking_a_damaged_file_leaves_nothing_behind(packed, tmp_path):
         if there:
             target.mkdir()
         with pytest.raises(ClusterbenchError, match="the packed file is damaged"):
-            unpack(packed, target)
+            packed.unpack(target)
         assert target.exists() == there
         assert not there or list(target.iterdir()) == []
 
@@ -152,7 +151,7 @@ def test_records_that_are_gone_are_an_input_error(packed, tmp_path):
     with h5py.File(packed.path, "r+") as file:
         del file["shards/00001"]
     with pytest.raises(InputError, match="the packed file is damaged; `clusterbench cache verify"):
-        unpack(packed, tmp_path / "again")
+        packed.unpack(tmp_path / "again")
     assert not (tmp_path / "again").exists()
     assert any("records of shard 1" in line for line in packed.verify())
     with h5py.File(packed.path, "r+") as file:
@@ -175,7 +174,7 @@ def test_a_damaged_store_is_not_packed(tmp_path, name, damage):
             where = data.get_offset() or data.get_chunk_info(0).byte_offset
         flip(path, where)
     with pytest.raises(InputError, match=name.replace(".", r"\.")):
-        pack(store, tmp_path / "one.h5")
+        store.pack(tmp_path / "one.h5")
     assert [p.name for p in tmp_path.iterdir()] == ["st"]
 
 
@@ -184,7 +183,7 @@ def test_a_byte_between_rows_and_records_that_changed_is_not_packed_as_if_it_wer
     with h5py.File(store.path / "shard-00001.h5", "r+") as file:
         file.attrs["note"] = "mine"
     with pytest.raises(InputError, match=r"shard-00001\.h5: its contents are not those recorded"):
-        pack(store, tmp_path / "one.h5")
+        store.pack(tmp_path / "one.h5")
 
 
 def test_wrong_targets_are_refused(packed, store, tmp_path):
@@ -193,13 +192,13 @@ def test_wrong_targets_are_refused(packed, store, tmp_path):
     (tmp_path / "full" / "note").write_text("mine")
     for target in (tmp_path / "file", tmp_path / "full"):
         with pytest.raises(InputError, match="is there; choose another file, or delete it"):
-            pack(store, target)
+            store.pack(target)
         with pytest.raises(InputError, match="is there; choose another folder, or delete it"):
-            unpack(packed, target)
+            packed.unpack(target)
     with pytest.raises(InputError, match="is packed already"):
-        pack(packed, tmp_path / "two.h5")
+        packed.pack(tmp_path / "two.h5")
     with pytest.raises(InputError, match="is a folder, not a packed store"):
-        unpack(store, tmp_path / "again")
+        store.unpack(tmp_path / "again")
     assert (tmp_path / "file").read_text() == "mine"
     assert files(tmp_path / "full") == {"note": b"mine"}
 
@@ -216,13 +215,12 @@ SLOWLY = """
 import sys, time
 from pathlib import Path
 from clusterbench import FeatureStore
-from clusterbench.features.store.packed import pack
 
 def wait(done, total):
     print(done, flush=True)
     time.sleep(60 if done > 8 else 0)
 
-pack(FeatureStore.open(sys.argv[1]), Path(sys.argv[2]), wait)
+FeatureStore.open(sys.argv[1]).pack(Path(sys.argv[2]), wait)
 """
 
 
@@ -238,5 +236,5 @@ def test_a_kill_while_packing_leaves_no_file_under_the_name(tmp_path):
     child.wait(timeout=60)
     child.stdout.close()
     assert not target.exists()
-    np.testing.assert_array_equal(pack(store, target).read(), store.read())
+    np.testing.assert_array_equal(store.pack(target).read(), store.read())
     assert Path(target).is_file()

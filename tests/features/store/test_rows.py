@@ -37,9 +37,8 @@ def either(request, store):
     """A store as a folder, and the same one packed."""
     if request.param == "folder":
         return store
-    from clusterbench.features.store.packed import pack
 
-    return pack(store, store.path.with_suffix(".h5"))
+    return store.pack(store.path.with_suffix(".h5"))
 
 
 def test_rows_of_classes_are_those_of_their_labels_ascending(either):
@@ -70,7 +69,7 @@ def test_any_rows_in_any_order_are_those_numpy_picks(either, features, rows, blo
     mask = np.isin(np.arange(N), picked)
     with pytest.MonkeyPatch.context() as patch:
         for name, value in (("_BLOCK_BYTES", block), ("_GAP", gap), ("_GAP_ROWS", gap_rows)):
-            patch.setattr(f"clusterbench.features.store.store.{name}", value)
+            patch.setattr(f"clusterbench.features.store.rows.{name}", value)
         np.testing.assert_array_equal(either.read(picked), features[picked])
         np.testing.assert_array_equal(either.read(mask), features[mask])
         ascending = np.unique(picked)
@@ -82,7 +81,7 @@ def test_any_rows_in_any_order_are_those_numpy_picks(either, features, rows, blo
 
 @pytest.mark.parametrize("rows", [None, np.arange(0, N, 3), np.arange(5), np.zeros(0, int)])
 def test_shuffled_blocks_give_each_row_once_with_its_features(either, features, rows, monkeypatch):
-    monkeypatch.setattr("clusterbench.features.store.store._BLOCK_BYTES", 1000)
+    monkeypatch.setattr("clusterbench.features.store.rows._BLOCK_BYTES", 1000)
     wanted = np.arange(N) if rows is None else rows
     memory = 4 * MB + 2000 + 150 * (2 * DIM * 4 + 96)  # 150 rows: two runs of 64
     parts = list(either.shuffled_blocks(seed=3, rows=rows, memory=memory))
@@ -112,7 +111,7 @@ def test_the_shuffled_order_depends_on_the_seed_and_on_nothing_else(store):
 def test_rows_far_apart_meet_in_one_shuffled_block(tmp_path, monkeypatch):
     """Runs of 64 rows are drawn from the whole store, and broken up inside a block."""
     store = write_store(tmp_path / "st", n=10_000, shard_rows=10_000, per_class=1000)
-    monkeypatch.setattr("clusterbench.features.store.store._BLOCK_BYTES", 1000)
+    monkeypatch.setattr("clusterbench.features.store.rows._BLOCK_BYTES", 1000)
     memory = 4 * MB + 2000 + 1280 * (2 * 3 * 4 + 96)
     blocks = [rows for rows, _ in store.shuffled_blocks(seed=0, memory=memory)]
     assert len(blocks) == 8
@@ -217,8 +216,8 @@ def test_a_row_wanted_many_times_is_read_in_blocks(big):
 
 
 def test_threads_that_read_at_once_get_their_own_rows(either, features, monkeypatch):
-    monkeypatch.setattr("clusterbench.features.store.store._OPEN_FILES", 2)
-    monkeypatch.setattr("clusterbench.features.store.store._BLOCK_BYTES", 300)
+    monkeypatch.setattr("clusterbench.features.store.rows._OPEN_FILES", 2)
+    monkeypatch.setattr("clusterbench.features.store.rows._BLOCK_BYTES", 300)
 
     def check(seed):
         rows = np.random.default_rng(seed).integers(0, N, 200)
@@ -290,7 +289,7 @@ def n_descriptors():
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs /proc")
 def test_descriptors_are_bounded_and_given_back(tmp_path, monkeypatch):
-    monkeypatch.setattr("clusterbench.features.store.store._OPEN_FILES", 5)
+    monkeypatch.setattr("clusterbench.features.store.rows._OPEN_FILES", 5)
     store = write_store(tmp_path / "st", n=20, shard_rows=1)
     before = n_descriptors()
     values = store.read()
@@ -355,11 +354,10 @@ def test_a_file_open_in_this_process_does_not_make_a_store_unreadable(either, fe
 
 
 def test_a_store_without_rows_is_a_store(tmp_path):
-    from clusterbench.features.store.packed import pack, unpack
 
     store = write_store(tmp_path / "st", n=0)
-    packed = pack(store, tmp_path / "st.h5")
-    for found in (store, packed, unpack(packed, tmp_path / "again")):
+    packed = store.pack(tmp_path / "st.h5")
+    for found in (store, packed, packed.unpack(tmp_path / "again")):
         assert found.verify() == []
         assert found.read().shape == found.read(np.zeros(0, int)).shape == (0, 3)
         assert list(found.blocks()) == list(found.shuffled_blocks(seed=0)) == []

@@ -52,7 +52,7 @@ ROWS = {
 @pytest.mark.parametrize("block", [None, 64 * DIM * 4])
 def test_read_returns_what_numpy_indexing_returns(store, features, rows, block, monkeypatch):
     if block:  # several blocks a shard
-        monkeypatch.setattr("clusterbench.features.store.store._BLOCK_BYTES", block)
+        monkeypatch.setattr("clusterbench.features.store.rows._BLOCK_BYTES", block)
     expected = features if rows is None else features[rows]
     got = store.read(rows)
     assert got.dtype == np.float32
@@ -257,7 +257,7 @@ def test_rows_that_are_not_there_are_refused(store, rows):
 
 
 def test_blocks_cover_a_range_once_in_order(store, features, monkeypatch):
-    monkeypatch.setattr("clusterbench.features.store.store._BLOCK_BYTES", 50 * DIM * 4)
+    monkeypatch.setattr("clusterbench.features.store.rows._BLOCK_BYTES", 50 * DIM * 4)
     parts = list(store.blocks(100, 700))
     assert [first for first, _ in parts][:3] == [100, 128, 178]
     np.testing.assert_array_equal(np.concatenate([b for _, b in parts]), features[100:700])

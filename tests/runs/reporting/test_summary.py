@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from clusterbench.runs.plan import FeatureSource
+from clusterbench.runs.reporting.percent import percent
+from clusterbench.runs.reporting.report import RunReport
 from clusterbench.runs.reporting.summary import Figure, summarise
-from clusterbench.runs.reporting.table import percent, render_text
 
 
 def outcome(task: str, method: str, seed: int, value: float | None, state: str = "success") -> Any:
@@ -33,14 +36,18 @@ def outcome(task: str, method: str, seed: int, value: float | None, state: str =
     return SimpleNamespace(run=run, record=record, status=state)
 
 
-def report(outcomes: list[Any], seeds: int = 2, protocol: str = "train->val") -> Any:
-    return SimpleNamespace(
-        outcomes=outcomes,
+def report(outcomes: list[Any], seeds: int = 2, protocol: Any = "train->val") -> RunReport:
+    return RunReport(
         benchmark="imbalanced",
         dataset="icons-wordnet",
-        features=SimpleNamespace(encoder="enc"),
+        features=FeatureSource("enc", "", 8),
+        preset="laptop",
         seeds=tuple(range(seeds)),
         protocol=protocol,
+        strategy="only-missing",
+        results=Path("results"),
+        dry_run=False,
+        outcomes=tuple(outcomes),
     )
 
 
@@ -105,7 +112,7 @@ def test_an_incomplete_row_has_no_mean_in_the_json_form() -> None:
 
 class TestTable:
     def lines(self, outcomes: list[Any], seeds: int = 2, width: int = 80) -> list[str]:
-        return render_text(report(outcomes, seeds), width).splitlines()
+        return report(outcomes, seeds).text(width).splitlines()
 
     def row(self, lines: list[str], method: str) -> list[str]:
         (found,) = [line for line in lines[4:-3] if f" {method} " in line]
@@ -148,7 +155,7 @@ class TestTable:
         assert "Percent on the val split, one run each; bold: best of its column." in lines
 
     def test_the_transductive_protocol_names_its_split(self) -> None:
-        text = render_text(report([outcome("t", "a", 0, 0.5)], 1, "transductive"))
+        text = report([outcome("t", "a", 0, 0.5)], 1, "transductive").text()
         assert "Percent on the train split (transductive), seed 0" in text
         assert "standard error over train images" in text and "val" not in text
 
@@ -168,15 +175,13 @@ class TestTable:
     def test_the_best_of_a_column_is_bold(self) -> None:
         from rich.console import Console
 
-        from clusterbench.runs.reporting.table import render
-
         console = Console(width=80, force_terminal=True, color_system="standard", record=True)
         outcomes = [outcome("t", "alpha", 0, 0.9), outcome("t", "beta", 0, 0.8)]
         with console.capture() as captured:
-            console.print(render(report(outcomes, 1)))
+            console.print(report(outcomes, 1).table())
         assert captured.get().count("\x1b[1m90.0") == 4
         with console.capture() as captured:
-            console.print(render(report([*outcomes, outcome("t", "knn*", 0, 0.95)], 1)))
+            console.print(report([*outcomes, outcome("t", "knn*", 0, 0.95)], 1).table())
         assert captured.get().count("\x1b[1m90.0") == 4
         assert captured.get().count("\x1b[2;3m95.0") == 4
         assert "\x1b[1m80.0" not in captured.get()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,8 +11,9 @@ import pytest
 
 from clusterbench.benchmarks.targets import Hierarchy, LabelSets
 from clusterbench.results.top_scoring import ranked_scores
-from clusterbench.runs.reporting.table import render_text
-from clusterbench.runs.reporting.top_summary import other_share, summarise_ranked
+from clusterbench.runs.plan import FeatureSource
+from clusterbench.runs.reporting.report import RunReport
+from clusterbench.runs.reporting.top_summary import other_share, summarise_top
 
 N_CLASSES = 8
 # Classes 0..7 are the leaves of a binary tree of depth 3; nodes 8..14 stand above them.
@@ -81,14 +83,18 @@ def outcome(method: str, seed: int, record: Any, **task: Any) -> Any:
     return SimpleNamespace(run=run, record=held, status="success" if record else "missing")
 
 
-def report(outcomes: list[Any]) -> Any:
-    return SimpleNamespace(
-        outcomes=outcomes,
+def report(outcomes: list[Any]) -> RunReport:
+    return RunReport(
         benchmark="multilabel",
         dataset="toy",
-        features=SimpleNamespace(encoder="enc"),
+        features=FeatureSource("enc", "", 8),
+        preset="laptop",
         seeds=(0, 1),
         protocol="train->val",
+        strategy="only-missing",
+        results=Path("results"),
+        dry_run=False,
+        outcomes=tuple(outcomes),
     )
 
 
@@ -99,7 +105,7 @@ def records(siblings: float) -> list[Any]:
 def test_rank_two_stands_out_where_it_names_siblings_and_not_where_it_knows_nothing() -> None:
     outcomes = [outcome("siblings", s, r) for s, r in enumerate(records(1.0))]
     outcomes += [outcome("blind", s, r) for s, r in enumerate(records(0.0))]
-    siblings, blind = summarise_ranked(outcomes)["chains"].rows
+    siblings, blind = summarise_top(outcomes)["chains"].rows
     gain = siblings.ranks[1].figures["other_gain"]
     assert gain.mean > 0.2 and gain.std is not None
     assert abs(blind.ranks[1].figures["other_gain"].mean) < 0.05
@@ -112,13 +118,13 @@ def test_rank_two_stands_out_where_it_names_siblings_and_not_where_it_knows_noth
 
 def test_a_missing_seed_leaves_no_figures() -> None:
     first, _ = records(0.5)
-    (row,) = summarise_ranked([outcome("a", 0, first), outcome("a", 1, None)])["chains"].rows
+    (row,) = summarise_top([outcome("a", 0, first), outcome("a", 1, None)])["chains"].rows
     assert not row.complete
     assert row.to_dict() == {"method": "a", "complete": False, "scores": None, "ranks": None}
 
 
 def test_plain_tasks_have_no_ranked_part() -> None:
-    assert summarise_ranked([outcome("a", 0, records(0.5)[0], n_ranks=1)]) == {}
+    assert summarise_top([outcome("a", 0, records(0.5)[0], n_ranks=1)]) == {}
 
 
 class TestTables:
@@ -128,7 +134,7 @@ class TestTables:
             for name, siblings in (("hierarchical-kmeans-v2", 0.9), ("beta", 0.1))
             for s, r in enumerate(records(siblings))
         ]
-        lines = render_text(report(outcomes)).splitlines()
+        lines = report(outcomes).text().splitlines()
         assert max(map(len, lines)) <= 80
         at = next(i for i, line in enumerate(lines) if "coarser" in line)
         headings = "method rank chain found chance coarser node hit chance"
@@ -144,10 +150,10 @@ class TestTables:
             np.concatenate(sets), np.cumsum([0, *map(len, sets)]), tuple("abcdefghi")
         )
         found = [ranked_scores(*ranking(s), N_CLASSES, label_sets=labels) for s in range(2)]
-        lines = render_text(report([outcome("a", s, r) for s, r in enumerate(found)])).splitlines()
+        lines = report([outcome("a", s, r) for s, r in enumerate(found)]).text().splitlines()
         assert max(map(len, lines)) <= 80
         assert any("label hit" in line for line in lines)
         assert not any("semantic" in line or "chain found" in line for line in lines)
 
     def test_without_a_result_there_is_no_table(self) -> None:
-        assert "ranked clusters" not in render_text(report([outcome("a", 0, None)]))
+        assert "ranked clusters" not in report([outcome("a", 0, None)]).text()

@@ -1,0 +1,21 @@
+"""Which benchmarks have tasks for a data set."""
+
+from __future__ import annotations
+
+from .declaration import ANY, find, names
+
+
+def suitable(dataset: str, kind: str = "", *, has_tree: bool) -> list[str]:
+    """Names of the benchmarks that have tasks for a data set, those for any data set last.
+
+    kind: the kind of data set it is, where it says one. Without a class tree, benchmarks for any
+    data set that need one are left out.
+    """
+    own, other = [], []
+    for benchmark in map(find, names()):
+        if {dataset, kind} & benchmark.datasets.keys():
+            own.append(benchmark.name)
+        elif any(has_tree or not task.needs_tree for task in benchmark.datasets.get(ANY, ())):
+            other.append(benchmark.name)
+    # `imbalanced` first: it needs neither a tree nor a ranking of the classes.
+    return [n for part in (own, other) for n in sorted(part, key=lambda n: n != "imbalanced")]
