@@ -11,8 +11,13 @@ from ..kernels.ancestry import Forest, agreement, chain_overlap, sum_below
 from ..kernels.contingency import Contingency
 from .counts import count
 from .top_n import check_ranked, standing
-from .validate import check_count, check_same_length
-from .validate_tree import check_class_nodes, check_parents, check_placed_targets
+from .validate import (
+    check_class_nodes,
+    check_count,
+    check_parents,
+    check_placed_targets,
+    check_same_length,
+)
 
 
 @dataclass(frozen=True)
