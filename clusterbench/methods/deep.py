@@ -123,10 +123,10 @@ class DeepClusterer(Clusterer):
         return labels
 
     def _predict_top(self, features: np.ndarray, n: int) -> np.ndarray:
-        from .heads import assign, rank
+        from .heads import assign, top
 
         x = self._scaled(features)
-        return led_by(assign(self._heads, x).cpu().numpy(), rank(self._heads, x, n).cpu().numpy())
+        return led_by(assign(self._heads, x).cpu().numpy(), top(self._heads, x, n).cpu().numpy())
 
     def _scaled(self, features: np.ndarray) -> torch.Tensor:
         import torch

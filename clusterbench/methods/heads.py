@@ -93,7 +93,7 @@ def assign(head: HeadStack, x: Tensor) -> Tensor:
     return _in_blocks(head, x, lambda block: block.argmax(dim=1))
 
 
-def rank(head: HeadStack, x: Tensor, n: int) -> Tensor:
+def top(head: HeadStack, x: Tensor, n: int) -> Tensor:
     """The n most likely clusters of each row, best first: (rows, n) int64."""
     return _in_blocks(head, x, lambda block: block.topk(n, dim=1).indices)
 

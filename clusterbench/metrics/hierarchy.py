@@ -10,7 +10,7 @@ import numpy as np
 from ..kernels.ancestry import Forest, agreement, chain_overlap, sum_below
 from ..kernels.contingency import Contingency
 from .counts import count
-from .top_n import check_ranked, standing
+from .top_n import check_top, standing
 from .validate import (
     check_class_nodes,
     check_count,
@@ -100,16 +100,16 @@ def score_hierarchy(
 
     Args:
         targets: (n,) whole numbers below n_classes; -1 means no class, the sample is left out.
-        predictions: (n,) clusters, or (n, n_ranks) clusters best first, as for `score_ranked`.
+        predictions: (n,) clusters, or (n, n_ranks) clusters best first, as for `score_top`.
         tree: a class tree whose `parents` are taken, or these: (n_nodes,) whole numbers, the parent
             of each node, -1 for a root. Several roots are allowed.
         class_nodes: (n_classes,) the node of each class, inner nodes too, no two the same.
-        n_clusters: as for `score_ranked`.
+        n_clusters: as for `score_top`.
 
     All but `chains` comes from the entries of the contingency table; time grows with their number
     (for `chains` with n x n_ranks) and the depth of the tree, memory with n and n_nodes.
 
-    Raises InputError for targets and predictions that `score_ranked` refuses, a class without node,
+    Raises InputError for targets and predictions that `score_top` refuses, a class without node,
     nodes and parents out of range, nodes used twice, and parents in a cycle.
     """
     if n_clusters is not None:
@@ -117,7 +117,7 @@ def score_hierarchy(
     woods = check_parents(getattr(tree, "parents", tree))
     nodes = check_class_nodes(class_nodes, len(woods.parents))
     classes, nodes = check_placed_targets(targets, nodes)
-    clusters = check_ranked(predictions, "predictions", limit=n_clusters)
+    clusters = check_top(predictions, "predictions", limit=n_clusters)
     check_same_length(classes.values, clusters.values)
     counts = count(classes, clusters.first)
     table, columns = counts.table, counts.pairing.columns

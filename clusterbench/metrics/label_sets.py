@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import InputError
 from ..kernels.top_ranks import first_repeat, set_hits
 from .counts import count
-from .top_n import check_ranked, standing
+from .top_n import check_top, standing
 from .validate import Labels, as_array, check_count, check_labels, whole_numbers
 
 
@@ -65,7 +65,7 @@ def score_label_sets(
     Args:
         labels: (total,) labels from 0 of one sample after the other, none twice in a set.
         offsets: (n + 1,) whole numbers: sample i has `labels[offsets[i]:offsets[i + 1]]`.
-        predictions: (n,) clusters, or (n, n_ranks) clusters best first, as for `score_ranked`.
+        predictions: (n,) clusters, or (n, n_ranks) clusters best first, as for `score_top`.
         n_labels, n_clusters: how many there could be; they must then be below them. Left out,
             those that occur are counted.
 
@@ -73,13 +73,13 @@ def score_label_sets(
     a few of n, and an int32 copy of `predictions` unless they are one.
 
     Raises InputError for labels that are missing (-1), repeated in a set or unusable in `score`,
-    offsets that do not cut `labels` into n sets, and predictions that `score_ranked` refuses.
+    offsets that do not cut `labels` into n sets, and predictions that `score_top` refuses.
     """
     if n_labels is not None:
         n_labels = check_count(n_labels, "n_labels")
     if n_clusters is not None:
         n_clusters = check_count(n_clusters, "n_clusters")
-    clusters = check_ranked(predictions, "predictions", limit=n_clusters)
+    clusters = check_top(predictions, "predictions", limit=n_clusters)
     members = check_labels(labels, "labels", limit=n_labels, option="n_labels")
     if members.some_missing:
         raise InputError(

@@ -25,7 +25,7 @@ from .label_sets import LabelSetScores
 from .pairs import ari, fowlkes_mallows
 from .per_class import balanced_acc
 from .purity import purity
-from .top_n import RankedScores
+from .top_n import TopScores
 
 Formula = Callable[[Counts], float]
 
@@ -83,7 +83,7 @@ class FurtherMetric:
     high: float | None  # None: the height of the class tree
     higher_is_better: bool
     needs: Literal["ranked clusters", "class tree", "label sets"]
-    source: type[RankedScores | HierarchyScores | LabelSetScores]
+    source: type[TopScores | HierarchyScores | LabelSetScores]
     by_rank: bool = False  # a tuple, entry r - 1 for the r-th (or the first r) clusters
     chance: str | None = None  # the field with its chance level
 
@@ -98,7 +98,7 @@ FURTHER_METRICS: dict[str, FurtherMetric] = {
             1.0,
             True,
             "ranked clusters",
-            RankedScores,
+            TopScores,
             by_rank=True,
             chance="top_n_chance",
         ),

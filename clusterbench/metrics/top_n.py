@@ -22,7 +22,7 @@ from .validate import (
 
 
 @dataclass(frozen=True)
-class RankedScores:
+class TopScores:
     """Top-n ACC of ranked predictions; entry n - 1 of a tuple is for the first n clusters."""
 
     n: int  # samples scored: those with a class
@@ -40,7 +40,7 @@ class RankedScores:
 
 
 @dataclass(frozen=True, eq=False)
-class Ranked:
+class TopClusters:
     """Checked ranked predictions.
 
     values: (n, n_ranks) int32, C-contiguous, read-only: clusters, best first, different in each
@@ -57,7 +57,7 @@ class Ranked:
         values = np.ascontiguousarray(self.values[:, 0])
         return Labels(values, self.highest, bool(values.min() < 0))
 
-    def of(self, samples: np.ndarray) -> Ranked:
+    def of(self, samples: np.ndarray) -> TopClusters:
         """The rows of some samples, (n,) bool; without a copy if these are all."""
         return self if samples.all() else replace(self, values=self.values[samples])
 
@@ -67,7 +67,7 @@ class Ranked:
         return np.array([np.bincount(c + 1, minlength=n_bins)[1:] for c in self.values.T])
 
 
-def score_ranked(targets: Any, ranked: Any, *, n_clusters: int | None = None) -> RankedScores:
+def score_top(targets: Any, ranked: Any, *, n_clusters: int | None = None) -> TopScores:
     """Top-n accuracy of clusters ranked per sample, for n = 1 to the number of ranks.
 
     Clusters and classes are paired one-to-one as for ACC, from the first clusters alone: later
@@ -96,7 +96,7 @@ def score_ranked(targets: Any, ranked: Any, *, n_clusters: int | None = None) ->
     if n_clusters is not None:
         n_clusters = check_count(n_clusters, "n_clusters")
     classes = check_targets(targets)
-    clusters = check_ranked(ranked, "ranked", limit=n_clusters)
+    clusters = check_top(ranked, "ranked", limit=n_clusters)
     check_same_length(classes.values, clusters.values, "rows of ranked clusters")
     counts = count(classes, clusters.first)
     scored = classes.values >= 0
@@ -107,7 +107,7 @@ def score_ranked(targets: Any, ranked: Any, *, n_clusters: int | None = None) ->
     hits = np.cumsum([np.count_nonzero(column == own) for column in clusters.values.T])
     sizes = clusters.cluster_sizes()
     chance = np.cumsum(standing(sizes, columns) @ counts.table.row_sums)
-    return RankedScores(
+    return TopScores(
         n=counts.n,
         n_classes=counts.n_groups[0],
         n_clusters=n_clusters or int(np.count_nonzero(sizes.any(axis=0))),
@@ -130,7 +130,7 @@ def standing(cluster_sizes: np.ndarray, columns: np.ndarray) -> np.ndarray:
     return samples
 
 
-def check_ranked(values: Any, name: str, *, limit: int | None = None) -> Ranked:
+def check_top(values: Any, name: str, *, limit: int | None = None) -> TopClusters:
     """(n, n_ranks) or (n,) whole numbers as ranked predictions; InputError for anything else.
 
     Clusters need not be contiguous: where the largest is far above n they are renumbered in order.
@@ -161,7 +161,7 @@ def check_ranked(values: Any, name: str, *, limit: int | None = None) -> Ranked:
         found, array = np.unique(array, return_inverse=True)
         array = array.reshape(given.shape) - int(found[0] == MISSING)
         highest = int(array.max())
-    ranked = Ranked(read_only(np.ascontiguousarray(array, dtype=np.int32)), highest)
+    ranked = TopClusters(read_only(np.ascontiguousarray(array, dtype=np.int32)), highest)
     row, column = first_misplaced(ranked.values, highest + 1)
     if row >= 0:
         what = f"{name} has cluster {given[row, column]} at row {row}, rank {column + 1}"
