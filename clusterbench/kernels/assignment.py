@@ -10,7 +10,7 @@ from .compiled import compiled
 from .contingency import Contingency, transposed
 
 
-class Assignment(NamedTuple):
+class Pairing(NamedTuple):
     """An optimal assignment, with the prices that prove it.
 
     All prices are >= 0, `row_prices[i] + column_prices[j] >= data[i, j]` on every entry, and the
@@ -23,7 +23,7 @@ class Assignment(NamedTuple):
     column_prices: np.ndarray  # (n_columns,) int64
 
 
-def assign(table: Contingency) -> Assignment:
+def assign(table: Contingency) -> Pairing:
     """Pair rows with columns, each at most once, so that the summed entries are largest.
 
     The table may be rectangular; a row without a column of positive weight stays unassigned.
@@ -40,7 +40,7 @@ def assign(table: Contingency) -> Assignment:
         columns = np.full(len(table.row_sums), -1, np.int64)
         assigned = np.flatnonzero(by_column.columns >= 0)
         columns[by_column.columns[assigned]] = assigned
-        return Assignment(by_column.total, columns, by_column.column_prices, by_column.row_prices)
+        return Pairing(by_column.total, columns, by_column.column_prices, by_column.row_prices)
     n_rows, n_columns = len(table.row_sums), len(table.column_sums)
     order = np.argsort(-table.row_max, kind="stable")
     row_price, column_price = table.row_max.copy(), np.zeros(n_columns, np.int64)
@@ -58,13 +58,13 @@ def assign(table: Contingency) -> Assignment:
         *np.full((3, n_columns), -1, np.int64),
     )
     total = int(row_price.sum() + column_price.sum())
-    return Assignment(total, column_of, row_price, column_price)
+    return Pairing(total, column_of, row_price, column_price)
 
 
 def paired_counts(table: Contingency, columns: np.ndarray) -> np.ndarray:
     """The entry of each row in its own column: (n_rows,) int64, 0 where the row has none.
 
-    columns: (n_rows,) integers, as of `Assignment.columns`: -1 for a row without a column.
+    columns: (n_rows,) integers, as of `Pairing.columns`: -1 for a row without a column.
     """
     counts = np.zeros(len(table.row_sums), np.int64)
     columns = np.ascontiguousarray(columns, dtype=np.int64)

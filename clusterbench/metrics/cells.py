@@ -10,7 +10,7 @@ import numpy as np
 from ..kernels.contingency import reweighted
 from ..kernels.resampling import regrouped, subsampled
 from .counts import Counts, count
-from .validate import Labels
+from .validate import CheckedLabels
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +32,7 @@ class Cells:
         return cls(counts.table.data, (counts,), (None,))
 
     @classmethod
-    def joint(cls, classes: Labels, predictions: Sequence[Labels]) -> Cells:
+    def joint(cls, classes: CheckedLabels, predictions: Sequence[CheckedLabels]) -> Cells:
         """The cells of several predictions of the same samples; those without a class are left out.
 
         Time O(n log n) in the number of samples, memory a few int64 arrays of n.

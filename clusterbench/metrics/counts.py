@@ -7,10 +7,10 @@ from functools import cached_property
 
 import numpy as np
 
-from ..kernels.assignment import Assignment, assign, paired_counts
+from ..kernels.assignment import Pairing, assign, paired_counts
 from ..kernels.contingency import Contingency, contingency, reweighted
 from ..kernels.mutual_information import entropy, expected_mutual_information
-from .validate import Labels
+from .validate import CheckedLabels
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +49,7 @@ class Counts:
         return reweighted(self.table, np.where(self.table.indices == last, 0, self.table.data))
 
     @cached_property
-    def pairing(self) -> Assignment:
+    def pairing(self) -> Pairing:
         """The one-to-one pairing of classes and clusters that most samples agree with."""
         return assign(self.assigned)
 
@@ -98,7 +98,7 @@ class Counts:
         return len(self.table.data) == self.n_groups[0]
 
 
-def count(classes: Labels, clusters: Labels) -> Counts:
+def count(classes: CheckedLabels, clusters: CheckedLabels) -> Counts:
     """The counts of checked labels of the same length; samples without a class are left out."""
     n_columns = clusters.highest + 1 + clusters.some_missing
     table = contingency(classes.values, clusters.values, classes.highest + 1, n_columns)

@@ -11,7 +11,7 @@ from ..errors import InputError
 from ..kernels.top_ranks import first_repeat, set_hits
 from .counts import count
 from .top_n import check_top, standing
-from .validate import Labels, as_array, check_count, check_labels, whole_numbers
+from .validate import CheckedLabels, as_array, check_count, check_labels, whole_numbers
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ def check_offsets(offsets: Any, total: int, n: int) -> np.ndarray:
     return array
 
 
-def _check_distinct(labels: Any, members: Labels, starts: np.ndarray) -> None:
+def _check_distinct(labels: Any, members: CheckedLabels, starts: np.ndarray) -> None:
     position = first_repeat(members.values, starts, members.highest + 1)
     if position >= 0:
         sample = int(np.searchsorted(starts, position, side="right")) - 1

@@ -12,7 +12,7 @@ from ..kernels.top_ranks import first_misplaced, read_only
 from .counts import count
 from .validate import (
     MISSING,
-    Labels,
+    CheckedLabels,
     as_array,
     check_count,
     check_same_length,
@@ -52,10 +52,10 @@ class TopClusters:
     highest: int
 
     @property
-    def first(self) -> Labels:
+    def first(self) -> CheckedLabels:
         """The primary clusters, as labels below `highest` + 1."""
         values = np.ascontiguousarray(self.values[:, 0])
-        return Labels(values, self.highest, bool(values.min() < 0))
+        return CheckedLabels(values, self.highest, bool(values.min() < 0))
 
     def of(self, samples: np.ndarray) -> TopClusters:
         """The rows of some samples, (n,) bool; without a copy if these are all."""

@@ -19,7 +19,7 @@ _SMALL = 1 << 17
 
 
 @dataclass(frozen=True, eq=False)
-class Labels:
+class CheckedLabels:
     """Checked labels.
 
     values: (n,) int32 or int64, >= -1, C-contiguous; -1 is missing. highest: the largest value, -1
@@ -43,7 +43,9 @@ class Labels:
         return np.arange(self.highest + 1) if self.found is None else self.found
 
 
-def check_labels(values: Any, name: str, *, limit: int | None = None, option: str = "") -> Labels:
+def check_labels(
+    values: Any, name: str, *, limit: int | None = None, option: str = ""
+) -> CheckedLabels:
     """Labels fit to index an array of about n entries (or 2**17).
 
     values: 1-D array or list of whole numbers >= -1 (floats are accepted if all are whole) or of
@@ -82,7 +84,7 @@ def check_labels(values: Any, name: str, *, limit: int | None = None, option: st
     return _renumbered(array, found, found == MISSING)
 
 
-def check_targets(targets: Any, n_classes: int | None = None) -> Labels:
+def check_targets(targets: Any, n_classes: int | None = None) -> CheckedLabels:
     """Targets as labels; InputError for unusable ones, and where no sample has a class."""
     if n_classes is not None:
         n_classes = check_count(n_classes, "n_classes")
@@ -101,7 +103,7 @@ def check_same_length(targets: np.ndarray, predictions: np.ndarray, what: str = 
         )
 
 
-def check_frequencies(frequencies: Any, classes: Labels) -> np.ndarray | None:
+def check_frequencies(frequencies: Any, classes: CheckedLabels) -> np.ndarray | None:
     """Class frequencies as (highest class + 1 or more,) int64; None for None."""
     if frequencies is None:
         return None
@@ -187,7 +189,7 @@ def check_class_nodes(class_nodes: Any, n_nodes: int) -> np.ndarray:
     return array.astype(np.int32)
 
 
-def check_placed_targets(targets: Any, nodes: np.ndarray) -> tuple[Labels, np.ndarray]:
+def check_placed_targets(targets: Any, nodes: np.ndarray) -> tuple[CheckedLabels, np.ndarray]:
     """Targets as labels below len(nodes), and the node of each class from 0 to the highest.
 
     nodes: (n_classes,) int32. Raises InputError for targets without a node, and as `check_targets`.
@@ -230,14 +232,14 @@ def whole_numbers(array: np.ndarray, name: str) -> np.ndarray:
     return wide.astype(np.int64)
 
 
-def _renumbered(positions: np.ndarray, found: np.ndarray, missing: np.ndarray) -> Labels:
+def _renumbered(positions: np.ndarray, found: np.ndarray, missing: np.ndarray) -> CheckedLabels:
     """positions: of each sample in `found`; missing: (n_found,) bool, the label that is none."""
     codes = np.cumsum(~missing) - 1
     codes[missing] = MISSING
     return _labels(codes[positions], found[~missing])
 
 
-def _labels(array: np.ndarray, found: np.ndarray | None = None) -> Labels:
+def _labels(array: np.ndarray, found: np.ndarray | None = None) -> CheckedLabels:
     narrow = array.dtype.itemsize < 4 or array.dtype == np.int32
     values = np.ascontiguousarray(array, dtype=np.int32 if narrow else np.int64)
-    return Labels(values, int(values.max()), bool(values.min() < 0), found)
+    return CheckedLabels(values, int(values.max()), bool(values.min() < 0), found)
