@@ -9,29 +9,23 @@ import numpy as np
 
 from ..kernels.contingency import contingency
 from .counts import Counts, count
-from .table import METRICS, compute, metrics_with
+from .table import METRICS, MetricValues, compute, metrics_with
 from .validate import check_count, check_labels, check_same_length, check_targets
 
 
 @dataclass(frozen=True)
-class RandomFloor:
-    """Mean scores of uniformly random predictions."""
+class _Drawn:
+    """How predictions were drawn: the first fields of `RandomFloor`."""
 
     n: int  # samples
     n_clusters: int
     n_repeats: int
     seed: int
-    acc: float
-    acc_many_to_one: float
-    balanced_acc: float
-    nmi: float
-    ami: float
-    ari: float
-    purity: float
-    homogeneity: float
-    completeness: float
-    v_measure: float
-    fowlkes_mallows: float
+
+
+@dataclass(frozen=True)
+class RandomFloor(MetricValues, _Drawn):
+    """Mean scores of uniformly random predictions."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain ints and floats for JSON."""

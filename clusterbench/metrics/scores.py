@@ -11,30 +11,28 @@ from .clusters import ClusterStatistics, cluster_statistics
 from .counts import count
 from .intervals import Progress, Resampling, SampleIntervals, sample_intervals
 from .per_class import FrequencyBands, frequency_bands
-from .table import compute, metrics_with
+from .table import MetricValues, compute, metrics_with
 from .validate import check_count, check_frequencies, check_labels, check_same_length, check_targets
 
 
 @dataclass(frozen=True)
-class Scores:
-    """Scores of a prediction; `METRICS` gives each one's range and direction."""
+class _Counted:
+    """What was scored: the first fields of `Scores`."""
 
     n: int  # samples scored: those with a class
     n_classes: int
     n_clusters: int
     n_unassigned: int  # of them, samples without a cluster (prediction -1)
     n_unlabelled: int  # samples left out, since they have no class (target -1)
-    acc: float
-    acc_many_to_one: float
-    balanced_acc: float
-    nmi: float
-    ami: float
-    ari: float
-    purity: float
-    homogeneity: float
-    completeness: float
-    v_measure: float
-    fowlkes_mallows: float
+
+
+@dataclass(frozen=True)
+class Scores(MetricValues, _Counted):
+    """Scores of a prediction; `METRICS` gives each one's range and direction.
+
+    Fields come in the order of the bases from last to first: counts, metrics, then these.
+    """
+
     average: str  # of the entropies, in NMI and AMI
     bands: FrequencyBands
     clusters: ClusterStatistics

@@ -1,7 +1,8 @@
 """The metrics there are: name, label, range, direction, chance level and what they need.
 
-`METRICS` need a class and a cluster per sample; every scoring gives them. `FURTHER_METRICS` need
-more: several clusters per sample, a class tree, or several labels per sample.
+`METRICS` need a class and a cluster per sample; every scoring gives them. A metric is a function of
+`Counts`, a row of `METRICS` and a field of `MetricValues`; all else follows from these. `FURTHER_METRICS` need more: several clusters per
+sample, a class tree, or several labels per sample.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ Formula = Callable[[Counts], float]
 class Metric:
     """One score of a prediction against targets."""
 
-    name: str  # the field of `Scores`
+    name: str  # the field of `MetricValues`
     label: str  # for headings and axes
     low: float  # end of the axis; AMI has no simple bound below and is rarely under 0
     high: float
@@ -71,6 +72,23 @@ METRICS: dict[str, Metric] = {
         ),
     )
 }
+
+
+@dataclass(frozen=True)
+class MetricValues:
+    """A value per metric: a field for each row of `METRICS`, in the same order."""
+
+    acc: float
+    acc_many_to_one: float
+    balanced_acc: float
+    nmi: float
+    ami: float
+    ari: float
+    purity: float
+    homogeneity: float
+    completeness: float
+    v_measure: float
+    fowlkes_mallows: float
 
 
 @dataclass(frozen=True)
