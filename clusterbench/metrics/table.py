@@ -1,8 +1,9 @@
 """The metrics there are: name, label, range, direction, chance level and what they need.
 
 `METRICS` need a class and a cluster per sample; every scoring gives them. A metric is a function of
-`Counts`, a row of `METRICS` and a field of `MetricValues`; all else follows from these. `FURTHER_METRICS` need more: several clusters per
-sample, a class tree, or several labels per sample.
+`Counts`, a row of `METRICS` and a field of `MetricValues`; all else follows from these.
+`FURTHER_METRICS` need more: several clusters per sample, a class tree, or several labels per
+sample.
 """
 
 from __future__ import annotations
@@ -44,14 +45,24 @@ class Metric:
     #: a constant, a formula, or None where only simulation tells (`chance.chance_levels`).
     chance: float | Formula | None
     compute: Formula
+    partition: bool = True  # the unassigned (-1) are one more group; False: they are wrong
 
 
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
-        Metric("acc", "ACC", 0.0, 1.0, True, None, acc),
-        Metric("acc_many_to_one", "ACC many-to-one", 0.0, 1.0, True, None, acc_many_to_one),
-        Metric("balanced_acc", "balanced ACC", 0.0, 1.0, True, None, balanced_acc),
+        Metric("acc", "ACC", 0.0, 1.0, True, None, acc, partition=False),
+        Metric(
+            "acc_many_to_one",
+            "ACC many-to-one",
+            0.0,
+            1.0,
+            True,
+            None,
+            acc_many_to_one,
+            partition=False,
+        ),
+        Metric("balanced_acc", "balanced ACC", 0.0, 1.0, True, None, balanced_acc, partition=False),
         Metric("nmi", "NMI", 0.0, 1.0, True, nmi_by_chance, nmi),
         Metric("ami", "AMI", -1.0, 1.0, True, 0.0, ami),
         Metric("ari", "ARI", -0.5, 1.0, True, 0.0, ari),
