@@ -17,9 +17,11 @@ from .validate import CheckedLabels
 class Cells:
     """Samples that share a class and a cluster in each prediction, counted together.
 
-    sizes: (n_cells,) int64, all positive. predictions: the counts of each prediction. entries: for
-    each, (n_cells,) int64: the entry of its table that holds the cell; None where cells are
-    entries.
+    Attributes:
+        sizes: (n_cells,) int64, all positive.
+        predictions: the counts of each prediction.
+        entries: for each prediction, (n_cells,) int64: the entry of its table that holds the cell;
+            None where cells are entries.
     """
 
     sizes: np.ndarray

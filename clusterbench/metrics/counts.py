@@ -17,9 +17,12 @@ from .validate import CheckedLabels
 class Counts:
     """A contingency table of classes (rows) and clusters (columns); what follows is derived once.
 
-    table: every sample with a class. with_unassigned: its last column holds the samples without a
-    cluster (prediction -1). Scores of partitions see them as one more group; accuracies count them
-    as wrong.
+    This is what a metric is a function of.
+
+    Attributes:
+        table: every sample with a class.
+        with_unassigned: its last column holds the samples without a cluster (prediction -1). Scores
+            of partitions see them as one more group; accuracies count them as wrong.
     """
 
     table: Contingency
@@ -99,7 +102,22 @@ class Counts:
 
 
 def count(classes: CheckedLabels, clusters: CheckedLabels) -> Counts:
-    """The counts of checked labels of the same length; samples without a class are left out."""
+    """The counts of two labellings of the same samples; those without a class are left out.
+
+    Args:
+        classes: (n,) labels, one or more not missing.
+        clusters: (n,) labels.
+
+    Examples:
+        >>> from clusterbench.metrics.counts import count
+        >>> from clusterbench.metrics.validate import check_labels
+        >>> classes = check_labels([0, 0, 1, 1], "classes")
+        >>> counts = count(classes, check_labels([0, 0, 0, 1], "clusters"))
+        >>> counts.n, counts.table.row_sums.tolist(), counts.table.column_sums.tolist()
+        (4, [2, 2], [3, 1])
+        >>> counts.pairing.columns.tolist(), counts.right.tolist()
+        ([0, 1], [2, 1])
+    """
     n_columns = clusters.highest + 1 + clusters.some_missing
     table = contingency(classes.values, clusters.values, classes.highest + 1, n_columns)
     return Counts(table, with_unassigned=clusters.some_missing)

@@ -66,14 +66,29 @@ def score_label_sets(
         labels: (total,) labels from 0 of one sample after the other, none twice in a set.
         offsets: (n + 1,) whole numbers: sample i has `labels[offsets[i]:offsets[i + 1]]`.
         predictions: (n,) clusters, or (n, n_ranks) clusters best first, as for `score_top`.
-        n_labels, n_clusters: how many there could be; they must then be below them. Left out,
-            those that occur are counted.
+        n_labels: how many labels there could be; they must then be below it. Left out, those that
+            occur are counted.
+        n_clusters: the same of clusters.
 
     Time grows with total + n x n_ranks; memory beyond the arguments is two int32 arrays of `total`,
     a few of n, and an int32 copy of `predictions` unless they are one.
 
-    Raises InputError for labels that are missing (-1), repeated in a set or unusable in `score`,
-    offsets that do not cut `labels` into n sets, and predictions that `score_top` refuses.
+    Raises:
+        InputError: labels that are missing (-1), repeated in a set or unusable in `score`, offsets
+            that do not cut `labels` into n sets, or predictions that `score_top` refuses.
+
+    Examples:
+        The sets {0}, {0, 1} and {1}; cluster 5 stands for label 0 and cluster 7 for label 1. The
+        first clusters find one label of each sample, which is half of the second one's:
+
+        >>> from clusterbench.metrics import score_label_sets
+        >>> scores = score_label_sets([0, 0, 1, 1], [0, 1, 3, 4], [[5, 7], [5, 7], [7, 5]])
+        >>> scores.any_label_acc, scores.any_hit
+        (1.0, (1.0, 1.0))
+        >>> [round(share, 4) for share in scores.hits]
+        [1.0, 0.3333]
+        >>> [round(share, 4) for share in scores.coverage]
+        [0.8333, 1.0]
     """
     if n_labels is not None:
         n_labels = check_count(n_labels, "n_labels")
@@ -120,7 +135,11 @@ def score_label_sets(
 
 
 def check_offsets(offsets: Any, total: int, n: int) -> np.ndarray:
-    """(n + 1,) int64 offsets of n sets in `total` labels, or InputError."""
+    """Offsets of n sets in `total` labels: (n + 1,) int64.
+
+    Raises:
+        InputError: they do not cut the labels into n sets, one after the other.
+    """
     array = as_array(offsets, "offsets")
     if array.ndim != 1:
         raise InputError(f"offsets has shape {array.shape}; give a 1-D array of n + 1 positions")

@@ -170,9 +170,10 @@ FURTHER_METRICS: dict[str, FurtherMetric] = {
 
 
 def metrics_with(average: str) -> Mapping[str, Metric]:
-    """`METRICS` with NMI and AMI normalised by another average of the entropies.
+    """`METRICS` with NMI and AMI normalised by this average of the entropies.
 
-    Raises InputError for an unknown average.
+    Raises:
+        InputError: an unknown average.
     """
     chosen: Average = check_average(average)
     if chosen == "arithmetic":
@@ -186,5 +187,5 @@ def metrics_with(average: str) -> Mapping[str, Metric]:
 
 
 def compute(counts: Counts, metrics: Mapping[str, Metric]) -> dict[str, float]:
-    """Every metric by name."""
+    """The value of each metric, by name and in the order given."""
     return {name: metric.compute(counts) for name, metric in metrics.items()}

@@ -43,9 +43,10 @@ class TopScores:
 class TopClusters:
     """Checked ranked predictions.
 
-    values: (n, n_ranks) int32, C-contiguous, read-only: clusters, best first, different in each
-    row; -1 from where a sample has no further one. highest: the largest value, -1 if all are; at
-    most about n.
+    Attributes:
+        values: (n, n_ranks) int32, C-contiguous, read-only: clusters, best first, different in each
+            row; -1 from where a sample has no further one.
+        highest: the largest value, -1 if all are; at most about n.
     """
 
     values: np.ndarray
@@ -90,8 +91,18 @@ def score_top(targets: Any, ranked: Any, *, n_clusters: int | None = None) -> To
 
     Memory beyond the arguments: an int32 copy of `ranked` unless it is one, and a few arrays of n.
 
-    Raises InputError for targets that `score` refuses, rankings of another length or shape, not
-    whole, below -1 or at or above `n_clusters`, with a cluster twice in one row or after a -1.
+    Raises:
+        InputError: targets that `score` refuses, or rankings of another length or shape, not whole,
+            below -1 or at or above `n_clusters`, with a cluster twice in one row or after a -1.
+
+    Examples:
+        Cluster 0 stands for class 0 and cluster 1 for class 1. The last sample is found by its
+        second cluster only:
+
+        >>> from clusterbench.metrics import score_top
+        >>> scores = score_top([0, 0, 1, 1], [[0, 1], [0, 1], [1, 0], [0, 1]])
+        >>> scores.top_n_acc, scores.top_n_chance
+        ((0.75, 1.0), (0.5, 1.0))
     """
     if n_clusters is not None:
         n_clusters = check_count(n_clusters, "n_clusters")
@@ -120,9 +131,14 @@ def score_top(targets: Any, ranked: Any, *, n_clusters: int | None = None) -> To
 
 
 def standing(cluster_sizes: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """(n_ranks, n_classes) int64: samples whose cluster at a rank is paired with the class.
+    """Samples whose cluster at a rank is paired with the class, by rank and class.
 
-    cluster_sizes: (n_ranks, n_clusters); columns: (n_classes,), the cluster of a class or -1.
+    Args:
+        cluster_sizes: (n_ranks, n_clusters) int64.
+        columns: (n_classes,) int64, the cluster of a class or -1.
+
+    Returns:
+        (n_ranks, n_classes) int64.
     """
     samples = np.zeros((len(cluster_sizes), len(columns)), np.int64)
     paired = columns >= 0
@@ -131,10 +147,17 @@ def standing(cluster_sizes: np.ndarray, columns: np.ndarray) -> np.ndarray:
 
 
 def check_top(values: Any, name: str, *, limit: int | None = None) -> TopClusters:
-    """(n, n_ranks) or (n,) whole numbers as ranked predictions; InputError for anything else.
+    """Ranked predictions that are fit to be counted.
 
     Clusters need not be contiguous: where the largest is far above n they are renumbered in order.
-    name: what the predictions are called in errors; limit: `n_clusters`, if that was given.
+
+    Args:
+        values: (n, n_ranks) or (n,) whole numbers, clusters best first.
+        name: what the predictions are called in errors.
+        limit: `n_clusters`, if that was given.
+
+    Raises:
+        InputError: anything else; the message names the value found and where.
     """
     array = as_array(values, name)
     if array.ndim not in (1, 2):

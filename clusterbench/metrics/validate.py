@@ -22,9 +22,12 @@ _SMALL = 1 << 17
 class CheckedLabels:
     """Checked labels.
 
-    values: (n,) int32 or int64, >= -1, C-contiguous; -1 is missing. highest: the largest value, -1
-    if all are missing; it is below 4 n or 2**17. found: where the labels given were strings or far
-    apart, they in ascending order, and values are positions in it.
+    Attributes:
+        values: (n,) int32 or int64, >= -1, C-contiguous; -1 is missing.
+        highest: the largest value, -1 if all are missing; it is below 4 n or 2**17.
+        some_missing: whether one is.
+        found: where the labels given were strings or far apart, they in ascending order, and values
+            are positions in it; else None.
     """
 
     values: np.ndarray
@@ -48,12 +51,18 @@ def check_labels(
 ) -> CheckedLabels:
     """Labels fit to index an array of about n entries (or 2**17).
 
-    values: 1-D array or list of whole numbers >= -1 (floats are accepted if all are whole) or of
-    strings; -1, or "-1", is missing. Labels need not be contiguous: where the largest is far
-    above n, and for strings, they are renumbered in their order. name: what the labels are called
-    in errors. limit: with it, labels must be numbers below it; option: the argument that set it.
+    Labels need not be contiguous: where the largest is far above n, and for strings, they are
+    renumbered in their order.
 
-    Raises InputError for anything else, naming the value found.
+    Args:
+        values: 1-D array or list of whole numbers >= -1 (floats are accepted if all are whole) or
+            of strings; -1, or "-1", is missing.
+        name: what the labels are called in errors.
+        limit: with it, labels must be numbers below it.
+        option: the argument that set the limit.
+
+    Raises:
+        InputError: anything else; the message names the value found.
     """
     array = as_array(values, name)
     if array.ndim != 1:
@@ -85,7 +94,11 @@ def check_labels(
 
 
 def check_targets(targets: Any, n_classes: int | None = None) -> CheckedLabels:
-    """Targets as labels; InputError for unusable ones, and where no sample has a class."""
+    """Targets as labels, with `n_classes` as the limit.
+
+    Raises:
+        InputError: unusable ones, or no sample has a class.
+    """
     if n_classes is not None:
         n_classes = check_count(n_classes, "n_classes")
     classes = check_labels(targets, "targets", limit=n_classes, option="n_classes")
@@ -95,7 +108,11 @@ def check_targets(targets: Any, n_classes: int | None = None) -> CheckedLabels:
 
 
 def check_same_length(targets: np.ndarray, predictions: np.ndarray, what: str = "") -> None:
-    """InputError unless there is one prediction per target; `what` names the predictions."""
+    """There is one prediction per target; `what` names the predictions.
+
+    Raises:
+        InputError: there is not.
+    """
     if len(targets) != len(predictions):
         raise InputError(
             f"{len(targets)} targets but {len(predictions)} {what or 'predictions'}; "
@@ -104,7 +121,12 @@ def check_same_length(targets: np.ndarray, predictions: np.ndarray, what: str = 
 
 
 def check_frequencies(frequencies: Any, classes: CheckedLabels) -> np.ndarray | None:
-    """Class frequencies as (highest class + 1 or more,) int64; None for None."""
+    """Class frequencies as (highest class + 1 or more,) int64; None for None.
+
+    Raises:
+        InputError: they are not whole, negative, or fewer than the classes, or the classes are no
+            numbers to look them up by.
+    """
     if frequencies is None:
         return None
     name = "class_frequencies"
@@ -125,7 +147,11 @@ def check_frequencies(frequencies: Any, classes: CheckedLabels) -> np.ndarray | 
 
 
 def check_count(value: Any, option: str, *, least: int = 1) -> int:
-    """`value` as an int in [least, 2**31), or InputError."""
+    """`value` as an int in [least, 2**31); `option` is its name in errors.
+
+    Raises:
+        InputError: it is no whole number, or outside.
+    """
     wanted = f"give a whole number from {least} to {2**31 - 1}"
     try:
         if isinstance(value, (bool, np.bool_)):
@@ -139,7 +165,11 @@ def check_count(value: Any, option: str, *, least: int = 1) -> int:
 
 
 def check_parents(parents: Any) -> Forest:
-    """Parents as a forest, or InputError."""
+    """Parents, (n_nodes,) whole numbers, as a forest.
+
+    Raises:
+        InputError: not 1-D, not whole, out of range, or in a cycle.
+    """
     array = as_array(parents, "parents")
     if array.ndim != 1:
         raise InputError(
@@ -164,7 +194,11 @@ def check_parents(parents: Any) -> Forest:
 
 
 def check_class_nodes(class_nodes: Any, n_nodes: int) -> np.ndarray:
-    """(n_classes,) int32 nodes, no two the same, or InputError."""
+    """The node of each class: (n_classes,) int32, no two the same.
+
+    Raises:
+        InputError: not 1-D, not whole, not among the nodes, or a node used twice.
+    """
     array = as_array(class_nodes, "class_nodes")
     if array.ndim != 1:
         raise InputError(
@@ -190,16 +224,28 @@ def check_class_nodes(class_nodes: Any, n_nodes: int) -> np.ndarray:
 
 
 def check_placed_targets(targets: Any, nodes: np.ndarray) -> tuple[CheckedLabels, np.ndarray]:
-    """Targets as labels below len(nodes), and the node of each class from 0 to the highest.
+    """Targets as labels, and the node of each of them.
 
-    nodes: (n_classes,) int32. Raises InputError for targets without a node, and as `check_targets`.
+    Args:
+        targets: (n,) whole numbers below n_classes, or -1.
+        nodes: (n_classes,) int32.
+
+    Returns:
+        The labels, and (highest label + 1,) int32 nodes.
+
+    Raises:
+        InputError: targets without a node, and as `check_targets`.
     """
     classes = check_labels(targets, "targets", limit=len(nodes), option="len(class_nodes)")
     return check_targets(classes.values), nodes[classes.given]
 
 
 def as_array(values: Any, name: str) -> np.ndarray:
-    """`values` as a NumPy array with at least one entry, or InputError."""
+    """`values` as a NumPy array with at least one entry; `name` is theirs in errors.
+
+    Raises:
+        InputError: they are empty or no array.
+    """
     try:
         array = np.asarray(values)
     except (TypeError, ValueError, RuntimeError) as error:
@@ -212,7 +258,11 @@ def as_array(values: Any, name: str) -> np.ndarray:
 
 
 def whole_numbers(array: np.ndarray, name: str) -> np.ndarray:
-    """An array of whole numbers as integers; InputError for any other value or dtype."""
+    """An array of whole numbers as integers; `name` is theirs in errors.
+
+    Raises:
+        InputError: any other value or dtype.
+    """
     if array.dtype.kind in "iu":
         return array
     if array.dtype.kind != "f":
