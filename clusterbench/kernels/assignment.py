@@ -11,7 +11,7 @@ from .contingency import Contingency, transposed
 
 
 class Pairing(NamedTuple):
-    """An optimal assignment, with the prices that prove it.
+    """An optimal one-to-one assignment, with the prices that prove it.
 
     All prices are >= 0, `row_prices[i] + column_prices[j] >= data[i, j]` on every entry, and the
     prices of rows and columns together sum to `total`: no assignment can be heavier.
@@ -34,6 +34,9 @@ def assign(table: Contingency) -> Pairing:
     each row also owns a private column of weight 0. Memory O(n_rows + n_columns) beyond the table;
     the table is transposed first where that side's starting prices are far nearer the optimum
     (a few huge clusters that every class falls into).
+
+    Args:
+        table: the weights, all positive where there is an entry.
     """
     if 2 * int(table.column_max.sum()) < int(table.row_max.sum()):
         by_column = assign(transposed(table))
@@ -64,7 +67,9 @@ def assign(table: Contingency) -> Pairing:
 def paired_counts(table: Contingency, columns: np.ndarray) -> np.ndarray:
     """The entry of each row in its own column: (n_rows,) int64, 0 where the row has none.
 
-    columns: (n_rows,) integers, as of `Pairing.columns`: -1 for a row without a column.
+    Args:
+        table: the entries.
+        columns: (n_rows,) integers, as of `Pairing.columns`: -1 for a row without a column.
     """
     counts = np.zeros(len(table.row_sums), np.int64)
     columns = np.ascontiguousarray(columns, dtype=np.int64)
