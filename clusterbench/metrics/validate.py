@@ -108,10 +108,10 @@ def check_targets(targets: Any, n_classes: int | None = None) -> CheckedLabels:
 
 
 def check_same_length(targets: np.ndarray, predictions: np.ndarray, what: str = "") -> None:
-    """There is one prediction per target; `what` names the predictions.
+    """Check that there is one prediction per target; `what` is what errors call the predictions.
 
     Raises:
-        InputError: there is not.
+        InputError: there are fewer or more.
     """
     if len(targets) != len(predictions):
         raise InputError(
@@ -124,8 +124,8 @@ def check_frequencies(frequencies: Any, classes: CheckedLabels) -> np.ndarray | 
     """Class frequencies as (highest class + 1 or more,) int64; None for None.
 
     Raises:
-        InputError: they are not whole, negative, or fewer than the classes, or the classes are no
-            numbers to look them up by.
+        InputError: a count that is negative or not whole, fewer counts than classes, or classes
+            that are no small numbers to look them up by.
     """
     if frequencies is None:
         return None
