@@ -11,12 +11,16 @@ import argparse
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import documents
 import numpy as np
 
 from clusterbench.benchmarks import Task, build
 from clusterbench.datasets import registry
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 DATASET = "icons-wordnet"
 BLUE, ORANGE, GREEN, GREY = "#1f6fb4", "#e08020", "#3a9a5b", "#9a9a9a"
@@ -63,11 +67,11 @@ def main() -> None:
     print(output)
 
 
-def _titled(axis, family: str, moves: str, still: str) -> None:
+def _titled(axis: Axes, family: str, moves: str, still: str) -> None:
     axis.set_title(f"{family}\nmoves: {moves}\nstands still: {still}", loc="left")
 
 
-def _ratios(axis, tasks: Mapping[str, Task]) -> None:
+def _ratios(axis: Axes, tasks: Mapping[str, Task]) -> None:
     looks = {"ratio-1": GREY, "ratio-10": BLUE, "ratio-30": "#0b3a66", "zipf-10": ORANGE}
     for name, colour in looks.items():
         sizes = np.sort(np.bincount(tasks[name].train_targets))[::-1]
@@ -83,9 +87,9 @@ def _ratios(axis, tasks: Mapping[str, Task]) -> None:
     )
 
 
-def _windows(axis, tasks: Mapping[str, Task], counts: np.ndarray) -> None:
+def _windows(axis: Axes, tasks: Mapping[str, Task], counts: np.ndarray) -> None:
     counts = counts[counts >= 20]
-    bins = np.arange(20, counts.max() + 5, 4)
+    bins = range(20, int(counts.max()) + 5, 4)
     axis.hist(counts, bins, color="#d0d0d0", label="classes of 20 and more")
     for name, colour in (("window-50", BLUE), ("window-20", ORANGE)):
         task = tasks[name]
@@ -100,7 +104,7 @@ def _windows(axis, tasks: Mapping[str, Task], counts: np.ndarray) -> None:
     )
 
 
-def _granularity(axis, tasks: Mapping[str, Task]) -> None:
+def _granularity(axis: Axes, tasks: Mapping[str, Task]) -> None:
     looks = {"fine": GREY, "coarse-150": BLUE, "coarse-50": "#0b3a66"}
     for name, colour in looks.items():
         sizes = np.sort(np.bincount(tasks[name].train_targets))[::-1]
@@ -117,7 +121,7 @@ def _granularity(axis, tasks: Mapping[str, Task]) -> None:
     _titled(axis, "granularity", "the labels, and K with them", f"all images, {n:,} of them train")
 
 
-def _easy(axis, tasks: Mapping[str, Task]) -> None:
+def _easy(axis: Axes, tasks: Mapping[str, Task]) -> None:
     looks = {"easiest": GREEN, "random": GREY, "hardest": ORANGE}
     measures = [m for m in ("knn_accuracy", "probe_accuracy") if m in tasks["random"].factors]
     for place, name in enumerate(looks):
@@ -138,8 +142,9 @@ def _easy(axis, tasks: Mapping[str, Task]) -> None:
     )
 
 
-def _chains(axis, task: Task) -> None:
+def _chains(axis: Axes, task: Task) -> None:
     hierarchy = task.hierarchy
+    assert hierarchy is not None  # the builder of `multilabel` gives one
     labels, _ = hierarchy.chains(task.eval_targets)
     by_depth = np.bincount(hierarchy.depth[labels])
     nodes = [len(np.unique(labels[hierarchy.depth[labels] == d])) for d in range(len(by_depth))]
@@ -155,7 +160,7 @@ def _chains(axis, task: Task) -> None:
     )
 
 
-def _scale(axis, tasks: Mapping[str, Task]) -> None:
+def _scale(axis: Axes, tasks: Mapping[str, Task]) -> None:
     by_name = {name: (t.n_classes, t.factors["images_per_class"]) for name, t in tasks.items()}
     series = [n for n in by_name if n.startswith("classes")]
     for small, large in pairwise(series):

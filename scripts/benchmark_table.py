@@ -5,7 +5,7 @@ from __future__ import annotations
 import documents
 
 from clusterbench import catalog
-from clusterbench.benchmarks import build, names
+from clusterbench.benchmarks import Task, build, names
 from clusterbench.benchmarks.declaration import find
 from clusterbench.datasets import registry
 
@@ -29,7 +29,7 @@ def table() -> str:
     return "\n".join(parts)
 
 
-def _row(task) -> str:
+def _row(task: Task) -> str:
     f = task.factors
     sizes = _span(f["smallest_class"], f["largest_class"])
     evaluated = _span(f["eval_smallest_class"], f["eval_largest_class"])

@@ -22,6 +22,7 @@ _WHITE = 16  # the digits' grey values are 0 to 16
 
 
 def main() -> None:
+    """Write the data set."""
     arguments = building.parser(__doc__).parse_args()
     output = building.folder(arguments.output, NAME)
     building.build(

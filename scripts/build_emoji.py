@@ -82,6 +82,7 @@ _ROOT = Path(__file__).parent.parent
 
 
 def main() -> None:
+    """Draw the icons, and write the data set."""
     arguments = dataset.parser(__doc__, _ROOT / "features" / DECLARATION.name).parse_args()
     unicode = read_deb(fetch(UNICODE, arguments.downloads), {_EMOJI_TEST, _CHARACTERS})
     emoji = emoji_names.parse_list(unicode[_EMOJI_TEST].decode())

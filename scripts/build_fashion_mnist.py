@@ -44,6 +44,7 @@ _SPLITS = ("train", "t10k")
 
 
 def main() -> None:
+    """Read the images of the package, and write the data set."""
     options = building.parser(__doc__)
     options.add_argument("downloads", type=Path, help="folder of the package")
     options.add_argument("--limit", type=int, help="the first so many images of each split")

@@ -37,6 +37,7 @@ _CHARACTERS = "/usr/share/unicode/UnicodeData.txt"
 
 
 def main() -> None:
+    """Draw the characters, and write the data set."""
     options = building.parser(__doc__)
     options.add_argument("downloads", type=Path, help="folder of the packages")
     options.add_argument("--faces", type=int, choices=NAMES, default=5, help="default: 5")

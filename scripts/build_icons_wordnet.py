@@ -44,6 +44,7 @@ _ROOT = Path(__file__).parent.parent
 
 
 def main() -> None:
+    """Draw the icons that a noun names, and write the data set."""
     arguments = dataset.parser(__doc__, _ROOT / "features" / DECLARATION.name).parse_args()
     icons = fetch(ICONS, arguments.downloads)
     nouns = read_nouns(fetch(WORDNET, arguments.downloads))

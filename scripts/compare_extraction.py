@@ -74,7 +74,8 @@ def forward_speed(encoder: Encoder, images: Path, options: argparse.Namespace) -
                 torch.autocast(device.type, dtype=kind, enabled=kind is not None),
             ):
                 images = encoder.normalise(batch.to(device, non_blocking=True))
-                return forward.module(images).float().cpu().numpy()
+                features: np.ndarray = forward.module(images).float().cpu().numpy()
+                return features
 
         def ours(batch: torch.Tensor) -> np.ndarray:
             return forward.start(batch).result()

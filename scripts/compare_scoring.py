@@ -30,6 +30,8 @@ from clusterbench.metrics import score
 
 
 class Shape(NamedTuple):
+    """Samples, classes and clusters of a made-up labelling."""
+
     n: int
     n_classes: int
     n_clusters: int

@@ -22,6 +22,7 @@ COLOURS = 64
 
 
 def main() -> None:
+    """Draw the sheet."""
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("images", type=Path)
     options.add_argument("folder", type=Path)

@@ -54,7 +54,7 @@ def class_sizes(n_classes: int) -> np.ndarray:
     rng = np.random.Generator(np.random.PCG64(0))
     weight = rng.lognormal(0.0, 0.5, n_classes)
     extra = N_TRAIN - LEAST * n_classes
-    sizes = LEAST + np.floor(weight * (extra / weight.sum())).astype(np.int64)
+    sizes: np.ndarray = LEAST + np.floor(weight * (extra / weight.sum())).astype(np.int64)
     sizes[: N_TRAIN - int(sizes.sum())] += 1
     return sizes
 

@@ -46,9 +46,9 @@ def make_store(folder: Path, n: int, dim: int, n_classes: int) -> FeatureStore:
     names = tuple(f"n{number:08d}" for number in range(n_classes))
     ids = np.empty(n, "S19")
     for label in range(n_classes):
-        rows = np.flatnonzero(labels == label) if n < 1e6 else slice(*_bounds(label, n, n_classes))
-        count = len(labels[rows])
-        ids[rows] = [f"{names[label]}/{i:08d}".encode() for i in range(count)]
+        members = slice(*_bounds(label, n, n_classes)) if n >= 1e6 else labels == label
+        count = len(labels[members])
+        ids[members] = [f"{names[label]}/{i:08d}".encode() for i in range(count)]
     index = DatasetIndex(ids, names, labels, np.zeros(n, np.uint8))
     block = np.random.default_rng(0).standard_normal((SHARD_ROWS, dim)).astype(np.float16)
     shards = []

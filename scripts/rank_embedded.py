@@ -35,6 +35,7 @@ _FEATURES = Path(__file__).parent.parent / "features"
 
 
 def main() -> None:
+    """Rank the classes of each data set, and write the ranking into its folder."""
     arguments = parser().parse_args()
     for name in arguments.dataset.split(","):
         data = registry.read(_FEATURES / name)
@@ -52,6 +53,7 @@ def main() -> None:
 
 
 def parser() -> argparse.ArgumentParser:
+    """The options, by default those of the shipped rankings."""
     options = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -87,6 +89,7 @@ def at_drawn_size(recipe: Recipe) -> Recipe:
 
 
 def tell(what: str, done: int, total: int) -> None:
+    """Progress on stderr: every twentieth step and the last."""
     if done % 20 == 0 or done == total:
         print(f"{what}: step {done} of {total}", file=sys.stderr, flush=True)
 

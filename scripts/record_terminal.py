@@ -41,6 +41,7 @@ def record(command: list[str], columns: int) -> str:
 
 
 def main() -> None:
+    """Run the command, and write what it printed as an SVG."""
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("output", type=Path)
     options.add_argument("--columns", type=int, default=88)

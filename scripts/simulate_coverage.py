@@ -40,6 +40,7 @@ class Population(NamedTuple):
     tail: float = 0.0  # class sizes fall as rank ** -tail
 
     def draw(self, rng: np.random.Generator) -> Counts:
+        """The counts of n samples; a wrong one falls into any cluster."""
         weights = np.arange(1.0, self.k + 1) ** -self.tail
         targets = rng.choice(self.k, self.n, p=weights / weights.sum())
         right = rng.random(self.n) < self.right
@@ -60,6 +61,7 @@ POPULATIONS = (
 
 
 def values(counts: Counts) -> np.ndarray:
+    """(n_metrics,) float64 scores, in the order of `NAMES`."""
     return np.array([METRICS[name].compute(counts) for name in NAMES])
 
 

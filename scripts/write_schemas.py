@@ -7,12 +7,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pydantic import BaseModel
+
 from clusterbench.files import write_json
 from clusterbench.leaderboard.models import Leaderboard
 from clusterbench.results.record import ResultRecord
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "schemas"
-MODELS = {"result-1.json": ResultRecord, "leaderboard-1.json": Leaderboard}
+MODELS: dict[str, type[BaseModel]] = {
+    "result-1.json": ResultRecord,
+    "leaderboard-1.json": Leaderboard,
+}
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from ..metrics.hierarchy import HierarchyScores
 from ..metrics.intervals import Interval
 from ..metrics.label_sets import LabelSetScores
 from ..metrics.per_class import Band
-from ..metrics.top_n import RankedScores
+from ..metrics.top_n import TopScores as RankedScores
 
 _RANKS = 10  # later ones are in the JSON
 

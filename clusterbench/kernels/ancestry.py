@@ -31,9 +31,13 @@ class Agreement(NamedTuple):
 
 
 def depths(parents: np.ndarray) -> np.ndarray:
-    """(n_nodes,) int32: steps up to the root. -1 marks nodes of a cycle, at least one in each call.
+    """Steps from each node up to its root, in time O(n_nodes).
 
-    parents: (n_nodes,) int32 in [-1, n_nodes). Time O(n_nodes).
+    Args:
+        parents: (n_nodes,) int32 in [-1, n_nodes).
+
+    Returns:
+        (n_nodes,) int32. Where there are cycles, -1 marks at least one node of one of them.
     """
     depth = np.full(len(parents), -1, np.int32)
     _measure_depth(read_only(parents), depth)
@@ -41,7 +45,12 @@ def depths(parents: np.ndarray) -> np.ndarray:
 
 
 def forest(parents: np.ndarray, depth: np.ndarray) -> Forest:
-    """The forest of these parents; `depth` as of `depths`, without -1."""
+    """The forest of these parents.
+
+    Args:
+        parents: (n_nodes,) int32 in [-1, n_nodes), without a cycle.
+        depth: (n_nodes,) int32, as of `depths`.
+    """
     order = np.argsort(-depth, kind="stable").astype(np.int32)
     height = np.zeros(len(parents), np.int32)
     arrays = read_only(parents), read_only(order)
@@ -50,9 +59,11 @@ def forest(parents: np.ndarray, depth: np.ndarray) -> Forest:
 
 
 def sum_below(forest: Forest, weights: np.ndarray) -> np.ndarray:
-    """(n_nodes,) float64: for every node the weights of itself and all nodes below it.
+    """For every node the weights of itself and all nodes below it: (n_nodes,) float64.
 
-    weights: (n_nodes,) numbers.
+    Args:
+        forest: the nodes.
+        weights: (n_nodes,) numbers.
     """
     sums = weights.astype(np.float64)
     _sum_below(forest.parents, forest.deepest_first, sums)
@@ -64,8 +75,14 @@ def agreement(
 ) -> Agreement:
     """Compare the node of every class with the nodes of the clusters it falls into.
 
-    class_nodes: (n_rows,) int32; cluster_nodes: (n_columns or more,) int32, -1 for a cluster that
-    stands for no class. Time O(depth) for each entry of the table; memory O(n_nodes).
+    Time O(depth) for each entry of the table; memory O(n_nodes).
+
+    Args:
+        table: samples by class (rows) and cluster (columns).
+        class_nodes: (n_rows,) int32, the node of each class.
+        cluster_nodes: (n_columns or more,) int32, the node of the class that a cluster stands for,
+            -1 for none.
+        forest: the nodes.
     """
     shared = np.zeros(int(forest.depth.max()) + 2, np.int64)
     mistakes = np.zeros(len(forest.parents), np.int64)
@@ -92,11 +109,20 @@ def chain_overlap(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Nodes that the chain of a sample's class shares with those of its ranked clusters.
 
-    targets: (n,) int32 or int64 classes; ranked: (n, n_ranks) int32 clusters, -1 for none; nodes as
-    for `agreement`. The chain of a node leads from it to its root, both included. Returns (shared,
-    covered), both (n_ranks, longest chain + 1) int64 and summed over the samples by the length of
-    their own chain: nodes shared at each rank, and nodes shared with any rank up to it. As chains
-    that meet go on together, the latter is the largest of the former. Time O(n x n_ranks x depth).
+    The chain of a node leads from it to its root, both included. As chains that meet go on
+    together, what is shared with any of several ranks is the largest of what is shared with each.
+    Time O(n x n_ranks x depth).
+
+    Args:
+        targets: (n,) int32 or int64 classes.
+        ranked: (n, n_ranks) int32 clusters, -1 for none.
+        class_nodes: as for `agreement`.
+        cluster_nodes: as for `agreement`.
+        forest: the nodes.
+
+    Returns:
+        Nodes shared at each rank, and nodes shared with any rank up to it: two (n_ranks, longest
+        chain + 1) int64, summed over the samples by the length of their own chain.
     """
     shape = ranked.shape[1], int(forest.depth.max()) + 2
     shared, covered = np.zeros((2, *shape), np.int64)

@@ -10,8 +10,8 @@ from .compiled import compiled
 from .contingency import Contingency, transposed
 
 
-class Assignment(NamedTuple):
-    """An optimal assignment, with the prices that prove it.
+class Pairing(NamedTuple):
+    """An optimal one-to-one assignment, with the prices that prove it.
 
     All prices are >= 0, `row_prices[i] + column_prices[j] >= data[i, j]` on every entry, and the
     prices of rows and columns together sum to `total`: no assignment can be heavier.
@@ -23,7 +23,7 @@ class Assignment(NamedTuple):
     column_prices: np.ndarray  # (n_columns,) int64
 
 
-def assign(table: Contingency) -> Assignment:
+def assign(table: Contingency) -> Pairing:
     """Pair rows with columns, each at most once, so that the summed entries are largest.
 
     The table may be rectangular; a row without a column of positive weight stays unassigned.
@@ -34,13 +34,16 @@ def assign(table: Contingency) -> Assignment:
     each row also owns a private column of weight 0. Memory O(n_rows + n_columns) beyond the table;
     the table is transposed first where that side's starting prices are far nearer the optimum
     (a few huge clusters that every class falls into).
+
+    Args:
+        table: the weights, all positive where there is an entry.
     """
     if 2 * int(table.column_max.sum()) < int(table.row_max.sum()):
         by_column = assign(transposed(table))
         columns = np.full(len(table.row_sums), -1, np.int64)
         assigned = np.flatnonzero(by_column.columns >= 0)
         columns[by_column.columns[assigned]] = assigned
-        return Assignment(by_column.total, columns, by_column.column_prices, by_column.row_prices)
+        return Pairing(by_column.total, columns, by_column.column_prices, by_column.row_prices)
     n_rows, n_columns = len(table.row_sums), len(table.column_sums)
     order = np.argsort(-table.row_max, kind="stable")
     row_price, column_price = table.row_max.copy(), np.zeros(n_columns, np.int64)
@@ -58,13 +61,15 @@ def assign(table: Contingency) -> Assignment:
         *np.full((3, n_columns), -1, np.int64),
     )
     total = int(row_price.sum() + column_price.sum())
-    return Assignment(total, column_of, row_price, column_price)
+    return Pairing(total, column_of, row_price, column_price)
 
 
 def paired_counts(table: Contingency, columns: np.ndarray) -> np.ndarray:
     """The entry of each row in its own column: (n_rows,) int64, 0 where the row has none.
 
-    columns: (n_rows,) integers, as of `Assignment.columns`: -1 for a row without a column.
+    Args:
+        table: the entries.
+        columns: (n_rows,) integers, as of `Pairing.columns`: -1 for a row without a column.
     """
     counts = np.zeros(len(table.row_sums), np.int64)
     columns = np.ascontiguousarray(columns, dtype=np.int64)

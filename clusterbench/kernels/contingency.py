@@ -35,14 +35,19 @@ def contingency(
 ) -> Contingency:
     """Count the pairs of two labellings of the same samples.
 
-    targets: (n,) integers below n_rows; a sample with a negative one is left out. predictions: (n,)
-    integers below n_columns; negative ones are counted in the last column, so a caller that has
-    some reserves it. Labels are trusted: one that is too large is undefined behaviour
-    (`clusterbench.metrics` checks).
+    Labels are trusted: one that is too large is undefined behaviour (`clusterbench.metrics`
+    checks).
 
     Time O(n + n_rows + n_columns). Memory beyond the table itself: one int32 array of n samples,
     plus a copy of an input that is neither int32 nor int64, or not contiguous. Nothing of size
     n_rows x n_columns.
+
+    Args:
+        targets: (n,) integers below n_rows; a sample with a negative one is left out.
+        predictions: (n,) integers below n_columns; negative ones are counted in the last column, so
+            a caller that has some reserves it.
+        n_rows: classes.
+        n_columns: clusters.
     """
     targets, predictions = _labels(targets), _labels(predictions)
     row_sums, row_max, last = np.zeros((3, n_rows), np.int64)
@@ -76,8 +81,12 @@ def transposed(table: Contingency) -> Contingency:
 def reweighted(table: Contingency, weights: np.ndarray) -> Contingency:
     """The table with `weights` in the place of its entries; an entry of weight 0 disappears.
 
-    weights: (n_nonzero,) integers >= 0, in the order of `table.data`. Rows and columns stay, also
-    where they become empty. Time and memory O(n_nonzero + n_rows + n_columns).
+    Rows and columns stay, also where they become empty. Time and memory O(n_nonzero + n_rows +
+    n_columns).
+
+    Args:
+        table: the entries to replace.
+        weights: (n_nonzero,) integers >= 0, in the order of `table.data`.
     """
     n_rows, n_columns, n_entries = len(table.row_sums), len(table.column_sums), len(table.data)
     indptr = np.zeros(n_rows + 1, np.int64)

@@ -10,7 +10,9 @@ from .compiled import compiled
 def hash_bytes(table: np.ndarray, start: int) -> np.ndarray:
     """(n,) uint64: FNV-1a over the bytes of each row but the zeros, then SplitMix64's finaliser.
 
-    table: (n, width) uint8, C-contiguous. start: state before the first byte, in [0, 2^64).
+    Args:
+        table: (n, width) uint8, C-contiguous.
+        start: state before the first byte, in [0, 2^64).
     """
     out = np.empty(len(table), dtype=np.uint64)
     _hash(table, np.uint64(start), out)
@@ -20,7 +22,10 @@ def hash_bytes(table: np.ndarray, start: int) -> np.ndarray:
 def order_within(labels: np.ndarray, priority: np.ndarray, n_classes: int) -> np.ndarray:
     """(n,) int64: positions by label, then by priority, then as they were.
 
-    labels: (n,) int32 in [0, n_classes). priority: (n,) uint64.
+    Args:
+        labels: (n,) int32 in [0, n_classes).
+        priority: (n,) uint64.
+        n_classes: above every label.
     """
     first = np.zeros(n_classes + 1, dtype=np.int64)
     np.cumsum(np.bincount(labels, minlength=n_classes), out=first[1:])

@@ -16,8 +16,11 @@ _NEGLIGIBLE = 1e-15  # relative size of the first term left out of a sum
 def entropy(counts: np.ndarray) -> float:
     """Entropy in nats of the partition with these sizes; zeros are allowed.
 
-    counts: (n,) int64, >= 0. `log N - sum(n log n) / N`, summed with compensation (Kahan), so the
-    error does not grow with the number of parts. 0.0 for at most one part.
+    `log N - sum(n log n) / N`, summed with compensation (Kahan), so the error does not grow with
+    the number of parts. 0.0 for at most one part.
+
+    Args:
+        counts: (n,) int64, >= 0.
     """
     return float(_entropy(np.ascontiguousarray(counts, dtype=np.int64)))
 
@@ -25,9 +28,8 @@ def entropy(counts: np.ndarray) -> float:
 def expected_mutual_information(row_sums: np.ndarray, column_sums: np.ndarray) -> float:
     """Expected mutual information in nats of two random partitions with these sizes.
 
-    row_sums, column_sums: (n,) int64, >= 0, with the same sum N. The model is the permutation
-    (hypergeometric) one of Vinh, Epps & Bailey, "Information theoretic measures for clusterings
-    comparison", JMLR 11, 2010, eq. 24a.
+    The model is the permutation (hypergeometric) one of Vinh, Epps & Bailey, "Information theoretic
+    measures for clusterings comparison", JMLR 11, 2010, eq. 24a.
 
     Sizes enter once per *distinct* value, weighted by how often they occur (there are at most
     sqrt(2 N) distinct sizes). For sizes a and b with mean overlap m = ab / N, the sum over overlaps
@@ -35,6 +37,10 @@ def expected_mutual_information(row_sums: np.ndarray, column_sums: np.ndarray) -
     is divided by the summed ratios, so that no logarithm of a factorial loses digits at large N.
     As E[n] = m, `n log(n / m) - (n - m)` may replace `n log(n / m)`: it is never negative, so
     nothing cancels.
+
+    Args:
+        row_sums: (n_rows,) int64, >= 0, with the sum N.
+        column_sums: (n_columns,) int64, >= 0, with the same sum.
     """
     rows, row_repeats = _distinct(row_sums)
     columns, column_repeats = _distinct(column_sums)

@@ -12,8 +12,11 @@ _LOW = 32  # bits of the low half of a split sum
 def pairs_within(counts: np.ndarray) -> int:
     """Number of unordered pairs inside groups of these sizes: the sum of n (n - 1) / 2.
 
-    counts: (n_groups,) int64, 0 <= counts < 2**32. The sum is kept in two 64-bit halves and joined
-    as a Python int, so that it is exact for any number of samples.
+    The sum is kept in two 64-bit halves and joined as a Python int, so that it is exact for any
+    number of samples.
+
+    Args:
+        counts: (n_groups,) int64, 0 <= counts < 2**32.
     """
     high, low = _pairs(np.ascontiguousarray(counts, dtype=np.int64))
     return (int(high) << _LOW) + int(low)

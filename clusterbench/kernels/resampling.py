@@ -10,10 +10,13 @@ from .compiled import compiled
 def subsampled(counts: np.ndarray, size: int, generator: np.random.Generator) -> np.ndarray:
     """Counts of `size` samples drawn without replacement: (n_cells,) int64.
 
-    counts: (n_cells,) int64, >= 0, how many samples lie in each cell; size: 0 to their sum. Every
-    subset of the samples is equally likely (selection sampling: Knuth, "The Art of Computer
-    Programming" 2, section 3.4.2, algorithm S). Time O(n_cells + n_samples), memory O(n_cells). The
-    state of `generator` moves on.
+    Every subset of the samples is equally likely (selection sampling: Knuth, "The Art of Computer
+    Programming" 2, section 3.4.2, algorithm S). Time O(n_cells + n_samples), memory O(n_cells).
+
+    Args:
+        counts: (n_cells,) int64, >= 0, how many samples lie in each cell.
+        size: 0 to their sum.
+        generator: its state moves on.
     """
     drawn = np.empty(len(counts), np.int64)
     _select(np.ascontiguousarray(counts, dtype=np.int64), size, generator, drawn)
@@ -23,7 +26,10 @@ def subsampled(counts: np.ndarray, size: int, generator: np.random.Generator) ->
 def regrouped(weights: np.ndarray, groups: np.ndarray, n_groups: int) -> np.ndarray:
     """Sum of the weights in each group: (n_groups,) int64, exact.
 
-    weights: (n,) int64; groups: (n,) int64 in [0, n_groups).
+    Args:
+        weights: (n,) int64.
+        groups: (n,) int64 in [0, n_groups).
+        n_groups: above every group.
     """
     sums = np.zeros(n_groups, np.int64)
     _sum(weights, groups, sums)

@@ -20,8 +20,14 @@ class SetHits(NamedTuple):
 def first_misplaced(ranked: np.ndarray, n_clusters: int) -> tuple[int, int]:
     """Row and column of the first cluster that stands in its row already or behind a -1.
 
-    ranked: (n, n_ranks) int32 in [-1, n_clusters), C-contiguous. (-1, -1) if there is none. Memory:
-    n_clusters int64.
+    Memory: n_clusters int64.
+
+    Args:
+        ranked: (n, n_ranks) int32 in [-1, n_clusters), C-contiguous.
+        n_clusters: above every cluster.
+
+    Returns:
+        (-1, -1) if there is none.
     """
     row, column = _misplaced(read_only(ranked), np.full(n_clusters, -1, np.int64))
     return int(row), int(column)
@@ -30,8 +36,12 @@ def first_misplaced(ranked: np.ndarray, n_clusters: int) -> tuple[int, int]:
 def first_repeat(labels: np.ndarray, offsets: np.ndarray, n_labels: int) -> int:
     """Position in `labels` of the first label that stands in its set already, or -1.
 
-    labels: (total,) int32 or int64 in [0, n_labels); offsets: (n + 1,) int64, set i is
-    `labels[offsets[i]:offsets[i + 1]]`. Memory: n_labels int64.
+    Memory: n_labels int64.
+
+    Args:
+        labels: (total,) int32 or int64 in [0, n_labels).
+        offsets: (n + 1,) int64, set i is `labels[offsets[i]:offsets[i + 1]]`.
+        n_labels: above every label.
     """
     return int(_repeat(read_only(labels), read_only(offsets), np.full(n_labels, -1, np.int64)))
 
@@ -41,9 +51,13 @@ def set_hits(
 ) -> SetHits:
     """Compare each sample's ranked clusters with its set of labels.
 
-    labels, offsets: the sets, as for `first_repeat`, without repeats. ranked: (n, n_ranks) int32,
-    clusters below len(label_of) or -1, without repeats in a row. label_of: (n_clusters,) int32, the
-    label that a cluster stands for, -1 for none; no two clusters share one.
+    Args:
+        labels: of the sets, as for `first_repeat`, without repeats.
+        offsets: of the sets, as for `first_repeat`.
+        ranked: (n, n_ranks) int32, clusters below len(label_of) or -1, without repeats in a row.
+        label_of: (n_clusters,) int32, the label that a cluster stands for, -1 for none; no two
+            clusters share one.
+        n_labels: above every label.
     """
     n_ranks = ranked.shape[1]
     hits, any_hit = np.zeros((2, n_ranks), np.int64)

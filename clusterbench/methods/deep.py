@@ -109,7 +109,17 @@ class DeepClusterer(Clusterer):
         return int(np.nanargmin(np.where(np.isfinite(losses), losses, np.nan)))
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """The chosen teacher's probabilities: (n_samples, n_clusters) float32."""
+        """The chosen teacher's probability of each cluster.
+
+        Args:
+            X: (n_samples, dim) array of floats, or a `FeatureStore`.
+
+        Returns:
+            (n_samples, n_clusters) float32, rows that sum to 1.
+
+        Raises:
+            InputError: not fitted, or X is not a finite 2-D array of the dimension seen.
+        """
         from .heads import probabilities
 
         x = self._scaled(self._checked(X))
@@ -123,10 +133,10 @@ class DeepClusterer(Clusterer):
         return labels
 
     def _predict_top(self, features: np.ndarray, n: int) -> np.ndarray:
-        from .heads import assign, rank
+        from .heads import assign, top
 
         x = self._scaled(features)
-        return led_by(assign(self._heads, x).cpu().numpy(), rank(self._heads, x, n).cpu().numpy())
+        return led_by(assign(self._heads, x).cpu().numpy(), top(self._heads, x, n).cpu().numpy())
 
     def _scaled(self, features: np.ndarray) -> torch.Tensor:
         import torch

@@ -38,6 +38,15 @@ def new_heads(
     The draws come from `generator` on the CPU, head by head, so that head h is the same whatever
     the number of heads after it and whatever the device.
 
+    Args:
+        n_heads: H.
+        dim: of the input.
+        n_clusters: K.
+        generator: on the CPU; its state moves on.
+        hidden: width of the first two layers.
+        bottleneck: width of the last but one.
+        init_std: standard deviation of the weights before they are cut at -2 and 2.
+
     Returns:
         weight_1 (H, dim, hidden), bias_1 (H, 1, hidden), weight_2 (H, hidden, bottleneck),
         bias_2 (H, 1, bottleneck), direction (H, bottleneck, K), gain (H, 1, K); float32.
@@ -93,7 +102,7 @@ def assign(head: HeadStack, x: Tensor) -> Tensor:
     return _in_blocks(head, x, lambda block: block.argmax(dim=1))
 
 
-def rank(head: HeadStack, x: Tensor, n: int) -> Tensor:
+def top(head: HeadStack, x: Tensor, n: int) -> Tensor:
     """The n most likely clusters of each row, best first: (rows, n) int64."""
     return _in_blocks(head, x, lambda block: block.topk(n, dim=1).indices)
 

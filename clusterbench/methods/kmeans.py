@@ -29,6 +29,23 @@ class KMeans(Clusterer):
         spherical: renormalise the centroids to unit length after each iteration.
         max_points_per_centroid: above this many points per centroid faiss trains on a random
             subsample; None (the default) trains on all points.
+
+    Attributes:
+        cluster_centers_: (n_clusters, dim) float32, of scaled features.
+        inertia_: summed squared distances of the scaled training rows to their centroids.
+
+    Raises:
+        InputError: a setting of another type or range.
+
+    Examples:
+        >>> from clusterbench import score
+        >>> from clusterbench.methods import KMeans
+        >>> kmeans = KMeans(n_clusters=2, device="cpu")
+        >>> kmeans = kmeans.fit([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0], [0.1, 1.0]])
+        >>> score([0, 0, 1, 1], kmeans.labels_).acc
+        1.0
+        >>> score([0, 1], kmeans.predict([[3.0, 0.5], [0.5, 3.0]])).acc
+        1.0
     """
 
     name: ClassVar[str] = "kmeans"

@@ -52,7 +52,8 @@ def scan_loss(student: Tensor, teacher: Tensor, alpha: float) -> Tensor:
     arXiv:2005.12320, eq. 2, with TEMI's teacher and heads).
 
     Args:
-        student, teacher: as in `temi_loss`.
+        student: (heads, 2 * batch, n_clusters) logits s; the gradient flows here only.
+        teacher: the same shape, log q_t, log-probabilities of the teacher.
         alpha: weight of the entropy term (lambda in the SCAN paper).
 
     Returns:
@@ -76,7 +77,16 @@ def pair_weight(teacher: Tensor) -> Tensor:
 
 
 class TemiObjective:
-    """TEMI's loss with the running marginal p(c) of each head, updated before each loss."""
+    """TEMI's loss with the running marginal p(c) of each head, updated before each loss.
+
+    Args:
+        n_heads: heads in a stack.
+        n_clusters: K; the marginal starts at 1 / K.
+        beta: exponent in (0.5, 1].
+        marginal_momentum: share of the old marginal that an update keeps.
+        weighting: whether pairs have `pair_weight`.
+        device: of the marginal.
+    """
 
     def __init__(
         self,
@@ -93,6 +103,7 @@ class TemiObjective:
         self.marginal = torch.full((n_heads, n_clusters), 1.0 / n_clusters, device=device)
 
     def __call__(self, student: Tensor, teacher: Tensor) -> Tensor:
+        """(heads,) losses of logits and log-probabilities, both (heads, 2 * batch, n_clusters)."""
         mean = teacher.exp().mean(dim=1)
         self.marginal.lerp_(mean, 1.0 - self.marginal_momentum)
         weight = pair_weight(teacher) if self.weighting else None

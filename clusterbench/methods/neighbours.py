@@ -22,6 +22,9 @@ def nearest_neighbours(features: torch.Tensor, k: int) -> torch.Tensor:
 
     Returns:
         (n, k) int64 on the same device, most similar first.
+
+    Raises:
+        ValueError: k is out of range.
     """
     n = len(features)
     if not 1 <= k < n:

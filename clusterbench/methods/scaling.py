@@ -15,8 +15,15 @@ SCALINGS = ("none", "l2", "standardize")
 
 
 class Scaler:
-    """Input scaling: "none", "l2" (rows to length 1) or "standardize" (dimensions to mean 0 and
-    standard deviation 1, as fitted)."""
+    """Scaling of input rows, as fitted on the training rows.
+
+    Args:
+        scaling: "none", "l2" (rows to length 1) or "standardize" (dimensions to mean 0 and standard
+            deviation 1).
+
+    Raises:
+        InputError: another scaling.
+    """
 
     def __init__(self, scaling: str) -> None:
         if scaling not in SCALINGS:

@@ -20,10 +20,29 @@ class SCAN(DeepClusterer):
     assignment of a batch should have high entropy. Heads, teacher and optimiser are TEMI's; there
     is no marginal, no exponent, no pair weight, and no self-labelling stage.
 
+    All settings but `alpha` are those of `TEMI`.
+
     Args:
+        n_clusters: K.
+        random_state: seed of weights, batches and pairs.
         alpha: weight of the entropy term; 5 in all of SCAN's published settings.
 
-    All other settings are those of `TEMI`.
+    Raises:
+        InputError: a setting of another type or range.
+
+    Examples:
+        Three separated groups of 60 samples; so few need small heads and a high learning rate:
+
+        >>> import numpy as np
+        >>> from clusterbench import score
+        >>> from clusterbench.methods import SCAN
+        >>> y = np.repeat([0, 1, 2], 60)
+        >>> X = np.eye(3, 8)[y] + 0.1 * np.random.default_rng(0).normal(size=(180, 8))
+        >>> size = dict(n_heads=2, hidden=32, bottleneck=16, n_neighbors=10)
+        >>> training = dict(epochs=10, batch_size=60, learning_rate=0.01, momentum=0.9)
+        >>> scan = SCAN(n_clusters=3, device="cpu", warmup_epochs=2, **size, **training)
+        >>> score(y, scan.fit_predict(X)).acc
+        1.0
     """
 
     name: ClassVar[str] = "scan"

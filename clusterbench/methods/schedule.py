@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Schedule:
-    """How the heads are trained; the defaults are TEMI's published recipe."""
+    """How the heads are trained; the defaults are TEMI's published recipe (see `TEMI`)."""
 
     n_heads: int = 16
     epochs: int = 100
@@ -25,9 +25,16 @@ class Schedule:
     bottleneck: int = 256
 
     def rate(self, step: int, steps_per_epoch: int, batch: int) -> float:
-        """Learning rate at a step: `learning_rate * batch / 256`, linear warm-up, then decay.
+        """Learning rate at a step: linear warm-up to `learning_rate * batch / 256`, then decay.
 
-        decay "constant" keeps it; "cosine" takes it to zero over the remaining steps.
+        Args:
+            step: from 0, counted over all epochs.
+            steps_per_epoch: steps of one epoch.
+            batch: pairs per step.
+
+        Returns:
+            The rate; after the warm-up decay "constant" keeps it, and "cosine" takes it to zero
+            over the remaining steps.
         """
         peak = self.learning_rate * batch / 256
         total = self.epochs * steps_per_epoch
@@ -39,7 +46,7 @@ class Schedule:
         return 0.5 * peak * (1.0 + math.cos(math.pi * (step - warmup) / max(1, total - warmup)))
 
     def teacher_momentum(self, step: int, total: int) -> float:
-        """EMA momentum at a step; "cosine" takes it from `momentum` to 1."""
+        """Momentum of the moving average at a step of `total`; "cosine" ends at 1."""
         if self.momentum_decay == "constant":
             return self.momentum
         return 1.0 - (1.0 - self.momentum) * 0.5 * (1.0 + math.cos(math.pi * step / total))

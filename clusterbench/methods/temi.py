@@ -26,19 +26,40 @@ class TEMI(DeepClusterer):
         random_state: seed of weights, batches and pairs.
         device: "auto", "cpu", "cuda[:N]" or "mps".
         n_heads: H, trained together in one batched computation.
-        epochs, batch_size: passes over the samples, pairs per step (at most n_samples).
+        epochs: passes over the samples.
+        batch_size: pairs per step, at most n_samples.
         n_neighbors: nearest neighbours (cosine, the sample excluded) a partner is drawn from.
         learning_rate: of AdamW, per 256 pairs: the rate used is learning_rate * batch / 256.
         warmup_epochs: linear warm-up of the learning rate.
         decay: of the learning rate after the warm-up, "constant" or "cosine" (to zero).
         weight_decay: on matrices only.
-        momentum, momentum_decay: of the teacher; "cosine" goes from `momentum` to 1.
-        student_temperature, teacher_temperature: of the softmax.
+        momentum: of the teacher, in [0, 1].
+        momentum_decay: "constant", or "cosine" from `momentum` to 1.
+        student_temperature: of the student's softmax.
+        teacher_temperature: of the teacher's softmax.
         beta: exponent of the pair probabilities; 0.5 < beta <= 1.
         marginal_momentum: of the running class marginal p(c), which starts at 1/K.
         weighting: weigh pairs by the heads' mean agreement of teacher and neighbour.
         scaling: of the heads' input: "standardize", "l2" or "none".
-        hidden, bottleneck: widths of the projection head.
+        hidden: width of the projection head's first two layers.
+        bottleneck: width of its last but one.
+
+    Raises:
+        InputError: a setting of another type or range.
+
+    Examples:
+        Three separated groups of 60 samples; so few need small heads and a high learning rate:
+
+        >>> import numpy as np
+        >>> from clusterbench import score
+        >>> from clusterbench.methods import TEMI
+        >>> y = np.repeat([0, 1, 2], 60)
+        >>> X = np.eye(3, 8)[y] + 0.1 * np.random.default_rng(0).normal(size=(180, 8))
+        >>> size = dict(n_heads=2, hidden=32, bottleneck=16, n_neighbors=10)
+        >>> training = dict(epochs=10, batch_size=60, learning_rate=0.01, momentum=0.9)
+        >>> temi = TEMI(n_clusters=3, device="cpu", warmup_epochs=2, **size, **training)
+        >>> score(y, temi.fit_predict(X)).acc
+        1.0
     """
 
     name: ClassVar[str] = "temi"

@@ -12,7 +12,12 @@ def led_by(first: np.ndarray, ranked: np.ndarray) -> np.ndarray:
     `argmax` and `topk` in torch), which round or break ties differently: two clusters that are
     equally near may change places. What `predict` says then comes first, the others move back.
 
-    first: (n,) clusters; ranked: (n, n_ranks) clusters, different in each row; same dtype out.
+    Args:
+        first: (n,) clusters.
+        ranked: (n, n_ranks) clusters, different in each row.
+
+    Returns:
+        (n, n_ranks) of the dtype of `ranked`.
     """
     ranked = np.array(ranked)
     for row in np.flatnonzero(ranked[:, 0] != first).tolist():

@@ -48,7 +48,11 @@ def train_heads(
     Args:
         features: (n, dim) float32 on the device, already scaled.
         neighbours: (n, k) int64 on the device, the sample itself excluded.
+        n_clusters: K.
         objective: losses of all heads from student logits and teacher log-probabilities.
+        schedule: sizes, rates and temperatures.
+        seed: of weights, order and partners.
+        progress: called as `progress(done, total)` after each epoch.
 
     Raises:
         TrainingError: the loss of every head stopped being finite.

@@ -3,7 +3,7 @@
     from clusterbench.metrics import score
     score(targets, predictions).acc
 
-One file per family: acc, purity, information, pairs, per_class, clusters; ranked, hierarchy and
+One file per family: acc, purity, information, pairs, per_class, clusters; top_n, hierarchy and
 label_sets for predictions and targets that hold more than one label. `table` lists the metrics and
 `scores` computes all of them from one contingency table (`counts`). `chance` gives what predictions
 reach that know nothing, `intervals`, `seeds` and `paired` how far scores and differences hold.
@@ -19,7 +19,11 @@ from .per_class import ClassScores, FrequencyBands, score_classes
 from .scores import Scores, score
 from .seeds import SeedScores, score_seeds
 from .table import FURTHER_METRICS, METRICS, FurtherMetric, Metric
-from .top_n import RankedScores, score_ranked
+from .top_n import TopScores, score_top
+
+#: Former names of `TopScores` and `score_top`, kept for code that has them.
+RankedScores = TopScores
+score_ranked = score_top
 
 __all__ = [
     "FURTHER_METRICS",
@@ -39,6 +43,7 @@ __all__ = [
     "SampleIntervals",
     "Scores",
     "SeedScores",
+    "TopScores",
     "chance_levels",
     "compare",
     "random_floor",
@@ -48,4 +53,5 @@ __all__ = [
     "score_label_sets",
     "score_ranked",
     "score_seeds",
+    "score_top",
 ]

@@ -13,6 +13,18 @@ def acc(counts: Counts) -> float:
     classes differ, what stays unpaired counts as wrong: with K clusters for C classes, K > C, all
     samples of the K - C surplus clusters; with K < C, all samples of the C - K surplus classes.
     The denominator is always all samples with a class; unassigned ones (-1) count as wrong.
+
+    Examples:
+        Cluster 7 stands for class 0 and cluster 3 for class 1, which leaves one sample wrong:
+
+        >>> from clusterbench.metrics import score
+        >>> score([0, 0, 1, 1], [7, 7, 7, 3]).acc
+        0.75
+
+        A second cluster for one class stays unpaired:
+
+        >>> score([0, 0, 0, 0], [0, 0, 1, 1]).acc
+        0.5
     """
     return counts.pairing.total / counts.n
 
@@ -23,5 +35,12 @@ def acc_many_to_one(counts: Counts) -> float:
     Several clusters may stand for one class, and a class may have none. Ties between classes do
     not change the value. It rises with the number of clusters (one cluster per sample gives 1.0),
     so compare it at equal K only. Unassigned samples (-1) count as wrong.
+
+    Examples:
+        Two clusters of one class each may both stand for it:
+
+        >>> from clusterbench.metrics import score
+        >>> score([0, 0, 0, 0], [0, 0, 1, 1]).acc_many_to_one
+        1.0
     """
     return int(counts.assigned.column_max.sum()) / counts.n

@@ -10,16 +10,18 @@ import numpy as np
 from ..kernels.contingency import reweighted
 from ..kernels.resampling import regrouped, subsampled
 from .counts import Counts, count
-from .validate import Labels
+from .validate import CheckedLabels
 
 
 @dataclass(frozen=True, eq=False)
 class Cells:
     """Samples that share a class and a cluster in each prediction, counted together.
 
-    sizes: (n_cells,) int64, all positive. predictions: the counts of each prediction. entries: for
-    each, (n_cells,) int64: the entry of its table that holds the cell; None where cells are
-    entries.
+    Attributes:
+        sizes: (n_cells,) int64, all positive.
+        predictions: the counts of each prediction.
+        entries: for each prediction, (n_cells,) int64: the entry of its table that holds the cell;
+            None where cells are entries.
     """
 
     sizes: np.ndarray
@@ -32,7 +34,7 @@ class Cells:
         return cls(counts.table.data, (counts,), (None,))
 
     @classmethod
-    def joint(cls, classes: Labels, predictions: Sequence[Labels]) -> Cells:
+    def joint(cls, classes: CheckedLabels, predictions: Sequence[CheckedLabels]) -> Cells:
         """The cells of several predictions of the same samples; those without a class are left out.
 
         Time O(n log n) in the number of samples, memory a few int64 arrays of n.

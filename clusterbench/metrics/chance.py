@@ -9,29 +9,23 @@ import numpy as np
 
 from ..kernels.contingency import contingency
 from .counts import Counts, count
-from .table import METRICS, compute, metrics_with
+from .table import METRICS, MetricValues, compute, metrics_with
 from .validate import check_count, check_labels, check_same_length, check_targets
 
 
 @dataclass(frozen=True)
-class RandomFloor:
-    """Mean scores of uniformly random predictions."""
+class _Drawn:
+    """How predictions were drawn: the first fields of `RandomFloor`."""
 
     n: int  # samples
     n_clusters: int
     n_repeats: int
     seed: int
-    acc: float
-    acc_many_to_one: float
-    balanced_acc: float
-    nmi: float
-    ami: float
-    ari: float
-    purity: float
-    homogeneity: float
-    completeness: float
-    v_measure: float
-    fowlkes_mallows: float
+
+
+@dataclass(frozen=True)
+class RandomFloor(MetricValues, _Drawn):
+    """Mean scores of uniformly random predictions."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain ints and floats for JSON."""
@@ -43,11 +37,25 @@ def random_floor(
 ) -> RandomFloor:
     """Mean scores when each sample's cluster is drawn uniformly from `n_clusters`, by simulation.
 
-    ACC and NMI are far above 0 by chance when clusters are small: this says how far. targets: (n,)
-    labels; those that are -1 are left out. The same seed gives the same floor. Costs `n_repeats`
-    scorings.
+    ACC and NMI are far above 0 by chance when clusters are small: this says how far. The same seed
+    gives the same floor.
 
-    Raises InputError for unusable targets, or counts or a seed that are not whole or too small.
+    Args:
+        targets: (n,) labels, as for `score`; those that are -1 are left out.
+        n_clusters: clusters to draw from.
+        n_repeats: draws, each scored once.
+        seed: of the draws.
+
+    Raises:
+        InputError: unusable targets, or counts or a seed that are not whole or too small.
+
+    Examples:
+        A single cluster stands for one of four equal classes, however it is drawn:
+
+        >>> from clusterbench.metrics import random_floor
+        >>> floor = random_floor([0, 1, 2, 3], 1)
+        >>> floor.acc, floor.nmi, floor.n_repeats
+        (0.25, 0.0, 10)
     """
     classes = check_targets(targets)
     n_clusters = check_count(n_clusters, "n_clusters")
@@ -79,8 +87,28 @@ def chance_levels(
     """What predictions with the same cluster sizes score that know nothing of the classes.
 
     The mean over all ways to deal the predictions out to the samples: by formula for NMI, AMI, ARI,
-    V-measure and its parts and Fowlkes-Mallows; for the accuracies and purity by `n_repeats` random
-    shuffles drawn from `seed`. Arguments as of `score`.
+    V-measure and its parts and Fowlkes-Mallows; by random shuffles for the accuracies and purity.
+
+    Args:
+        targets: (n,) labels, as for `score`.
+        predictions: (n,) labels, as for `score`.
+        average: of the entropies, in NMI and AMI, as for `score`.
+        n_repeats: shuffles, each scored once.
+        seed: of the shuffles.
+
+    Returns:
+        A value per metric, by name and in the order of `METRICS`.
+
+    Raises:
+        InputError: as `score`, and a number of repeats or a seed that is not whole or too small.
+
+    Examples:
+        The mutual information of such sizes is 2/3 log 2 on average, their mean entropy 5/4 log 2:
+
+        >>> from clusterbench.metrics import chance_levels
+        >>> levels = chance_levels([0, 0, 1, 1], [0, 0, 1, 2])
+        >>> round(levels["nmi"], 4), levels["ami"]
+        (0.5333, 0.0)
     """
     metrics = metrics_with(average)
     n_repeats = check_count(n_repeats, "n_repeats")

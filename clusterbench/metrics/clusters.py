@@ -26,8 +26,9 @@ class ClusterStatistics:
 def cluster_statistics(sizes: np.ndarray, n_clusters: int) -> ClusterStatistics:
     """Statistics of cluster sizes.
 
-    sizes: (n,) int64, >= 0, unassigned samples left out; n_clusters: the number of clusters there
-    could be, at least the number of positive sizes.
+    Args:
+        sizes: (n,) int64, >= 0, unassigned samples left out.
+        n_clusters: the number of clusters there could be, at least the number of positive sizes.
     """
     used = sizes[sizes > 0]
     if not len(used):
@@ -46,8 +47,11 @@ def cluster_statistics(sizes: np.ndarray, n_clusters: int) -> ClusterStatistics:
 def gini(sizes: np.ndarray, n_groups: int | None = None) -> float:
     """Gini coefficient of group sizes, in [0, 1 - 1 / n_groups].
 
-    Half the mean absolute difference of two groups' sizes, over the mean size. sizes: (n,) integers
-    >= 0, not all 0; n_groups: more than n adds empty groups.
+    Half the mean absolute difference of two groups' sizes, over the mean size.
+
+    Args:
+        sizes: (n,) integers >= 0, not all 0.
+        n_groups: more than n adds empty groups.
     """
     groups = len(sizes) if n_groups is None else n_groups
     ordered = np.sort(sizes).astype(np.float64)

@@ -7,19 +7,22 @@ from functools import cached_property
 
 import numpy as np
 
-from ..kernels.assignment import Assignment, assign, paired_counts
+from ..kernels.assignment import Pairing, assign, paired_counts
 from ..kernels.contingency import Contingency, contingency, reweighted
 from ..kernels.mutual_information import entropy, expected_mutual_information
-from .validate import Labels
+from .validate import CheckedLabels
 
 
 @dataclass(frozen=True, eq=False)
 class Counts:
     """A contingency table of classes (rows) and clusters (columns); what follows is derived once.
 
-    table: every sample with a class. with_unassigned: its last column holds the samples without a
-    cluster (prediction -1). Scores of partitions see them as one more group; accuracies count them
-    as wrong.
+    This is what a metric is a function of.
+
+    Attributes:
+        table: every sample with a class.
+        with_unassigned: its last column holds the samples without a cluster (prediction -1). Scores
+            of partitions see them as one more group; accuracies count them as wrong.
     """
 
     table: Contingency
@@ -49,7 +52,7 @@ class Counts:
         return reweighted(self.table, np.where(self.table.indices == last, 0, self.table.data))
 
     @cached_property
-    def pairing(self) -> Assignment:
+    def pairing(self) -> Pairing:
         """The one-to-one pairing of classes and clusters that most samples agree with."""
         return assign(self.assigned)
 
@@ -98,8 +101,23 @@ class Counts:
         return len(self.table.data) == self.n_groups[0]
 
 
-def count(classes: Labels, clusters: Labels) -> Counts:
-    """The counts of checked labels of the same length; samples without a class are left out."""
+def count(classes: CheckedLabels, clusters: CheckedLabels) -> Counts:
+    """The counts of two labellings of the same samples; those without a class are left out.
+
+    Args:
+        classes: (n,) labels, one or more not missing.
+        clusters: (n,) labels.
+
+    Examples:
+        >>> from clusterbench.metrics.counts import count
+        >>> from clusterbench.metrics.validate import check_labels
+        >>> classes = check_labels([0, 0, 1, 1], "classes")
+        >>> counts = count(classes, check_labels([0, 0, 0, 1], "clusters"))
+        >>> counts.n, counts.table.row_sums.tolist(), counts.table.column_sums.tolist()
+        (4, [2, 2], [3, 1])
+        >>> counts.pairing.columns.tolist(), counts.right.tolist()
+        ([0, 1], [2, 1])
+    """
     n_columns = clusters.highest + 1 + clusters.some_missing
     table = contingency(classes.values, clusters.values, classes.highest + 1, n_columns)
     return Counts(table, with_unassigned=clusters.some_missing)

@@ -10,9 +10,14 @@ import numpy as np
 from ..kernels.ancestry import Forest, agreement, chain_overlap, sum_below
 from ..kernels.contingency import Contingency
 from .counts import count
-from .top_n import check_ranked, standing
-from .validate import check_count, check_same_length
-from .validate_tree import check_class_nodes, check_parents, check_placed_targets
+from .top_n import check_top, standing
+from .validate import (
+    check_class_nodes,
+    check_count,
+    check_parents,
+    check_placed_targets,
+    check_same_length,
+)
 
 
 @dataclass(frozen=True)
@@ -95,24 +100,39 @@ def score_hierarchy(
 
     Args:
         targets: (n,) whole numbers below n_classes; -1 means no class, the sample is left out.
-        predictions: (n,) clusters, or (n, n_ranks) clusters best first, as for `score_ranked`.
+        predictions: (n,) clusters, or (n, n_ranks) clusters best first, as for `score_top`.
         tree: a class tree whose `parents` are taken, or these: (n_nodes,) whole numbers, the parent
             of each node, -1 for a root. Several roots are allowed.
         class_nodes: (n_classes,) the node of each class, inner nodes too, no two the same.
-        n_clusters: as for `score_ranked`.
+        n_clusters: as for `score_top`.
 
     All but `chains` comes from the entries of the contingency table; time grows with their number
     (for `chains` with n x n_ranks) and the depth of the tree, memory with n and n_nodes.
 
-    Raises InputError for targets and predictions that `score_ranked` refuses, a class without node,
-    nodes and parents out of range, nodes used twice, and parents in a cycle.
+    Raises:
+        InputError: targets and predictions that `score_top` refuses, a class without node, nodes
+            and parents out of range, nodes used twice, or parents in a cycle.
+
+    Examples:
+        Node 0 (animal) is above 1 (pet) and 2 (bird), 1 above 3 (cat) and 4 (dog). One dog of five
+        samples falls into the cluster of the cats, 2 x 2 / (3 + 3) = 2/3 right:
+
+        >>> from clusterbench.metrics import score_hierarchy
+        >>> parents, class_nodes = [-1, 0, 0, 1, 1], [3, 4, 2]
+        >>> scores = score_hierarchy([0, 0, 1, 1, 2], [0, 0, 1, 0, 2], parents, class_nodes)
+        >>> scores.acc, round(scores.lca_acc, 4), scores.mistake_height
+        (0.8, 0.9333, 1.0)
+        >>> [(level.depth, level.n, level.acc) for level in scores.levels]
+        [(0, 5, 1.0), (1, 5, 1.0), (2, 4, 0.75)]
+        >>> round(scores.semantic_acc, 4)
+        0.9286
     """
     if n_clusters is not None:
         n_clusters = check_count(n_clusters, "n_clusters")
     woods = check_parents(getattr(tree, "parents", tree))
     nodes = check_class_nodes(class_nodes, len(woods.parents))
     classes, nodes = check_placed_targets(targets, nodes)
-    clusters = check_ranked(predictions, "predictions", limit=n_clusters)
+    clusters = check_top(predictions, "predictions", limit=n_clusters)
     check_same_length(classes.values, clusters.values)
     counts = count(classes, clusters.first)
     table, columns = counts.table, counts.pairing.columns

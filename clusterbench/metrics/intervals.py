@@ -41,8 +41,20 @@ class Interval:
 class Resampling:
     """How intervals are made; the three settings that change them.
 
-    n_resamples: 1000 know the standard error to 2%, 200 to 5%. level: the share of such intervals
-    that should hold the expected score. Raises InputError for unusable values.
+    Attributes:
+        n_resamples: 1000 know the standard error to 2%, 200 to 5%.
+        level: the share of such intervals that should hold the expected score.
+        seed: of the resamples.
+
+    Raises:
+        InputError: fewer than two resamples, a level outside (0, 1), or an unusable seed.
+
+    Examples:
+        >>> from clusterbench.metrics import Resampling
+        >>> Resampling(200)
+        Resampling(n_resamples=200, level=0.95, seed=0)
+        >>> Resampling.of(200) == Resampling(200)
+        True
     """
 
     n_resamples: int = 1000
@@ -58,7 +70,11 @@ class Resampling:
 
     @classmethod
     def of(cls, given: Resampling | int | None) -> Resampling | None:
-        """A number of resamples stands for `Resampling(number)`; InputError for anything else."""
+        """The settings that were given: a number of resamples stands for `Resampling(number)`.
+
+        Raises:
+            InputError: neither a `Resampling`, nor a usable number, nor None.
+        """
         if given is None or isinstance(given, cls):
             return given
         return cls(check_count(given, "n_resamples", least=2))
@@ -94,7 +110,14 @@ def sample_intervals(
     and others never; with few samples per class and cluster that moves NMI and AMI so much that
     its intervals miss (docs/metrics.md shows by how much).
 
-    Raises InputError for fewer than two samples.
+    Args:
+        counts: the contingency table.
+        metrics: by name.
+        resampling: how many resamples, the level and the seed.
+        progress: called as `progress(done, total)` after each resample.
+
+    Raises:
+        InputError: fewer than two samples have a class.
     """
     scores = compute(counts, metrics)
     errors = standard_errors(
@@ -120,10 +143,23 @@ def standard_errors(
     resampling: Resampling,
     progress: Progress | None = None,
 ) -> np.ndarray:
-    """(n_values,) float64: standard errors of a statistic of the counts of each prediction.
+    """Standard errors of a statistic of the counts of each prediction.
 
     Resample i is drawn from a generator of its own, seeded with (seed, i), so the number of threads
     changes nothing.
+
+    Args:
+        cells: the samples.
+        statistic: (n_values,) numbers from the counts of every prediction; called from several
+            threads.
+        resampling: how many resamples and the seed; the level is not used.
+        progress: called as `progress(done, total)` after each resample.
+
+    Returns:
+        (n_values,) float64.
+
+    Raises:
+        InputError: fewer than two samples have a class.
     """
     if cells.n < 2:
         raise InputError("an interval needs at least 2 samples with a class; found 1")

@@ -10,8 +10,8 @@ import numpy as np
 from ..errors import InputError
 from ..kernels.top_ranks import first_repeat, set_hits
 from .counts import count
-from .top_n import check_ranked, standing
-from .validate import Labels, as_array, check_count, check_labels, whole_numbers
+from .top_n import check_top, standing
+from .validate import CheckedLabels, as_array, check_count, check_labels, whole_numbers
 
 
 @dataclass(frozen=True)
@@ -65,21 +65,36 @@ def score_label_sets(
     Args:
         labels: (total,) labels from 0 of one sample after the other, none twice in a set.
         offsets: (n + 1,) whole numbers: sample i has `labels[offsets[i]:offsets[i + 1]]`.
-        predictions: (n,) clusters, or (n, n_ranks) clusters best first, as for `score_ranked`.
-        n_labels, n_clusters: how many there could be; they must then be below them. Left out,
-            those that occur are counted.
+        predictions: (n,) clusters, or (n, n_ranks) clusters best first, as for `score_top`.
+        n_labels: how many labels there could be; they must then be below it. Left out, those that
+            occur are counted.
+        n_clusters: the same of clusters.
 
     Time grows with total + n x n_ranks; memory beyond the arguments is two int32 arrays of `total`,
     a few of n, and an int32 copy of `predictions` unless they are one.
 
-    Raises InputError for labels that are missing (-1), repeated in a set or unusable in `score`,
-    offsets that do not cut `labels` into n sets, and predictions that `score_ranked` refuses.
+    Raises:
+        InputError: labels that are missing (-1), repeated in a set or unusable in `score`, offsets
+            that do not cut `labels` into n sets, or predictions that `score_top` refuses.
+
+    Examples:
+        The sets {0}, {0, 1} and {1}; cluster 5 stands for label 0 and cluster 7 for label 1. The
+        first clusters find one label of each sample, which is half of the second one's:
+
+        >>> from clusterbench.metrics import score_label_sets
+        >>> scores = score_label_sets([0, 0, 1, 1], [0, 1, 3, 4], [[5, 7], [5, 7], [7, 5]])
+        >>> scores.any_label_acc, scores.any_hit
+        (1.0, (1.0, 1.0))
+        >>> [round(share, 4) for share in scores.hits]
+        [1.0, 0.3333]
+        >>> [round(share, 4) for share in scores.coverage]
+        [0.8333, 1.0]
     """
     if n_labels is not None:
         n_labels = check_count(n_labels, "n_labels")
     if n_clusters is not None:
         n_clusters = check_count(n_clusters, "n_clusters")
-    clusters = check_ranked(predictions, "predictions", limit=n_clusters)
+    clusters = check_top(predictions, "predictions", limit=n_clusters)
     members = check_labels(labels, "labels", limit=n_labels, option="n_labels")
     if members.some_missing:
         raise InputError(
@@ -120,7 +135,11 @@ def score_label_sets(
 
 
 def check_offsets(offsets: Any, total: int, n: int) -> np.ndarray:
-    """(n + 1,) int64 offsets of n sets in `total` labels, or InputError."""
+    """Offsets of n sets in `total` labels: (n + 1,) int64.
+
+    Raises:
+        InputError: they do not cut the labels into n sets, one after the other.
+    """
     array = as_array(offsets, "offsets")
     if array.ndim != 1:
         raise InputError(f"offsets has shape {array.shape}; give a 1-D array of n + 1 positions")
@@ -147,7 +166,7 @@ def check_offsets(offsets: Any, total: int, n: int) -> np.ndarray:
     return array
 
 
-def _check_distinct(labels: Any, members: Labels, starts: np.ndarray) -> None:
+def _check_distinct(labels: Any, members: CheckedLabels, starts: np.ndarray) -> None:
     position = first_repeat(members.values, starts, members.highest + 1)
     if position >= 0:
         sample = int(np.searchsorted(starts, position, side="right")) - 1

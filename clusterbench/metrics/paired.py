@@ -30,7 +30,10 @@ class Difference:
 class ExactTest:
     """McNemar's exact test of two accuracies: of the samples that only one of two gets right.
 
-    p_value: two-sided; the chance that a fair coin splits them at least this unevenly.
+    Attributes:
+        only_a: samples that a gets right and b does not.
+        only_b: samples that b gets right and a does not.
+        p_value: two-sided; the chance that a fair coin splits them at least this unevenly.
     """
 
     only_a: int
@@ -67,14 +70,35 @@ def compare(
 ) -> Comparison:
     """Compare two predictions of the same samples, metric by metric.
 
-    targets, a, b: (n,) labels, as for `score`. The differences' intervals are paired: each resample
-    takes the same samples for both (see `clusterbench.metrics.intervals`). For the accuracies there
-    is an exact test as well (McNemar, Psychometrika 12, 1947): under the hypothesis that a and b
-    are equally accurate, each sample that exactly one of them gets right is as likely one's as the
-    other's. Both tests take the pairing of clusters and classes as found on these samples.
-    progress: called as `progress(done, total)` after each resample.
+    The differences' intervals are paired: each resample takes the same samples for both (see
+    `clusterbench.metrics.intervals`). For the accuracies there is an exact test as well (McNemar,
+    Psychometrika 12, 1947): under the hypothesis that a and b are equally accurate, each sample
+    that exactly one of them gets right is as likely one's as the other's. Both tests take the
+    pairing of clusters and classes as found on these samples.
 
-    Raises InputError as `score` does.
+    Args:
+        targets: (n,) labels, as for `score`.
+        a: (n,) labels, as the predictions of `score`.
+        b: likewise; differences are b minus a.
+        average: of the entropies, in NMI and AMI, as for `score`.
+        resampling: `Resampling(n_resamples, level, seed)`, or just n_resamples; by default 1000.
+        progress: called as `progress(done, total)` after each resample.
+
+    Raises:
+        InputError: as `score`.
+
+    Examples:
+        `b` puts all into one cluster, so it loses the ten samples of the other class; a fair coin
+        falls ten times on the same side once in 512 tries:
+
+        >>> from clusterbench.metrics import compare
+        >>> targets = [0] * 10 + [1] * 10
+        >>> found = compare(targets, a=targets, b=[0] * 20, resampling=20)
+        >>> found.metrics["acc"].difference
+        -0.5
+        >>> test = found.tests["acc"]
+        >>> test.only_a, test.only_b, round(test.p_value * 512, 6)
+        (10, 0, 1.0)
     """
     resampling = Resampling.of(resampling) or Resampling()
     metrics = metrics_with(average)

@@ -49,7 +49,21 @@ class ClassScores:
 
 
 def score_classes(targets: Any, predictions: Any) -> ClassScores:
-    """ACC class by class. Arguments and errors as of `clusterbench.metrics.score`."""
+    """ACC class by class.
+
+    Args:
+        targets: (n,) labels, as for `clusterbench.metrics.score`.
+        predictions: (n,) labels, as for `clusterbench.metrics.score`.
+
+    Raises:
+        InputError: as `clusterbench.metrics.score`.
+
+    Examples:
+        >>> from clusterbench.metrics import score_classes
+        >>> rows = score_classes(["cat", "cat", "dog"], [4, 4, 4])
+        >>> rows.classes.tolist(), rows.acc.tolist(), rows.clusters.tolist()
+        (['cat', 'dog'], [1.0, 0.0], ['4', '-1'])
+    """
     classes, clusters = check_targets(targets), check_labels(predictions, "predictions")
     check_same_length(classes.values, clusters.values)
     counts = count(classes, clusters)
@@ -79,6 +93,14 @@ def balanced_acc(counts: Counts) -> float:
 
     Over the classes that have samples. The pairing is the one of ACC, which counts samples; where
     several pairings are equally good for ACC, the order of the labels decides among them.
+
+    Examples:
+        The frequent class is right, the rare one wrong:
+
+        >>> from clusterbench.metrics import score
+        >>> scores = score([0, 0, 0, 1], [0, 0, 0, 0])
+        >>> scores.balanced_acc, scores.acc
+        (0.5, 0.75)
     """
     return float(np.nanmean(class_acc(counts)))
 
@@ -86,9 +108,12 @@ def balanced_acc(counts: Counts) -> float:
 def frequency_bands(counts: Counts, frequencies: np.ndarray | None = None) -> FrequencyBands:
     """`balanced_acc` within the three frequency bands.
 
-    frequencies: (n_classes or more,) integers, how often each class occurs where the method was
-    fitted (usually in the training rows); by default the class sizes of the scored samples. Classes
-    without scored samples count in the ranks; those of frequency 0 without samples do not.
+    Args:
+        counts: the contingency table.
+        frequencies: (n_classes or more,) integers, how often each class occurs where the method was
+            fitted (usually in the training rows); by default the class sizes of the scored samples.
+            Classes without scored samples count in the ranks; those of frequency 0 without samples
+            do not.
     """
     shares, sizes = class_acc(counts), counts.table.row_sums
     known = sizes if frequencies is None else np.asarray(frequencies)

@@ -11,30 +11,28 @@ from .clusters import ClusterStatistics, cluster_statistics
 from .counts import count
 from .intervals import Progress, Resampling, SampleIntervals, sample_intervals
 from .per_class import FrequencyBands, frequency_bands
-from .table import compute, metrics_with
+from .table import MetricValues, compute, metrics_with
 from .validate import check_count, check_frequencies, check_labels, check_same_length, check_targets
 
 
 @dataclass(frozen=True)
-class Scores:
-    """Scores of a prediction; `METRICS` gives each one's range and direction."""
+class _Counted:
+    """What was scored: the first fields of `Scores`."""
 
     n: int  # samples scored: those with a class
     n_classes: int
     n_clusters: int
     n_unassigned: int  # of them, samples without a cluster (prediction -1)
     n_unlabelled: int  # samples left out, since they have no class (target -1)
-    acc: float
-    acc_many_to_one: float
-    balanced_acc: float
-    nmi: float
-    ami: float
-    ari: float
-    purity: float
-    homogeneity: float
-    completeness: float
-    v_measure: float
-    fowlkes_mallows: float
+
+
+@dataclass(frozen=True)
+class Scores(MetricValues, _Counted):
+    """Scores of a prediction; `METRICS` gives each one's range and direction.
+
+    Fields come in the order of the bases from last to first: counts, metrics, then these.
+    """
+
     average: str  # of the entropies, in NMI and AMI
     bands: FrequencyBands
     clusters: ClusterStatistics
@@ -62,14 +60,14 @@ def score(
     """Compare predicted clusters with target classes.
 
     Args:
-        targets, predictions: (n,) labels, arrays or lists: whole numbers, or strings. Numbers need
-            not be contiguous. A prediction of -1 means "not assigned": wrong for every ACC, and
-            one more group for NMI, AMI, ARI and the other scores of partitions. A target of -1
-            means "no class": the sample is left out and counted in `n_unlabelled`.
-        n_classes, n_clusters: how many there could be, so that empty ones are counted; labels must
-            then be below them. Left out, those that occur are counted. They change the counts and
-            `clusters`, not the scores. The number of clusters may differ from that of classes: see
-            `clusterbench.metrics.acc.acc` for what ACC then means.
+        targets: (n,) labels, an array or list: whole numbers, or strings. Numbers need not be
+            contiguous. -1 means "no class": the sample is left out and counted in `n_unlabelled`.
+        predictions: (n,) labels likewise. -1 means "not assigned": wrong for every ACC, and one
+            more group for NMI, AMI, ARI and the other scores of partitions.
+        n_classes: how many classes there could be, so that empty ones are counted; targets must
+            then be below it. Left out, those that occur are counted. It changes no score.
+        n_clusters: the same of clusters; it changes `clusters`, but no score. It may differ from
+            the number of classes: see `clusterbench.metrics.acc.acc` for what ACC then means.
         average: of the entropies, in NMI and AMI: arithmetic, geometric, min or max.
         class_frequencies: (n_classes,) how often each class occurs in the training rows, for the
             frequency bands; left out, the class sizes of `targets` are taken.
@@ -80,8 +78,18 @@ def score(
     Time and memory grow with n and the number of (class, cluster) pairs that occur, never with
     n_classes x n_clusters.
 
-    Raises InputError for labels of different lengths, empty, not 1-D, below -1, not whole, or at
-    or above a given count, and for unusable options.
+    Raises:
+        InputError: labels of different lengths, empty, not 1-D, below -1, not whole, or at or above
+            a given count, or unusable options.
+
+    Examples:
+        >>> from clusterbench.metrics import Resampling, score
+        >>> scores = score(["cat", "cat", "dog", "dog"], [7, 7, 7, 3])
+        >>> scores.acc, scores.n_classes, scores.clusters.largest
+        (0.75, 2, 3)
+        >>> scores = score([0, 1] * 50, [1, 0] * 50, intervals=Resampling(100))
+        >>> scores.intervals.metrics["acc"]
+        Interval(low=1.0, high=1.0, standard_error=0.0)
     """
     metrics, resampling = metrics_with(average), Resampling.of(intervals)
     if n_clusters is not None:

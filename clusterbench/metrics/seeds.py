@@ -20,11 +20,15 @@ from .validate import check_labels, check_same_length, check_targets
 
 @dataclass(frozen=True)
 class SeedFigure:
-    """A metric over seeds.
+    """A metric over seeds; neither of the two intervals contains the other.
 
-    std: sample standard deviation over the seeds. seeds: Student interval for the mean over all
-    seeds there could be, on these samples. samples: interval for the mean of these seeds over other
-    samples (resampled together); None if none was asked for. Neither contains the other.
+    Attributes:
+        mean: over the seeds.
+        std: sample standard deviation over the seeds.
+        values: of each seed, in the order given.
+        seeds: Student interval for the mean over all seeds there could be, on these samples.
+        samples: interval for the mean of these seeds over other samples (resampled together); None
+            if none was asked for.
     """
 
     mean: float
@@ -63,11 +67,24 @@ def score_seeds(
 ) -> SeedScores:
     """Score the predictions of two or more seeds together.
 
-    targets, predictions: (n,) labels each, as for `score`. level: of the interval over seeds;
-    `intervals` brings its own and asks for intervals over samples too. progress: called as
-    `progress(done, total)` after each resample.
+    Args:
+        targets: (n,) labels, as for `score`.
+        predictions: of each seed, (n,) labels, as for `score`.
+        average: of the entropies, in NMI and AMI, as for `score`.
+        level: of the interval over seeds, unless `intervals` brings its own.
+        intervals: asks for intervals over samples too: `Resampling(n_resamples, level, seed)`, or
+            just n_resamples.
+        progress: called as `progress(done, total)` after each resample.
 
-    Raises InputError as `score` does, and for fewer than two predictions.
+    Raises:
+        InputError: as `score`, and for fewer than two predictions.
+
+    Examples:
+        >>> from clusterbench.metrics import score_seeds
+        >>> found = score_seeds([0, 0, 1, 1], [[0, 0, 1, 1], [0, 0, 0, 1]])
+        >>> acc = found.metrics["acc"]
+        >>> acc.values, acc.mean, round(acc.std, 4)
+        ((1.0, 0.75), 0.875, 0.1768)
     """
     predictions = list(predictions)
     if len(predictions) < 2:

@@ -1,7 +1,9 @@
 """The metrics there are: name, label, range, direction, chance level and what they need.
 
-`METRICS` need a class and a cluster per sample; every scoring gives them. `FURTHER_METRICS` need
-more: several clusters per sample, a class tree, or several labels per sample.
+`METRICS` need a class and a cluster per sample; every scoring gives them. A metric is a function of
+`Counts`, a row of `METRICS` and a field of `MetricValues`; all else follows from these.
+`FURTHER_METRICS` need more: several clusters per sample, a class tree, or several labels per
+sample.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from .label_sets import LabelSetScores
 from .pairs import ari, fowlkes_mallows
 from .per_class import balanced_acc
 from .purity import purity
-from .top_n import RankedScores
+from .top_n import TopScores
 
 Formula = Callable[[Counts], float]
 
@@ -34,7 +36,7 @@ Formula = Callable[[Counts], float]
 class Metric:
     """One score of a prediction against targets."""
 
-    name: str  # the field of `Scores`
+    name: str  # the field of `MetricValues`
     label: str  # for headings and axes
     low: float  # end of the axis; AMI has no simple bound below and is rarely under 0
     high: float
@@ -43,14 +45,24 @@ class Metric:
     #: a constant, a formula, or None where only simulation tells (`chance.chance_levels`).
     chance: float | Formula | None
     compute: Formula
+    partition: bool = True  # the unassigned (-1) are one more group; False: they are wrong
 
 
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
-        Metric("acc", "ACC", 0.0, 1.0, True, None, acc),
-        Metric("acc_many_to_one", "ACC many-to-one", 0.0, 1.0, True, None, acc_many_to_one),
-        Metric("balanced_acc", "balanced ACC", 0.0, 1.0, True, None, balanced_acc),
+        Metric("acc", "ACC", 0.0, 1.0, True, None, acc, partition=False),
+        Metric(
+            "acc_many_to_one",
+            "ACC many-to-one",
+            0.0,
+            1.0,
+            True,
+            None,
+            acc_many_to_one,
+            partition=False,
+        ),
+        Metric("balanced_acc", "balanced ACC", 0.0, 1.0, True, None, balanced_acc, partition=False),
         Metric("nmi", "NMI", 0.0, 1.0, True, nmi_by_chance, nmi),
         Metric("ami", "AMI", -1.0, 1.0, True, 0.0, ami),
         Metric("ari", "ARI", -0.5, 1.0, True, 0.0, ari),
@@ -74,6 +86,23 @@ METRICS: dict[str, Metric] = {
 
 
 @dataclass(frozen=True)
+class MetricValues:
+    """A value per metric: a field for each row of `METRICS`, in the same order."""
+
+    acc: float
+    acc_many_to_one: float
+    balanced_acc: float
+    nmi: float
+    ami: float
+    ari: float
+    purity: float
+    homogeneity: float
+    completeness: float
+    v_measure: float
+    fowlkes_mallows: float
+
+
+@dataclass(frozen=True)
 class FurtherMetric:
     """A score that takes more than a class and a cluster per sample; the field of `source`."""
 
@@ -83,7 +112,7 @@ class FurtherMetric:
     high: float | None  # None: the height of the class tree
     higher_is_better: bool
     needs: Literal["ranked clusters", "class tree", "label sets"]
-    source: type[RankedScores | HierarchyScores | LabelSetScores]
+    source: type[TopScores | HierarchyScores | LabelSetScores]
     by_rank: bool = False  # a tuple, entry r - 1 for the r-th (or the first r) clusters
     chance: str | None = None  # the field with its chance level
 
@@ -98,7 +127,7 @@ FURTHER_METRICS: dict[str, FurtherMetric] = {
             1.0,
             True,
             "ranked clusters",
-            RankedScores,
+            TopScores,
             by_rank=True,
             chance="top_n_chance",
         ),
@@ -141,9 +170,10 @@ FURTHER_METRICS: dict[str, FurtherMetric] = {
 
 
 def metrics_with(average: str) -> Mapping[str, Metric]:
-    """`METRICS` with NMI and AMI normalised by another average of the entropies.
+    """`METRICS` with NMI and AMI normalised by this average of the entropies.
 
-    Raises InputError for an unknown average.
+    Raises:
+        InputError: an unknown average.
     """
     chosen: Average = check_average(average)
     if chosen == "arithmetic":
@@ -157,5 +187,5 @@ def metrics_with(average: str) -> Mapping[str, Metric]:
 
 
 def compute(counts: Counts, metrics: Mapping[str, Metric]) -> dict[str, float]:
-    """Every metric by name."""
+    """The value of each metric, by name and in the order given."""
     return {name: metric.compute(counts) for name, metric in metrics.items()}

@@ -12,7 +12,7 @@ from ..kernels.top_ranks import first_misplaced, read_only
 from .counts import count
 from .validate import (
     MISSING,
-    Labels,
+    CheckedLabels,
     as_array,
     check_count,
     check_same_length,
@@ -22,7 +22,7 @@ from .validate import (
 
 
 @dataclass(frozen=True)
-class RankedScores:
+class TopScores:
     """Top-n ACC of ranked predictions; entry n - 1 of a tuple is for the first n clusters."""
 
     n: int  # samples scored: those with a class
@@ -40,24 +40,25 @@ class RankedScores:
 
 
 @dataclass(frozen=True, eq=False)
-class Ranked:
+class TopClusters:
     """Checked ranked predictions.
 
-    values: (n, n_ranks) int32, C-contiguous, read-only: clusters, best first, different in each
-    row; -1 from where a sample has no further one. highest: the largest value, -1 if all are; at
-    most about n.
+    Attributes:
+        values: (n, n_ranks) int32, C-contiguous, read-only: clusters, best first, different in each
+            row; -1 from where a sample has no further one.
+        highest: the largest value, -1 if all are; at most about n.
     """
 
     values: np.ndarray
     highest: int
 
     @property
-    def first(self) -> Labels:
+    def first(self) -> CheckedLabels:
         """The primary clusters, as labels below `highest` + 1."""
         values = np.ascontiguousarray(self.values[:, 0])
-        return Labels(values, self.highest, bool(values.min() < 0))
+        return CheckedLabels(values, self.highest, bool(values.min() < 0))
 
-    def of(self, samples: np.ndarray) -> Ranked:
+    def of(self, samples: np.ndarray) -> TopClusters:
         """The rows of some samples, (n,) bool; without a copy if these are all."""
         return self if samples.all() else replace(self, values=self.values[samples])
 
@@ -67,7 +68,7 @@ class Ranked:
         return np.array([np.bincount(c + 1, minlength=n_bins)[1:] for c in self.values.T])
 
 
-def score_ranked(targets: Any, ranked: Any, *, n_clusters: int | None = None) -> RankedScores:
+def score_top(targets: Any, ranked: Any, *, n_clusters: int | None = None) -> TopScores:
     """Top-n accuracy of clusters ranked per sample, for n = 1 to the number of ranks.
 
     Clusters and classes are paired one-to-one as for ACC, from the first clusters alone: later
@@ -90,13 +91,23 @@ def score_ranked(targets: Any, ranked: Any, *, n_clusters: int | None = None) ->
 
     Memory beyond the arguments: an int32 copy of `ranked` unless it is one, and a few arrays of n.
 
-    Raises InputError for targets that `score` refuses, rankings of another length or shape, not
-    whole, below -1 or at or above `n_clusters`, with a cluster twice in one row or after a -1.
+    Raises:
+        InputError: targets that `score` refuses, or rankings of another length or shape, not whole,
+            below -1 or at or above `n_clusters`, with a cluster twice in one row or after a -1.
+
+    Examples:
+        Cluster 0 stands for class 0 and cluster 1 for class 1. The last sample is found by its
+        second cluster only:
+
+        >>> from clusterbench.metrics import score_top
+        >>> scores = score_top([0, 0, 1, 1], [[0, 1], [0, 1], [1, 0], [0, 1]])
+        >>> scores.top_n_acc, scores.top_n_chance
+        ((0.75, 1.0), (0.5, 1.0))
     """
     if n_clusters is not None:
         n_clusters = check_count(n_clusters, "n_clusters")
     classes = check_targets(targets)
-    clusters = check_ranked(ranked, "ranked", limit=n_clusters)
+    clusters = check_top(ranked, "ranked", limit=n_clusters)
     check_same_length(classes.values, clusters.values, "rows of ranked clusters")
     counts = count(classes, clusters.first)
     scored = classes.values >= 0
@@ -107,7 +118,7 @@ def score_ranked(targets: Any, ranked: Any, *, n_clusters: int | None = None) ->
     hits = np.cumsum([np.count_nonzero(column == own) for column in clusters.values.T])
     sizes = clusters.cluster_sizes()
     chance = np.cumsum(standing(sizes, columns) @ counts.table.row_sums)
-    return RankedScores(
+    return TopScores(
         n=counts.n,
         n_classes=counts.n_groups[0],
         n_clusters=n_clusters or int(np.count_nonzero(sizes.any(axis=0))),
@@ -120,9 +131,14 @@ def score_ranked(targets: Any, ranked: Any, *, n_clusters: int | None = None) ->
 
 
 def standing(cluster_sizes: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """(n_ranks, n_classes) int64: samples whose cluster at a rank is paired with the class.
+    """Samples whose cluster at a rank is paired with the class, by rank and class.
 
-    cluster_sizes: (n_ranks, n_clusters); columns: (n_classes,), the cluster of a class or -1.
+    Args:
+        cluster_sizes: (n_ranks, n_clusters) int64.
+        columns: (n_classes,) int64, the cluster of a class or -1.
+
+    Returns:
+        (n_ranks, n_classes) int64.
     """
     samples = np.zeros((len(cluster_sizes), len(columns)), np.int64)
     paired = columns >= 0
@@ -130,11 +146,18 @@ def standing(cluster_sizes: np.ndarray, columns: np.ndarray) -> np.ndarray:
     return samples
 
 
-def check_ranked(values: Any, name: str, *, limit: int | None = None) -> Ranked:
-    """(n, n_ranks) or (n,) whole numbers as ranked predictions; InputError for anything else.
+def check_top(values: Any, name: str, *, limit: int | None = None) -> TopClusters:
+    """Ranked predictions that are fit to be counted.
 
     Clusters need not be contiguous: where the largest is far above n they are renumbered in order.
-    name: what the predictions are called in errors; limit: `n_clusters`, if that was given.
+
+    Args:
+        values: (n, n_ranks) or (n,) whole numbers, clusters best first.
+        name: what the predictions are called in errors.
+        limit: `n_clusters`, if that was given.
+
+    Raises:
+        InputError: anything else; the message names the value found and where.
     """
     array = as_array(values, name)
     if array.ndim not in (1, 2):
@@ -161,7 +184,7 @@ def check_ranked(values: Any, name: str, *, limit: int | None = None) -> Ranked:
         found, array = np.unique(array, return_inverse=True)
         array = array.reshape(given.shape) - int(found[0] == MISSING)
         highest = int(array.max())
-    ranked = Ranked(read_only(np.ascontiguousarray(array, dtype=np.int32)), highest)
+    ranked = TopClusters(read_only(np.ascontiguousarray(array, dtype=np.int32)), highest)
     row, column = first_misplaced(ranked.values, highest + 1)
     if row >= 0:
         what = f"{name} has cluster {given[row, column]} at row {row}, rank {column + 1}"

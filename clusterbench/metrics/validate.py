@@ -1,4 +1,4 @@
-"""Checks on the labels a caller hands in; everything behind them trusts its input."""
+"""Checks on the labels and class trees a caller hands in; all behind them trusts its input."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
+from ..kernels.ancestry import Forest, depths, forest
 
 #: A sample without a class or without a cluster; as text in string labels.
 MISSING = -1
@@ -18,12 +19,15 @@ _SMALL = 1 << 17
 
 
 @dataclass(frozen=True, eq=False)
-class Labels:
+class CheckedLabels:
     """Checked labels.
 
-    values: (n,) int32 or int64, >= -1, C-contiguous; -1 is missing. highest: the largest value, -1
-    if all are missing; it is below 4 n or 2**17. found: where the labels given were strings or far
-    apart, they in ascending order, and values are positions in it.
+    Attributes:
+        values: (n,) int32 or int64, >= -1, C-contiguous; -1 is missing.
+        highest: the largest value, -1 if all are missing; it is below 4 n or 2**17.
+        some_missing: whether one is.
+        found: where the labels given were strings or far apart, they in ascending order, and values
+            are positions in it; else None.
     """
 
     values: np.ndarray
@@ -42,15 +46,23 @@ class Labels:
         return np.arange(self.highest + 1) if self.found is None else self.found
 
 
-def check_labels(values: Any, name: str, *, limit: int | None = None, option: str = "") -> Labels:
+def check_labels(
+    values: Any, name: str, *, limit: int | None = None, option: str = ""
+) -> CheckedLabels:
     """Labels fit to index an array of about n entries (or 2**17).
 
-    values: 1-D array or list of whole numbers >= -1 (floats are accepted if all are whole) or of
-    strings; -1, or "-1", is missing. Labels need not be contiguous: where the largest is far
-    above n, and for strings, they are renumbered in their order. name: what the labels are called
-    in errors. limit: with it, labels must be numbers below it; option: the argument that set it.
+    Labels need not be contiguous: where the largest is far above n, and for strings, they are
+    renumbered in their order.
 
-    Raises InputError for anything else, naming the value found.
+    Args:
+        values: 1-D array or list of whole numbers >= -1 (floats are accepted if all are whole) or
+            of strings; -1, or "-1", is missing.
+        name: what the labels are called in errors.
+        limit: with it, labels must be numbers below it.
+        option: the argument that set the limit.
+
+    Raises:
+        InputError: anything else; the message names the value found.
     """
     array = as_array(values, name)
     if array.ndim != 1:
@@ -81,8 +93,12 @@ def check_labels(values: Any, name: str, *, limit: int | None = None, option: st
     return _renumbered(array, found, found == MISSING)
 
 
-def check_targets(targets: Any, n_classes: int | None = None) -> Labels:
-    """Targets as labels; InputError for unusable ones, and where no sample has a class."""
+def check_targets(targets: Any, n_classes: int | None = None) -> CheckedLabels:
+    """Targets as labels, with `n_classes` as the limit.
+
+    Raises:
+        InputError: unusable ones, or no sample has a class.
+    """
     if n_classes is not None:
         n_classes = check_count(n_classes, "n_classes")
     classes = check_labels(targets, "targets", limit=n_classes, option="n_classes")
@@ -92,7 +108,11 @@ def check_targets(targets: Any, n_classes: int | None = None) -> Labels:
 
 
 def check_same_length(targets: np.ndarray, predictions: np.ndarray, what: str = "") -> None:
-    """InputError unless there is one prediction per target; `what` names the predictions."""
+    """Check that there is one prediction per target; `what` is what errors call the predictions.
+
+    Raises:
+        InputError: there are fewer or more.
+    """
     if len(targets) != len(predictions):
         raise InputError(
             f"{len(targets)} targets but {len(predictions)} {what or 'predictions'}; "
@@ -100,8 +120,13 @@ def check_same_length(targets: np.ndarray, predictions: np.ndarray, what: str = 
         )
 
 
-def check_frequencies(frequencies: Any, classes: Labels) -> np.ndarray | None:
-    """Class frequencies as (highest class + 1 or more,) int64; None for None."""
+def check_frequencies(frequencies: Any, classes: CheckedLabels) -> np.ndarray | None:
+    """Class frequencies as (highest class + 1 or more,) int64; None for None.
+
+    Raises:
+        InputError: a count that is negative or not whole, fewer counts than classes, or classes
+            that are no small numbers to look them up by.
+    """
     if frequencies is None:
         return None
     name = "class_frequencies"
@@ -122,7 +147,11 @@ def check_frequencies(frequencies: Any, classes: Labels) -> np.ndarray | None:
 
 
 def check_count(value: Any, option: str, *, least: int = 1) -> int:
-    """`value` as an int in [least, 2**31), or InputError."""
+    """`value` as an int in [least, 2**31); `option` is its name in errors.
+
+    Raises:
+        InputError: it is no whole number, or outside.
+    """
     wanted = f"give a whole number from {least} to {2**31 - 1}"
     try:
         if isinstance(value, (bool, np.bool_)):
@@ -135,8 +164,88 @@ def check_count(value: Any, option: str, *, least: int = 1) -> int:
     return count
 
 
+def check_parents(parents: Any) -> Forest:
+    """Parents, (n_nodes,) whole numbers, as a forest.
+
+    Raises:
+        InputError: not 1-D, not whole, out of range, or in a cycle.
+    """
+    array = as_array(parents, "parents")
+    if array.ndim != 1:
+        raise InputError(
+            f"parents has shape {array.shape}; give a 1-D array, the parent of each node"
+        )
+    array = whole_numbers(array, "parents")
+    wrong = (array < -1) | (array >= len(array))
+    if wrong.any():
+        node = int(wrong.argmax())
+        raise InputError(
+            f"parents has {array[node]} for node {node}; "
+            f"a parent is a node, 0 to {len(array) - 1}, or -1 for a root"
+        )
+    array = np.ascontiguousarray(array, dtype=np.int32)
+    depth = depths(array)
+    if (depth < 0).any():
+        raise InputError(
+            f"parents has a cycle: the chain from node {int((depth < 0).argmax())} never ends; "
+            "a chain of parents must end at a root, -1"
+        )
+    return forest(array, depth)
+
+
+def check_class_nodes(class_nodes: Any, n_nodes: int) -> np.ndarray:
+    """The node of each class: (n_classes,) int32, no two the same.
+
+    Raises:
+        InputError: not 1-D, not whole, not among the nodes, or a node used twice.
+    """
+    array = as_array(class_nodes, "class_nodes")
+    if array.ndim != 1:
+        raise InputError(
+            f"class_nodes has shape {array.shape}; give a 1-D array, the node of each class"
+        )
+    array = whole_numbers(array, "class_nodes")
+    wrong = (array < 0) | (array >= n_nodes)
+    if wrong.any():
+        position = int(wrong.argmax())
+        raise InputError(
+            f"class_nodes has {array[position]} for class {position}; "
+            f"the nodes of the tree are 0 to {n_nodes - 1}"
+        )
+    found, repeats = np.unique(array, return_counts=True)
+    if len(found) < len(array):
+        node = found[repeats > 1][0]
+        first, second = np.flatnonzero(array == node)[:2].tolist()
+        raise InputError(
+            f"class_nodes has node {node} for classes {first} and {second}; "
+            "give each class a node of its own"
+        )
+    return array.astype(np.int32)
+
+
+def check_placed_targets(targets: Any, nodes: np.ndarray) -> tuple[CheckedLabels, np.ndarray]:
+    """Targets as labels, and the node of each of them.
+
+    Args:
+        targets: (n,) whole numbers below n_classes, or -1.
+        nodes: (n_classes,) int32.
+
+    Returns:
+        The labels, and (highest label + 1,) int32 nodes.
+
+    Raises:
+        InputError: targets without a node, and as `check_targets`.
+    """
+    classes = check_labels(targets, "targets", limit=len(nodes), option="len(class_nodes)")
+    return check_targets(classes.values), nodes[classes.given]
+
+
 def as_array(values: Any, name: str) -> np.ndarray:
-    """`values` as a NumPy array with at least one entry, or InputError."""
+    """`values` as a NumPy array with at least one entry; `name` is theirs in errors.
+
+    Raises:
+        InputError: they are empty or no array.
+    """
     try:
         array = np.asarray(values)
     except (TypeError, ValueError, RuntimeError) as error:
@@ -149,7 +258,11 @@ def as_array(values: Any, name: str) -> np.ndarray:
 
 
 def whole_numbers(array: np.ndarray, name: str) -> np.ndarray:
-    """An array of whole numbers as integers; InputError for any other value or dtype."""
+    """An array of whole numbers as integers; `name` is theirs in errors.
+
+    Raises:
+        InputError: any other value or dtype.
+    """
     if array.dtype.kind in "iu":
         return array
     if array.dtype.kind != "f":
@@ -169,14 +282,14 @@ def whole_numbers(array: np.ndarray, name: str) -> np.ndarray:
     return wide.astype(np.int64)
 
 
-def _renumbered(positions: np.ndarray, found: np.ndarray, missing: np.ndarray) -> Labels:
+def _renumbered(positions: np.ndarray, found: np.ndarray, missing: np.ndarray) -> CheckedLabels:
     """positions: of each sample in `found`; missing: (n_found,) bool, the label that is none."""
     codes = np.cumsum(~missing) - 1
     codes[missing] = MISSING
     return _labels(codes[positions], found[~missing])
 
 
-def _labels(array: np.ndarray, found: np.ndarray | None = None) -> Labels:
+def _labels(array: np.ndarray, found: np.ndarray | None = None) -> CheckedLabels:
     narrow = array.dtype.itemsize < 4 or array.dtype == np.int32
     values = np.ascontiguousarray(array, dtype=np.int32 if narrow else np.int64)
-    return Labels(values, int(values.max()), bool(values.min() < 0), found)
+    return CheckedLabels(values, int(values.max()), bool(values.min() < 0), found)

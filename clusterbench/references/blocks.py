@@ -15,7 +15,13 @@ ELEMENTS = 1 << 24
 
 
 def row_blocks(n: int, width: int, elements: int = ELEMENTS) -> Iterator[slice]:
-    """Slices that cover n rows, each of at most `elements` numbers for rows of `width`."""
+    """Slices that cover n rows, each of at most `elements` numbers.
+
+    Args:
+        n: rows.
+        width: numbers of one row.
+        elements: numbers of one block; a block has at least one row.
+    """
     step = max(1, elements // max(1, width))
     for start in range(0, n, step):
         yield slice(start, min(start + step, n))
@@ -39,7 +45,12 @@ def unit_rows(features: np.ndarray, device: torch.device) -> torch.Tensor:
 def first_columns(scores: torch.Tensor, n: int) -> np.ndarray:
     """Columns of the n largest scores of each row, best first, the lower of equals first.
 
-    scores: (rows, columns). Returns (rows, n) int64.
+    Args:
+        scores: (rows, columns).
+        n: 1 to the number of columns.
+
+    Returns:
+        (rows, n) int64.
     """
     import torch
 

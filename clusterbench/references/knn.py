@@ -30,6 +30,18 @@ class KNN(Reference):
         device: "auto", "cpu" or "cuda[:N]".
         n_neighbors: neighbours that vote; all training rows if there are fewer.
         temperature: the lower, the more the nearest ones count.
+
+    Raises:
+        InputError: a setting of another type or range.
+
+    Examples:
+        >>> from clusterbench.references import KNN
+        >>> X, y = [[1.0, 0.0], [1.0, 0.2], [0.0, 1.0], [0.2, 1.0]], [0, 0, 1, 1]
+        >>> knn = KNN(n_classes=2, device="cpu", n_neighbors=3).fit(X, y)
+        >>> knn.predict([[3.0, 1.0], [1.0, 3.0]]).tolist()
+        [0, 1]
+        >>> knn.predict_top([[3.0, 1.0]], 2).tolist()
+        [[0, 1]]
     """
 
     name: ClassVar[str] = "knn"

@@ -41,6 +41,18 @@ class LinearProbe(Reference):
         max_iter: iterations of L-BFGS.
         tol: it ends once no entry of the gradient of the mean loss is larger, or the loss no
             longer falls.
+
+    Raises:
+        InputError: a setting of another type or range.
+
+    Examples:
+        >>> from clusterbench.references import LinearProbe
+        >>> X, y = [[1.0, 0.0], [1.0, 0.2], [0.0, 1.0], [0.2, 1.0]], [0, 0, 1, 1]
+        >>> probe = LinearProbe(n_classes=2, device="cpu").fit(X, y)
+        >>> probe.predict([[3.0, 1.0], [1.0, 3.0]]).tolist()
+        [0, 1]
+        >>> probe.coef_.shape, probe.intercept_.shape
+        ((2, 2), (2,))
     """
 
     name: ClassVar[str] = "linear-probe"

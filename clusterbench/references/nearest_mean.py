@@ -21,6 +21,23 @@ class NearestMean(Reference):
         n_classes: number of classes.
         random_state: not used; the answer has no chance in it.
         device: "auto", "cpu" or "cuda[:N]".
+
+    Attributes:
+        means_: (n_classes, dim) float64, of rows of length 1; zeros for a class without rows.
+
+    Raises:
+        InputError: a setting of another type or range.
+
+    Examples:
+        The means are (0.9, 0.3) and (0, 1):
+
+        >>> from clusterbench.references import NearestMean
+        >>> X, y = [[1.0, 0.0], [0.8, 0.6], [0.0, 2.0]], [0, 0, 1]
+        >>> nearest = NearestMean(n_classes=2, device="cpu").fit(X, y)
+        >>> nearest.means_.round(4).tolist()
+        [[0.9, 0.3], [0.0, 1.0]]
+        >>> nearest.predict([[1.0, 1.0], [1.0, 3.0]]).tolist()
+        [0, 1]
     """
 
     name: ClassVar[str] = "nearest-mean"

@@ -20,10 +20,19 @@ def cut_into(
     itself, it stays as a group of its own. A node whose children would overshoot `n_coarse` by
     more than is missing stays closed, and the next heaviest is tried; hence "about".
 
-    classes: (n_classes,) node indices, unique. weights: (n_classes,) integers, by default 1 each
-    (a group weighs what it has in classes; give image counts to weigh it by images).
-    Returns (n_classes,) int32: the node each class is grouped under, itself or an ancestor.
-    Raises InputError when `n_coarse` is not in 1..n_classes or the roots are already more.
+    Args:
+        tree: the nodes.
+        classes: (n_classes,) node indices, unique.
+        n_coarse: groups wanted.
+        weights: (n_classes,) integers >= 1, by default 1 each (a group weighs what it has in
+            classes; give image counts to weigh it by images).
+
+    Returns:
+        (n_classes,) int32: the node each class is grouped under, itself or an ancestor.
+
+    Raises:
+        InputError: `n_coarse` is not in 1..n_classes, the roots are already more, or a weight is
+            below 1.
     """
     classes = np.asarray(classes, dtype=np.int32)
     n_classes = len(classes)

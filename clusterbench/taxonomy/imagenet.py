@@ -30,8 +30,11 @@ from .tree import Tree
 class ClassList:
     """A class list and what its tree has beside the classes.
 
-    mark: the list's letter in the table, "" for all synsets. with_inner: the tree has the WordNet
-    synsets above the classes, too.
+    Attributes:
+        name: as `load` takes it.
+        mark: the list's letter in the table, "" for all synsets.
+        with_inner: the tree has the WordNet synsets above the classes, too.
+        about: what it is, in a line.
     """
 
     name: str
@@ -64,7 +67,8 @@ def names() -> list[str]:
 def classes(name: str) -> tuple[str, ...]:
     """The wnids of a class list, in byte order, which is the order of its class indices.
 
-    Raises InputError with near names for an unknown list.
+    Raises:
+        InputError: an unknown list; near names are suggested.
     """
     marked = synsets.table().marked(_find(name).mark)
     wnids = synsets.table().wnids
@@ -75,8 +79,10 @@ def classes(name: str) -> tuple[str, ...]:
 def load(name: str) -> Tree:
     """The class tree of a list; its nodes are wnids, named by their first lemma.
 
-    Read once per process: all callers share one tree. Raises InputError with near names for an
-    unknown list.
+    Read once per process: all callers share one tree.
+
+    Raises:
+        InputError: an unknown list; near names are suggested.
     """
     of_list = _find(name)
     if not of_list.mark:
@@ -90,7 +96,11 @@ def load(name: str) -> Tree:
 
 
 def synset(wnid: str) -> Synset:
-    """Words, definition and hypernyms of a synset; InputError with near names if unknown."""
+    """Words, definition and hypernyms of a synset.
+
+    Raises:
+        InputError: an unknown wnid; near ones are suggested.
+    """
     return synsets.table().synset(wnid)
 
 

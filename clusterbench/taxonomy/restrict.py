@@ -11,8 +11,15 @@ from .tree import Tree
 def restrict(tree: Tree, kept: np.ndarray) -> Tree:
     """The tree of the kept nodes; one without a kept ancestor becomes a root.
 
-    kept: (n_nodes,) bool. Restricting twice is the same as restricting to the smaller set at
-    once. At most `tree.height` vector steps. Raises InputError for a mask of another shape.
+    Restricting twice is the same as restricting to the smaller set at once. At most `tree.height`
+    vector steps.
+
+    Args:
+        tree: the nodes to choose from.
+        kept: (n_nodes,) bool.
+
+    Raises:
+        InputError: a mask of another shape.
     """
     kept = np.asarray(kept, dtype=bool)
     if kept.shape != (len(tree),):

@@ -21,9 +21,12 @@ COLUMNS = ("wnid", "lists", "hypernyms", "principal", "lemmas", "definition")
 class Synset:
     """A noun of WordNet 3.0.
 
-    wnid: `n` and its eight-digit offset, as ImageNet names classes. parents: all hypernyms, the
-    principal one first (see `imagenet`), none for the root. lists: marks of the class lists it is
-    in.
+    Attributes:
+        wnid: `n` and its eight-digit offset, as ImageNet names classes.
+        lemmas: its words, the most usual first.
+        definition: WordNet's gloss.
+        parents: all hypernyms, the principal one first (see `imagenet`), none for the root.
+        lists: marks of the class lists it is in.
     """
 
     wnid: str
@@ -51,7 +54,7 @@ class Table:
 
     @cached_property
     def position(self) -> dict[str, int]:
-        """wnid -> row."""
+        """The row of each wnid."""
         return {wnid: i for i, wnid in enumerate(self.wnids)}
 
     @cached_property
@@ -76,7 +79,11 @@ class Table:
         return np.array([mark in marks for marks in self.lists], dtype=bool)
 
     def synset(self, wnid: str) -> Synset:
-        """One row; InputError with near names for a wnid that is not in the table."""
+        """One row.
+
+        Raises:
+            InputError: a wnid that is not in the table; near ones are suggested.
+        """
         if wnid not in self.position:
             raise catalog.unknown_name("synset", wnid, self.wnids)
         row = self.position[wnid]
@@ -93,7 +100,15 @@ class Table:
 
 
 def parse(text: str, path: Path) -> Table:
-    """The table of a text with a header line; InputError names the file and what is wrong."""
+    """The table of a text of tab-separated cells with a header line.
+
+    Args:
+        text: the lines.
+        path: the file they come from, for messages.
+
+    Raises:
+        InputError: another header or number of cells; the message names the file and the line.
+    """
     header, *lines = text.rstrip("\n").split("\n")
     if tuple(header.split("\t")) != COLUMNS:
         raise InputError(f"{path}: header {header[:80]!r}; wanted {' '.join(COLUMNS)}")
@@ -109,7 +124,8 @@ def parse(text: str, path: Path) -> Table:
 def table() -> Table:
     """The shipped table, read once per process.
 
-    Raises InputError naming the file when it is missing or broken, as in a half-copied checkout.
+    Raises:
+        InputError: the file is missing or broken, as in a half-copied checkout.
     """
     path = catalog.shipped("benchmarks") / FOLDER / FILE
     try:

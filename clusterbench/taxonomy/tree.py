@@ -19,13 +19,15 @@ HEADER = ("node", "parent", "name")
 class Tree:
     """Nodes in ascending order of their ids, each with at most one parent.
 
-    nodes: ids, sorted and unique; node i is `nodes[i]`.
-    parents: (n,) int32, the index of the parent, -1 for a root.
-    names: readable names, one per node; they need not be unique.
-
     Where a method takes `nodes` as an array, it means indices as given by `find`.
 
-    Raises InputError for unsorted or repeated nodes, parents out of range, and cycles.
+    Attributes:
+        nodes: ids, sorted and unique; node i is `nodes[i]`.
+        parents: (n,) int32, the index of the parent, -1 for a root.
+        names: readable names, one per node; they need not be unique.
+
+    Raises:
+        InputError: unsorted or repeated nodes, parents out of range, or a cycle.
     """
 
     nodes: tuple[str, ...]
@@ -54,7 +56,15 @@ class Tree:
     def from_parents(
         cls, parents: dict[str, str | None], names: dict[str, str] | None = None
     ) -> Tree:
-        """Build from a mapping node -> parent (None or "" for a root), in any order."""
+        """Build a tree from links in any order.
+
+        Args:
+            parents: node -> parent, None or "" for a root.
+            names: node -> readable name, by default the node.
+
+        Raises:
+            InputError: a parent that is not a node, or a cycle.
+        """
         nodes = tuple(sorted(parents))
         index = {node: i for i, node in enumerate(nodes)}
         links = np.full(len(nodes), -1, dtype=np.int32)
@@ -70,9 +80,11 @@ class Tree:
     def read(cls, path: Path) -> Tree:
         """Read `tree.tsv`: UTF-8, header `node<TAB>parent<TAB>name`, parent empty for a root.
 
-        The order of the lines does not matter. Raises InputError naming the file, the line and
-        the node for a missing file, a wrong header or column count, an empty or repeated node,
-        an unknown parent and a cycle.
+        The order of the lines does not matter.
+
+        Raises:
+            InputError: a missing file, a wrong header or column count, an empty or repeated node,
+                an unknown parent, or a cycle; the message names file, line and node.
         """
         path = Path(path)
         parents: dict[str, str | None] = {}
@@ -112,7 +124,11 @@ class Tree:
         return node in self._index
 
     def find(self, nodes: Iterable[str]) -> np.ndarray:
-        """Indices (int32) of node ids; an unknown id is an InputError with near names."""
+        """Indices (int32) of node ids.
+
+        Raises:
+            InputError: an unknown id; near ones are suggested.
+        """
         index = self._index
         try:
             return np.array([index[node] for node in nodes], dtype=np.int32)
@@ -201,6 +217,9 @@ class Tree:
         """(n,) int32: for every node its ancestor at `depth`; a node not deeper is itself.
 
         Two nodes share a label after the cut exactly when they share that ancestor.
+
+        Raises:
+            InputError: a negative depth.
         """
         if depth < 0:
             raise InputError(f"depth={depth} should be >= 0, the depth of the roots")
@@ -213,7 +232,11 @@ class Tree:
     def lowest_common_ancestor(self, a: np.ndarray | int, b: np.ndarray | int) -> np.ndarray:
         """Index (int32) of the deepest node above or equal to both; -1 across two trees.
 
-        a, b: node indices that broadcast against each other. At most 2 * height vector steps.
+        At most 2 * height vector steps.
+
+        Args:
+            a: node indices.
+            b: node indices that broadcast against `a`.
         """
         shape = np.broadcast_shapes(np.shape(a), np.shape(b))
         left: np.ndarray = np.broadcast_to(np.asarray(a, dtype=np.int32), shape)

@@ -6,7 +6,6 @@ import argparse
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +45,6 @@ def extract_images(
     images: Path,
     output: Path,
     workers: int,
-    progress: Callable[[int, int], None] | None = None,
     encoder: str | Recipe = _ENCODER,
 ) -> FeatureStore:
     """An encoder's features of an image folder as float32; a finished extraction is reused."""
@@ -58,7 +56,6 @@ def extract_images(
         dtype=np.float32,
         batch_size=64,
         workers=workers,
-        progress=progress,
     )
     if done.n_broken:
         raise ClusterbenchError(f"{done.n_broken} of the drawn images cannot be read: {images}")

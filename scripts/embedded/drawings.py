@@ -28,9 +28,11 @@ class Drawing:
 
     @property
     def id(self) -> str:
+        """Of its sample, class first."""
         return f"{self.class_name}/{self.name}"
 
     def png(self) -> bytes:
+        """The file: the same bytes for the same pixels."""
         buffer = io.BytesIO()
         Image.fromarray(self.pixels).save(buffer, format="PNG", optimize=True)
         return buffer.getvalue()

@@ -31,14 +31,17 @@ class Emoji:
 
     @property
     def has_tone(self) -> bool:
+        """Whether a skin tone is in its sequence."""
         return not _SKIN_TONES.isdisjoint(self.code.split("-"))
 
     @property
     def group_node(self) -> str:
+        """Node of its group in the class tree."""
         return f"g/{self.group}"
 
     @property
     def subgroup_node(self) -> str:
+        """Node of its subgroup in the class tree."""
         return f"s/{self.group}/{self.subgroup}"
 
 

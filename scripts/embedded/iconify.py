@@ -40,6 +40,7 @@ class SetInfo:
 
     @classmethod
     def read(cls, prefix: str, info: dict[str, Any]) -> SetInfo:
+        """What a set's entry in its package says."""
         return cls(
             prefix=prefix,
             name=info["name"],

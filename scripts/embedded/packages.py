@@ -39,6 +39,7 @@ class Package:
 
     @property
     def command(self) -> tuple[str, ...]:
+        """The ordinary client's command that downloads it into the working folder."""
         if self.kind == "npm":
             return ("npm", "pack", "--silent", f"{self.name}@{self.version}")
         if self.kind == "wheel":

@@ -26,8 +26,10 @@ _GRAPH, _GRAPH_OUTPUT, _VALUE_NAME = 7, 12, 1  # field numbers of onnx.proto3
 
 
 def recogniser(downloads: Path, folder: Path, size: int) -> Encoder:
-    """The encoder of size x size images to 120 numbers: the mean over time of what the last layer
-    reads. Its file is written into `folder`."""
+    """The encoder of size x size images to 120 numbers; its file is written into `folder`.
+
+    The numbers are the mean over time of what the last layer reads.
+    """
     model = read_wheel(fetch(WHEEL, downloads), {_MODEL})[_MODEL]
     file = folder / Path(_MODEL).name
     write_bytes(file, with_output(model, _OUTPUT))

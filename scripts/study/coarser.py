@@ -22,7 +22,8 @@ def class_overlap(hierarchy: Hierarchy) -> np.ndarray:
     on_chain = np.zeros((n_classes, n_nodes), dtype=np.float32)
     on_chain[np.repeat(np.arange(n_classes), np.diff(offsets)), labels] = 1
     shared = (on_chain @ on_chain.T).astype(np.float64)
-    return shared / np.diff(offsets)[:, None]
+    overlap: np.ndarray = shared / np.diff(offsets)[:, None]
+    return overlap
 
 
 def coarser_gain(

@@ -6,9 +6,13 @@ import math
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .results import BASE, HEADS, Study, TaskResults
 from .tables import LABELS, chain_gains
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 COLOURS = {"kmeans": "#606060", "temi": "#1f6fb4", "scan": "#e08020"}
 
@@ -59,7 +63,11 @@ def draw(study: Study, output: Path) -> None:
 
 
 def _gaps(
-    axis, tasks: dict[str, TaskResults], shown: dict[str, str], title: str, more=None
+    axis: Axes,
+    tasks: dict[str, TaskResults],
+    shown: dict[str, str],
+    title: str,
+    more: tuple[dict[str, TaskResults], dict[str, str]] | None = None,
 ) -> None:
     points = [(label, tasks.get(name)) for label, name in shown.items()]
     if more is not None:
@@ -81,7 +89,7 @@ def _gaps(
     axis.legend(frameon=False, fontsize=8, loc="upper right", ncols=2)
 
 
-def _curves(axis, tasks: dict[str, TaskResults], title: str) -> None:
+def _curves(axis: Axes, tasks: dict[str, TaskResults], title: str) -> None:
     series = [task for name, task in tasks.items() if name.startswith("classes")]
     sizes = {next(iter(task.records.values()))[0].k for task in series}
     for method in (BASE, *HEADS, "linear-probe"):
@@ -89,11 +97,11 @@ def _curves(axis, tasks: dict[str, TaskResults], title: str) -> None:
         if points:
             k, values = zip(*sorted(points), strict=True)
             means = [100 * statistics.fmean(v) for v in values]
-            look = {"ls": ":", "color": "#3a9a5b"} if method == "linear-probe" else {}
+            is_probe = method == "linear-probe"
             label = LABELS.get(method, "linear probe (reference)")
             axis.errorbar(
                 k, means, [100 * _std(v) for v in values], marker="o", ms=4, label=label,
-                **{"color": COLOURS.get(method), **look},
+                ls=":" if is_probe else "-", color="#3a9a5b" if is_probe else COLOURS[method],
             )  # fmt: skip
     axis.set(xscale="log", xlabel="classes", ylabel="AMI, %")
     axis.set_xticks(sorted(sizes), [f"{k:,}" for k in sorted(sizes)])
@@ -103,7 +111,7 @@ def _curves(axis, tasks: dict[str, TaskResults], title: str) -> None:
         axis.legend(frameon=False, fontsize=8)
 
 
-def _chains(axis, study: Study) -> None:
+def _chains(axis: Axes, study: Study) -> None:
     axis.axhline(0, color="#b0b0b0", lw=1)
     looks = {"icons-wordnet": "-", "emoji": "--", "glyphs": ":"}
     for dataset, task, method, gains in chain_gains(study):

@@ -12,6 +12,7 @@ from scipy.stats import t as student
 
 from clusterbench.metrics import METRICS, Resampling
 from clusterbench.metrics.cells import Cells
+from clusterbench.metrics.counts import Counts
 from clusterbench.metrics.intervals import standard_errors
 from clusterbench.metrics.validate import check_labels, check_targets
 
@@ -24,8 +25,12 @@ _RESAMPLING = Resampling(n_resamples=200, level=0.95, seed=0)
 class Gap:
     """A difference of means over seeds, and how far it may be off, in units of the metric.
 
-    seeds: half width of the 95% interval for other seeds (Welch's t). images: the same for other
-    images, all predictions resampled together. Both are combined as independent.
+    The two half widths are combined as independent.
+
+    Attributes:
+        value: the difference.
+        seeds: half width of the 95% interval for other seeds (Welch's t).
+        images: the same for other images, all predictions resampled together.
     """
 
     value: float
@@ -34,14 +39,17 @@ class Gap:
 
     @property
     def half_width(self) -> float:
+        """Of the interval for other seeds and images."""
         return math.hypot(self.seeds, self.images)
 
     @property
     def low(self) -> float:
+        """Lower end of the interval."""
         return self.value - self.half_width
 
     @property
     def high(self) -> float:
+        """Upper end of the interval."""
         return self.value + self.half_width
 
     def __sub__(self, other: Gap) -> Gap:
@@ -60,7 +68,7 @@ def gap(targets: np.ndarray, base: Sequence[np.ndarray], other: Sequence[np.ndar
         check_targets(targets), [check_labels(p, "predictions") for p in (*base, *other)]
     )
 
-    def difference(drawn) -> np.ndarray:
+    def difference(drawn: tuple[Counts, ...]) -> np.ndarray:
         scores = [compute(counts) for counts in drawn]
         mean = statistics.fmean(scores[len(base) :]) - statistics.fmean(scores[: len(base)])
         return np.array([mean])

@@ -21,7 +21,7 @@ from scipy.optimize import linear_sum_assignment
 from clusterbench import InputError
 from clusterbench.metrics import score
 from clusterbench.metrics.label_sets import score_label_sets
-from clusterbench.metrics.top_n import score_ranked
+from clusterbench.metrics.top_n import score_top
 
 
 @st.composite
@@ -105,7 +105,7 @@ def test_relations_between_the_scores(case):
 def test_sets_of_one_label_give_acc_and_top_n_acc(pair):
     targets, ranked = pair
     sets = [[target] if target >= 0 else [] for target in targets.tolist()]
-    scores, top = score_label_sets(*flat(sets), ranked), score_ranked(targets, ranked)
+    scores, top = score_label_sets(*flat(sets), ranked), score_top(targets, ranked)
     assert scores.any_label_acc == score(targets, ranked[:, 0]).acc
     assert scores.any_hit == scores.coverage == top.top_n_acc
     assert np.cumsum(scores.chance) == pytest.approx(top.top_n_chance, abs=1e-12)

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from rankings import full_size, pairing, ranked_targets
 
-from clusterbench import InputError
+from clusterbench import InputError, metrics
 from clusterbench.metrics import score
-from clusterbench.metrics.top_n import RankedScores, score_ranked
+from clusterbench.metrics.top_n import TopScores, score_top
 
 
 def found_by_hand(targets, ranked, class_of):
@@ -25,7 +25,7 @@ def found_by_hand(targets, ranked, class_of):
 @given(ranked_targets())
 def test_top_n_acc_and_its_chance_equal_the_definition(pair):
     targets, ranked = pair
-    scores = score_ranked(targets, ranked)
+    scores = score_top(targets, ranked)
     kept = targets >= 0
     class_of = pairing(zip(targets[kept], ranked[kept, 0], strict=True))
     targets, ranked = targets[kept], ranked[kept]
@@ -40,14 +40,14 @@ def test_top_n_acc_and_its_chance_equal_the_definition(pair):
 @given(ranked_targets())
 def test_top_1_is_acc_and_top_n_never_falls(pair):
     targets, ranked = pair
-    scores, plain = score_ranked(targets, ranked), score(targets, ranked[:, 0])
+    scores, plain = score_top(targets, ranked), score(targets, ranked[:, 0])
     assert scores.top_n_acc[0] == plain.acc
     assert list(scores.top_n_acc) == sorted(scores.top_n_acc)
     assert 0 <= scores.top_n_chance[-1] <= 1
     assert (scores.n, scores.n_classes) == (plain.n, plain.n_classes)
     assert (scores.n_unassigned, scores.n_unlabelled) == (plain.n_unassigned, plain.n_unlabelled)
-    one_rank = score_ranked(targets, ranked[:, 0])
-    assert one_rank == score_ranked(targets, ranked[:, :1])
+    one_rank = score_top(targets, ranked[:, 0])
+    assert one_rank == score_top(targets, ranked[:, :1])
     assert one_rank.n_clusters == plain.n_clusters
 
 
@@ -55,24 +55,24 @@ def test_by_hand():
     """Cluster 7 stands for class 0, 9 for class 1, 8 for none; the last sample has no class."""
     targets = [0, 0, 0, 1, 1, 1, -1]
     ranked = [[7, 9, -1], [7, 8, 9], [8, 9, 7], [9, 7, 8], [9, -1, -1], [7, 9, 8], [3, 9, 7]]
-    scores = score_ranked(targets, ranked)
+    scores = score_top(targets, ranked)
     assert scores.top_n_acc == (4 / 6, 5 / 6, 1.0)
     # Half of the six samples are of each class, so a rank adds half its share of 7s and 9s:
     # five of them at the first rank, four at the second, two at the third.
     assert scores.top_n_chance == pytest.approx((5 / 12, 9 / 12, 11 / 12))
-    assert scores == RankedScores(6, 2, 3, 3, 0, 1, scores.top_n_acc, scores.top_n_chance)
+    assert scores == TopScores(6, 2, 3, 3, 0, 1, scores.top_n_acc, scores.top_n_chance)
 
 
 def test_later_ranks_do_not_decide_what_a_cluster_stands_for():
-    scores = score_ranked([0, 0, 1, 1, 1], [[0, 1], [0, 1], [0, 1], [0, 1], [0, 1]])
+    scores = score_top([0, 0, 1, 1, 1], [[0, 1], [0, 1], [0, 1], [0, 1], [0, 1]])
     assert scores.top_n_acc == (0.6, 0.6)
 
 
 def test_unassigned_samples_are_wrong_at_every_rank():
-    scores = score_ranked([0, 0, 1, 2], [[4, -1], [-1, -1], [-1, -1], [-1, -1]])
+    scores = score_top([0, 0, 1, 2], [[4, -1], [-1, -1], [-1, -1], [-1, -1]])
     assert scores.top_n_acc == (0.25, 0.25)
     assert (scores.n_unassigned, scores.n_clusters) == (3, 1)
-    assert score_ranked([0, 1], [-1, -1]).top_n_acc == (0.0,)
+    assert score_top([0, 1], [-1, -1]).top_n_acc == (0.0,)
 
 
 def test_the_chance_level_is_the_mean_over_dealt_out_rankings():
@@ -88,35 +88,35 @@ def test_the_chance_level_is_the_mean_over_dealt_out_rankings():
         for _ in range(1000)
     ]
     error = 5 * np.std(dealt, axis=0) / np.sqrt(len(dealt))
-    chance = np.array(score_ranked(targets, ranked).top_n_chance)
+    chance = np.array(score_top(targets, ranked).top_n_chance)
     assert (np.abs(np.mean(dealt, axis=0) - chance) <= error).all()
     assert (error < 0.01).all()
 
 
 def test_n_clusters_is_said_or_counted_at_every_rank():
-    assert score_ranked([0, 1], [[0, 3], [3, 5]]).n_clusters == 3
-    assert score_ranked([0, 1], [[0, 3], [3, 5]], n_clusters=6).n_clusters == 6
-    assert score_ranked([0, -1], [[0, 3], [3, 5]]).n_clusters == 2
+    assert score_top([0, 1], [[0, 3], [3, 5]]).n_clusters == 3
+    assert score_top([0, 1], [[0, 3], [3, 5]], n_clusters=6).n_clusters == 6
+    assert score_top([0, -1], [[0, 3], [3, 5]]).n_clusters == 2
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.uint16, np.int32, np.int64, np.uint64, np.float32])
 def test_any_dtype_and_layout_gives_the_same_scores(dtype):
     targets, ranked = np.array([0, 1, 1]), np.array([[2, 1], [1, 2], [0, 1]])
-    expected = score_ranked(targets, ranked)
-    assert score_ranked(targets, np.asfortranarray(ranked.astype(dtype))) == expected
-    assert score_ranked(targets.tolist(), ranked.tolist()) == expected
+    expected = score_top(targets, ranked)
+    assert score_top(targets, np.asfortranarray(ranked.astype(dtype))) == expected
+    assert score_top(targets.tolist(), ranked.tolist()) == expected
 
 
 def test_an_int32_ranking_is_not_changed():
     ranked = np.array([[10**9, 3], [3, 10**9]], np.int32)
     before = ranked.copy()
-    assert score_ranked([0, 1], ranked).n_clusters == 2
+    assert score_top([0, 1], ranked).n_clusters == 2
     assert np.array_equal(ranked, before)
     assert ranked.flags.writeable
 
 
 def test_scores_go_to_json():
-    record = json.loads(json.dumps(score_ranked([0, 1], [[0, 1], [1, 0]]).to_dict()))
+    record = json.loads(json.dumps(score_top([0, 1], [[0, 1], [1, 0]]).to_dict()))
     assert record["top_n_acc"] == [1.0, 1.0]
     assert record["n_ranks"] == 2
 
@@ -143,7 +143,7 @@ def test_scores_go_to_json():
 )
 def test_unusable_rankings_are_named_with_what_was_found(ranked, message):
     with pytest.raises(InputError, match=message):
-        score_ranked([0, 1], ranked, n_clusters=5 if "n_clusters" in message else None)
+        score_top([0, 1], ranked, n_clusters=5 if "n_clusters" in message else None)
 
 
 @pytest.mark.parametrize(
@@ -156,17 +156,22 @@ def test_unusable_rankings_are_named_with_what_was_found(ranked, message):
 )
 def test_unusable_targets_and_options_are_named(targets, options, message):
     with pytest.raises(InputError, match=message):
-        score_ranked(targets, [[0], [1]], **options)
+        score_top(targets, [[0], [1]], **options)
 
 
 def test_full_size_takes_a_few_arrays_of_n():
     """522,500 samples in 10,450 classes, five ranks: 10 MB of rankings, below 40 MB beside them."""
     targets, ranked = full_size(np.random.default_rng(0))
-    score_ranked(targets[:100], ranked[:100])  # compiled
+    score_top(targets[:100], ranked[:100])  # compiled
     tracemalloc.start()
-    scores = score_ranked(targets, ranked)
+    scores = score_top(targets, ranked)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 40e6
     assert scores.top_n_acc[0] == pytest.approx(0.6, abs=0.003)
     assert scores.top_n_chance == pytest.approx(np.arange(1, 6) / 10_450, rel=1e-3)
+
+
+def test_the_former_names_are_the_same_objects():
+    assert metrics.score_ranked is score_top
+    assert metrics.RankedScores is TopScores

@@ -209,11 +209,14 @@ def test_the_gradient_of_the_probe_is_that_of_its_loss() -> None:
 
 
 def test_a_constant_dimension_does_not_matter() -> None:
-    X, y, other = overlapping()
-    plain = references.LinearProbe(n_classes=5, device="cpu").fit(X, y).predict(other)
-    X, other = (np.pad(rows, ((0, 0), (0, 1)), constant_values=0.1) for rows in (X, other))
-    padded = references.LinearProbe(n_classes=5, device="cpu").fit(X, y).predict(other)
-    np.testing.assert_array_equal(plain, padded)
+    """The weights are compared: rounding may turn the prediction of a row between two classes."""
+    X, y, _ = overlapping()
+    plain = references.LinearProbe(n_classes=5, device="cpu").fit(X, y)
+    X = np.pad(X, ((0, 0), (0, 1)), constant_values=0.1)
+    padded = references.LinearProbe(n_classes=5, device="cpu").fit(X, y)
+    assert not padded.coef_[:, -1].any()
+    np.testing.assert_allclose(padded.coef_[:, :-1], plain.coef_, atol=2e-3)
+    np.testing.assert_allclose(padded.intercept_, plain.intercept_, atol=2e-3)
 
 
 def test_a_probe_that_does_not_converge_says_so() -> None:

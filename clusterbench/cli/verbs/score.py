@@ -184,7 +184,7 @@ def _single(
 ) -> Answer:
     from ...metrics import chance_levels
     from ...metrics import score as compute
-    from ...metrics.top_n import score_ranked
+    from ...metrics.top_n import score_top as score_ranked
     from ..score_text import ranked_text, scores_text
 
     is_ranked = found.values.ndim == 2
