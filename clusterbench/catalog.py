@@ -1,13 +1,17 @@
-"""Where declarations are found: shipped TOML, the user's folder; unknown names get suggestions."""
+"""What there is by name: shipped declarations, the user's, and what code registers.
+
+Unknown names get suggestions.
+"""
 
 from __future__ import annotations
 
 import difflib
+import importlib
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from .errors import InputError
 
@@ -15,6 +19,11 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+Entry = TypeVar("Entry")
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -69,3 +78,88 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> InputError:
     else:
         hint = f"there are {len(names)}, for example {', '.join(names[:5])}"
     return InputError(f"unknown {kind} {name!r}; {hint}")
+
+
+class Registry(Generic[Entry]):
+    """Things of one kind by name: classes, or rows that describe themselves.
+
+    Nothing is imported before it is asked for. Built-in ones are named in code; other packages add
+    theirs by entry point.
+
+    Args:
+        kind: what one is called, for messages: "method".
+        built_in: name -> "module:attribute", the module being one of `package`.
+        package: dotted name of the package.
+        base: "module:Class" of what each is a subclass or an instance of.
+        entry_points: group of the entry points that join; "" for none.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        built_in: Mapping[str, str],
+        *,
+        package: str,
+        base: str,
+        entry_points: str = "",
+    ) -> None:
+        self.kind, self.package, self.base = kind, package, base
+        self.built_in = dict(built_in)
+        self.entry_points = entry_points
+
+    def names(self) -> list[str]:
+        """All names, the built-in ones first."""
+        added = sorted(point.name for point in self._points())
+        return [*self.built_in, *(name for name in added if name not in self.built_in)]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.built_in or name in self.names()
+
+    def __iter__(self) -> Iterator[Entry]:
+        return (self.get(name) for name in self.names())
+
+    def get(self, name: str) -> Entry:
+        """What is registered under a name.
+
+        Raises:
+            InputError: no such name (the nearest ones are suggested), or a thing of another kind.
+        """
+        if name in self.built_in:
+            found: Entry = self._load(self.built_in[name])
+            return found
+        for point in self._points():
+            if point.name == name:
+                return self._checked(point)
+        raise unknown_name(self.kind, name, self.names())
+
+    def module_of(self, attribute: str) -> str | None:
+        """The module of a built-in one, or of the base, by the attribute's name; else None."""
+        for place in (self.base, *self.built_in.values()):
+            module, _, name = place.partition(":")
+            if name == attribute:
+                return module
+        return None
+
+    def _load(self, place: str) -> Any:
+        module, _, name = place.partition(":")
+        return getattr(importlib.import_module(f".{module}", self.package), name)
+
+    def _points(self) -> Iterable[EntryPoint]:
+        if not self.entry_points:
+            return ()
+        from importlib import metadata
+
+        return metadata.entry_points(group=self.entry_points)
+
+    def _checked(self, point: EntryPoint) -> Entry:
+        base = self._load(self.base)
+        loaded = point.load()
+        fits = issubclass(loaded, base) if isinstance(loaded, type) else isinstance(loaded, base)
+        if not fits:
+            what = f"{self.package}.{base.__name__}"
+            raise InputError(
+                f"entry point {point.value} of {self.kind} {point.name!r} is {loaded!r}; "
+                f"expected a subclass of {what}, or a row of that type"
+            )
+        entry: Entry = loaded
+        return entry

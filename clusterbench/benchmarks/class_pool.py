@@ -62,6 +62,7 @@ class Pool:
 
     @property
     def n_classes(self) -> int:
+        """Number of classes, those without a row too."""
         return len(self.class_names)
 
     @property
@@ -73,10 +74,12 @@ class Pool:
 
     @cached_property
     def train_counts(self) -> np.ndarray:
+        """(n_classes,) int64: train rows of each class."""
         return self._counts("train")
 
     @cached_property
     def eval_counts(self) -> np.ndarray:
+        """(n_classes,) int64: val rows of each class."""
         return self._counts("val")
 
     def usable(self, min_train: int = 1, min_eval: int = 1) -> np.ndarray:

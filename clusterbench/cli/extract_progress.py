@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ..features.extract.pipeline import Progress
+    from ..features.extract.pipeline import ExtractionProgress
 
 _LINE_SECONDS = 30.0  # between lines where stderr is not a terminal
 
 
 @contextmanager
-def extraction_progress() -> Iterator[Callable[[Progress], None] | None]:
+def extraction_progress() -> Iterator[Callable[[ExtractionProgress], None] | None]:
     """A bar on a terminal, a line now and then elsewhere; of several processes the first tells."""
     if os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")) != "0":
         yield None
@@ -28,7 +28,7 @@ def extraction_progress() -> Iterator[Callable[[Progress], None] | None]:
 
 
 @contextmanager
-def _bar() -> Iterator[Callable[[Progress], None]]:
+def _bar() -> Iterator[Callable[[ExtractionProgress], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
     from rich.progress import Progress as RichProgress
@@ -46,7 +46,7 @@ def _bar() -> Iterator[Callable[[Progress], None]]:
     tasks: list[Any] = []
     size: list[int] = []
 
-    def show(progress: Progress) -> None:
+    def show(progress: ExtractionProgress) -> None:
         if not tasks:  # made here, so that images of earlier runs do not count as speed
             tasks.append(bar.add_task("", total=progress.total, completed=progress.done, rate=""))
         if size and progress.batch_size != size[-1]:
@@ -69,7 +69,7 @@ class Lines:
         self.first: int | None = None
         self.batch_size: int | None = None
 
-    def __call__(self, progress: Progress) -> None:
+    def __call__(self, progress: ExtractionProgress) -> None:
         now = time.monotonic()
         if self.first is None:
             self.first = progress.done

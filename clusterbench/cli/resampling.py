@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ..labels.matching import naming
+from ..progress import Progress
 
 if TYPE_CHECKING:
     from ..metrics import Resampling
@@ -31,7 +32,7 @@ def asked(
 
 
 @contextmanager
-def resampling_line() -> Iterator[Callable[[int, int], None] | None]:
+def resampling_line() -> Iterator[Progress | None]:
     """Gives the callback to hand on as `progress`; the line is wiped at the end.
 
     Nothing is shown in a pipe or for a short wait.

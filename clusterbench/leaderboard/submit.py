@@ -39,6 +39,8 @@ def submit(
 
     Args:
         paths: result files, or folders searched for `seed-*.json`.
+        leaderboard: the file.
+        replace: take other predictions for a run that is there.
 
     Raises:
         InputError: a path that is not there or holds no result; a leaderboard that is damaged,

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from ..devices import resolve_device
 from ..errors import InputError
-from .base import Clusterer, Progress, TrainingError, positive_int, resolve_device
+from ..estimator import TrainingError, number, positive_int
+from ..progress import Progress
+from .clusterer import Clusterer
 from .scaling import Scaler
 from .schedule import Schedule
 from .top_order import led_by
@@ -42,10 +45,10 @@ class DeepClusterer(Clusterer):
         for name in ("n_heads", "epochs", "batch_size", "n_neighbors", "hidden", "bottleneck"):
             setattr(self, name, positive_int(name, settings[name]))
         for name in ("learning_rate", "student_temperature", "teacher_temperature"):
-            setattr(self, name, _number(name, settings[name], above=0.0))
-        self.weight_decay = _number("weight_decay", settings["weight_decay"], at_least=0.0)
-        self.warmup_epochs = int(_number("warmup_epochs", settings["warmup_epochs"], at_least=0.0))
-        self.momentum = _number("momentum", settings["momentum"], at_least=0.0, at_most=1.0)
+            setattr(self, name, number(name, settings[name], above=0.0))
+        self.weight_decay = number("weight_decay", settings["weight_decay"], at_least=0.0)
+        self.warmup_epochs = int(number("warmup_epochs", settings["warmup_epochs"], at_least=0.0))
+        self.momentum = number("momentum", settings["momentum"], at_least=0.0, at_most=1.0)
         for name in ("decay", "momentum_decay"):
             if settings[name] not in _DECAYS:
                 raise InputError(f"{name}={settings[name]!r} should be constant or cosine")
@@ -122,7 +125,7 @@ class DeepClusterer(Clusterer):
         """
         from .heads import probabilities
 
-        x = self._scaled(self._checked(X))
+        x = self._scaled(self._fitted_features(X))
         proba: np.ndarray = probabilities(self._heads, x, self.teacher_temperature).cpu().numpy()
         return proba
 
@@ -142,22 +145,6 @@ class DeepClusterer(Clusterer):
         import torch
 
         return self._scaler.tensor(torch.tensor(features, device=self._heads["gain"].device))
-
-
-def _number(
-    name: str,
-    value: Any,
-    *,
-    above: float = -math.inf,
-    at_least: float = -math.inf,
-    at_most: float = math.inf,
-) -> float:
-    usable = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not usable or not math.isfinite(value) or value <= above or not at_least <= value <= at_most:
-        bounds = f"> {above:g}" if above > -math.inf else f">= {at_least:g}"
-        upper = f" and <= {at_most:g}" if at_most < math.inf else ""
-        raise InputError(f"{name}={value!r} should be a number {bounds}{upper}")
-    return float(value)
 
 
 def _jsonable(value: float) -> float | None:

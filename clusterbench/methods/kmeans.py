@@ -6,8 +6,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..devices import resolve_device
 from ..errors import InputError
-from .base import Clusterer, Progress, TrainingError, positive_int, resolve_device, true_or_false
+from ..estimator import TrainingError, positive_int, true_or_false
+from ..progress import Progress
+from .clusterer import Clusterer
 from .scaling import Scaler
 from .top_order import led_by
 

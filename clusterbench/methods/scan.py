@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from .deep import DeepClusterer, _number
+from ..estimator import number
+from .deep import DeepClusterer
 
 if TYPE_CHECKING:
     import torch
@@ -74,7 +75,7 @@ class SCAN(DeepClusterer):
         settings = dict(locals())
         super().__init__(n_clusters, random_state, device)
         self._set(settings)
-        self.alpha = _number("alpha", alpha, at_least=0.0)
+        self.alpha = number("alpha", alpha, at_least=0.0)
 
     def _objective(self, n_heads: int, device: torch.device) -> Objective:
         from .losses import scan_loss

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from .base import true_or_false
-from .deep import DeepClusterer, _number
+from ..estimator import number, true_or_false
+from .deep import DeepClusterer
 
 if TYPE_CHECKING:
     import torch
@@ -93,8 +93,8 @@ class TEMI(DeepClusterer):
         settings = dict(locals())
         super().__init__(n_clusters, random_state, device)
         self._set(settings)
-        self.beta = _number("beta", beta, above=0.0, at_most=1.0)
-        self.marginal_momentum = _number(
+        self.beta = number("beta", beta, above=0.0, at_most=1.0)
+        self.marginal_momentum = number(
             "marginal_momentum", marginal_momentum, at_least=0.0, at_most=1.0
         )
         self.weighting = true_or_false("weighting", weighting)

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .base import Progress, TrainingError
+from ..estimator import TrainingError
+from ..progress import Progress
 from .heads import LAST_LAYER, MATRICES, HeadStack, logits, new_heads
 from .schedule import Schedule
 

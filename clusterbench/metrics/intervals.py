@@ -13,6 +13,7 @@ import numpy as np
 
 from ..cores import n_cores
 from ..errors import InputError
+from ..progress import Progress
 from .cells import Cells
 from .counts import Counts
 from .table import Metric, compute
@@ -24,10 +25,8 @@ _SIDE_BY_SIDE = 20_000  # cells from which the kernels outweigh the Python aroun
 _MEMORY = 1 << 30  # bytes that replicates side by side may take together
 _CELL_BYTES = 40  # of one replicate, for each cell and prediction
 
+
 #: Called after each resample as (done, of how many).
-Progress = Callable[[int, int], None]
-
-
 @dataclass(frozen=True)
 class Interval:
     """A score (or a difference of scores) with the range that other samples would put it in."""

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from ..progress import Progress
 from .cells import Cells
 from .counts import Counts
-from .intervals import Progress, Resampling, around, standard_errors
+from .intervals import Resampling, around, standard_errors
 from .table import compute, metrics_with
 from .validate import check_labels, check_same_length, check_targets
 

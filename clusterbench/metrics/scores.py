@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from ..progress import Progress
 from .clusters import ClusterStatistics, cluster_statistics
 from .counts import count
-from .intervals import Progress, Resampling, SampleIntervals, sample_intervals
+from .intervals import Resampling, SampleIntervals, sample_intervals
 from .per_class import FrequencyBands, frequency_bands
 from .table import MetricValues, compute, metrics_with
 from .validate import check_count, check_frequencies, check_labels, check_same_length, check_targets

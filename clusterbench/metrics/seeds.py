@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
+from ..progress import Progress
 from .cells import Cells
 from .counts import Counts
-from .intervals import Interval, Progress, Resampling, around, standard_errors
+from .intervals import Interval, Resampling, around, standard_errors
 from .table import compute, metrics_with
 from .validate import check_labels, check_same_length, check_targets
 

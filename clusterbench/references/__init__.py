@@ -11,39 +11,45 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from ..catalog import unknown_name
+from ..catalog import Registry
 
 if TYPE_CHECKING:
-    from .base import Reference as Reference
     from .knn import KNN as KNN
     from .linear_probe import LinearProbe as LinearProbe
     from .nearest_mean import NearestMean as NearestMean
+    from .reference import Reference as Reference
 
-_BUILT_IN = {
-    "knn": ("knn", "KNN"),
-    "linear-probe": ("linear_probe", "LinearProbe"),
-    "nearest-mean": ("nearest_mean", "NearestMean"),
-}
-_CLASSES = {name: module for module, name in _BUILT_IN.values()} | {"Reference": "base"}
+#: Entry points of the group `clusterbench.references` (name -> a `Reference` subclass) join them.
+REFERENCES: Registry[type[Reference]] = Registry(
+    "reference",
+    {
+        "knn": "knn:KNN",
+        "linear-probe": "linear_probe:LinearProbe",
+        "nearest-mean": "nearest_mean:NearestMean",
+    },
+    package=__name__,
+    base="reference:Reference",
+    entry_points="clusterbench.references",
+)
 
-__all__ = ["KNN", "LinearProbe", "NearestMean", "Reference", "get", "names"]
+__all__ = ["KNN", "REFERENCES", "LinearProbe", "NearestMean", "Reference", "get", "names"]
 
 
 def names() -> list[str]:
-    """Names of all references."""
-    return list(_BUILT_IN)
+    """Names of all references, the built-in ones first."""
+    return REFERENCES.names()
 
 
 def get(name: str) -> type[Reference]:
-    """The class of a reference; InputError with near names for an unknown one."""
-    if name not in _BUILT_IN:
-        raise unknown_name("reference", name, names())
-    module, attribute = _BUILT_IN[name]
-    found: type[Reference] = getattr(importlib.import_module(f".{module}", __name__), attribute)
-    return found
+    """The class of a reference.
+
+    Raises:
+        InputError: no such reference (the nearest names are suggested), or not a Reference.
+    """
+    return REFERENCES.get(name)
 
 
 def __getattr__(name: str) -> Any:
-    if name in _CLASSES:
-        return getattr(importlib.import_module(f".{_CLASSES[name]}", __name__), name)
+    if module := REFERENCES.module_of(name):
+        return getattr(importlib.import_module(f".{module}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

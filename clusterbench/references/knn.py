@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from ..methods.base import Progress, positive_int, resolve_device
-from .base import Reference, positive_float
+from ..devices import resolve_device
+from ..estimator import positive_float, positive_int
+from ..progress import Progress
 from .blocks import row_blocks, unit_rows
+from .reference import Reference
 
 if TYPE_CHECKING:
     import torch

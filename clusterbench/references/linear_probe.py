@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from ..methods.base import Progress, TrainingError, positive_int, resolve_device
-from .base import Reference, positive_float
+from ..devices import resolve_device
+from ..estimator import TrainingError, positive_float, positive_int
+from ..progress import Progress
 from .blocks import first_columns, on_device, row_blocks
+from .reference import Reference
 
 if TYPE_CHECKING:
     import torch

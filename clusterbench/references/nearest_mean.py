@@ -6,9 +6,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..methods.base import Progress, resolve_device
-from .base import Reference
+from ..devices import resolve_device
+from ..progress import Progress
 from .blocks import first_columns, row_blocks, unit_rows
+from .reference import Reference
 
 
 class NearestMean(Reference):

@@ -33,6 +33,8 @@ def read_model(path: Path, model: type[Model], *, schema: str, repair: str) -> M
     """Read one JSON file as `model`.
 
     Args:
+        path: the file.
+        model: what it holds.
         schema: the value of the file's "schema" key that this version reads.
         repair: what to do about a file that cannot be read, as the end of the message.
 

@@ -8,6 +8,7 @@ import subprocess
 from importlib import metadata
 from pathlib import Path
 
+from ..devices import resolve_device
 from ..results.record import Environment
 from ..version import __version__
 
@@ -24,8 +25,6 @@ _PACKAGES = {
 def capture(device: str) -> Environment:
     """The environment of this process, for a device as the caller named it ("auto", "cuda:1")."""
     import torch
-
-    from ..methods.base import resolve_device
 
     resolved = resolve_device(device)
     if resolved.type == "cuda":

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..files import sha256_file
+from ..progress import Progress
 from ..results.predictions import write_predictions
 from ..results.protocol import scored_label_sets
 from ..results.record import (
@@ -142,7 +143,7 @@ def _fit(
     run: PlannedRun,
     make: Callable[[PlannedRun], Clusterer | Reference],
     train: np.ndarray,
-    progress: Callable[[int, int], None],
+    progress: Progress,
 ) -> Fit | StageError:
     """The fit of a run and of those that share it, or why there is none."""
     from ..references import Reference
@@ -306,9 +307,7 @@ def _record(
     )
 
 
-def _fit_progress(
-    run: PlannedRun, position: int, total: int, tell: Listener
-) -> Callable[[int, int], None]:
+def _fit_progress(run: PlannedRun, position: int, total: int, tell: Listener) -> Progress:
     def progress(done: int, steps: int) -> None:
         tell(RunEvent("fit", run, position, total, done=int(done), steps=int(steps)))
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 import numpy as np
 
 from ..errors import ClusterbenchError, StorageError
+from ..progress import Progress
 from ..results.top_predictions import ranked_clusters
 
 if TYPE_CHECKING:
@@ -125,13 +126,13 @@ def recorded_warnings() -> Iterator[None]:
         yield
 
 
-def fit(method: Clusterer, train_features: np.ndarray, progress: Callable[[int, int], None]) -> Fit:
+def fit(method: Clusterer, train_features: np.ndarray, progress: Progress) -> Fit:
     """Fit on the training features.
 
     Args:
+        method: ready to fit.
         train_features: (n, dim) float32, read-only.
-        progress: the method's own progress, `progress(done, total)`.
-        n_ranks: rank so many clusters of each evaluation row, in 1..K.
+        progress: the method's own progress.
 
     Raises:
         StageError: the method raised, or its labels are not clusters in [0, K).

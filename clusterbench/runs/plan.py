@@ -102,8 +102,14 @@ def plan(
     does not change its answer.
 
     Args:
+        tasks: in the order of the plan.
+        methods: methods, then references.
+        seeds: of each method.
+        features: what they are fitted on.
+        results: folder of the results.
         k: number of clusters, for every task or as a factor of its classes (`cluster_count`);
             None takes each task's number of classes.
+        protocol: which rows are scored.
 
     Raises:
         InputError: K is larger than the number of training samples of a task, or a reference

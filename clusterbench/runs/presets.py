@@ -11,11 +11,9 @@ from typing import Any
 
 from ..catalog import folders, read_toml, unknown_name
 from ..errors import InputError
+from ..estimator import RESERVED
 from ..methods import get
 from ..methods import names as method_names
-
-#: Set for each run by the plan, so a preset cannot.
-_RESERVED = ("n_clusters", "random_state", "device")
 
 
 def names() -> list[str]:
@@ -46,7 +44,7 @@ def load(name: str) -> dict[str, dict[str, Any]]:
             raise InputError(f"{path}: {unknown_name('method', method, method_names())}")
         if not isinstance(settings, dict):
             raise InputError(f"{path}: {method} should be a table of settings")
-        known = [k for k in inspect.signature(get(method)).parameters if k not in _RESERVED]
+        known = [k for k in inspect.signature(get(method)).parameters if k not in RESERVED]
         for key in settings:
             if key not in known:
                 raise InputError(f"{path}: [{method}]: {unknown_name('setting', key, known)}")

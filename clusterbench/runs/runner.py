@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ..catalog import unknown_name
+from ..devices import resolve_device
 from ..errors import InputError
+from ..methods import DEFAULT
 from ..results.protocol import known_protocol
 from ..results.record import ResultRecord
 from . import events
@@ -21,7 +23,6 @@ from .reporting.report import RunReport
 from .settings import build, settle
 from .survey import check_writable, survey
 
-DEFAULT_METHODS = ("kmeans", "temi", "scan")
 DEFAULT_DATASET = "icons-wordnet"
 
 
@@ -29,7 +30,7 @@ def run(
     benchmark: str,
     dataset: str = DEFAULT_DATASET,
     encoder: str | None = None,
-    methods: str | Sequence[str] = DEFAULT_METHODS,
+    methods: str | Sequence[str] = DEFAULT,
     k: int | str | None = None,
     seeds: int | Sequence[int] = 3,
     device: str = "auto",
@@ -89,7 +90,6 @@ def run(
 
     from .. import benchmarks
     from ..datasets import registry
-    from ..methods import base
     from ..references import names as reference_names
     from . import presets
 
@@ -98,7 +98,7 @@ def run(
     if benchmark not in benchmarks.names():
         raise unknown_name("benchmark", benchmark, benchmarks.names())
     if device != "auto":  # which loads torch, so not for a dry run or when nothing is to do
-        base.resolve_device(device)
+        resolve_device(device)
     data = registry.load(dataset)
     preset_name = preset or data.preset
     specs = settle(names, presets.load(preset_name), params or {}, device)

@@ -9,16 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from ..catalog import unknown_name
 from ..errors import InputError
+from ..estimator import RESERVED
 from ..results.record import plain
 from .plan import MethodSpec
 
 if TYPE_CHECKING:
     from ..methods import Clusterer
     from ..references import Reference
-
-#: Constructor arguments that are not settings: K and the seed stand beside the settings in a run
-#: key, and the device is not part of it.
-RESERVED = ("n_clusters", "n_classes", "random_state", "device")
 
 Params = Mapping[str, Mapping[str, Any]]
 
@@ -32,6 +29,7 @@ def settle(names: Sequence[str], preset: Params, params: Params, device: str) ->
         names: of methods and references.
         preset: settings by method, of the preset; methods it does not name keep their defaults.
         params: settings by method that win over the preset.
+        device: where they will be fitted.
 
     Raises:
         InputError: unknown method or setting (with the nearest names), a value of the wrong type,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
+from ..progress import Progress
 from ..references import Reference
 from .fitting import Fit, attempt
 
@@ -14,7 +13,7 @@ def fit_reference(
     reference: Reference,
     train_features: np.ndarray,
     train_targets: np.ndarray,
-    progress: Callable[[int, int], None],
+    progress: Progress,
 ) -> Fit:
     """Fit on the training features, (n, dim) float32, and their classes, (n,) int32.
 

@@ -13,7 +13,7 @@ from clusterbench.catalog import user_home
 from clusterbench.errors import ClusterbenchError, InputError
 from clusterbench.features.encoders.encoder import Encoder
 from clusterbench.features.extract.extraction import Extraction, extract
-from clusterbench.features.extract.pipeline import Progress
+from clusterbench.features.extract.pipeline import ExtractionProgress
 from clusterbench.files import write_bytes
 from clusterbench.sources.source import ImageSource
 
@@ -95,12 +95,12 @@ def command(main: Callable[[], None]) -> NoReturn:
 
 
 class _Lines:
-    """Progress as a line on stderr now and then."""
+    """ExtractionProgress as a line on stderr now and then."""
 
     def __init__(self) -> None:
         self._next = time.monotonic() + _TELL
 
-    def __call__(self, progress: Progress) -> None:
+    def __call__(self, progress: ExtractionProgress) -> None:
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + _TELL
             print(f"{progress.done} of {progress.total} images", file=sys.stderr, flush=True)

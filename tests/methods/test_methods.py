@@ -13,9 +13,10 @@ import torch
 from sklearn.metrics import adjusted_mutual_info_score
 
 import clusterbench as cb
+from clusterbench.devices import resolve_device
 from clusterbench.errors import InputError
-from clusterbench.methods import base, trainer
-from clusterbench.methods.base import NotFittedError, TrainingError
+from clusterbench.estimator import NotFittedError, TrainingError
+from clusterbench.methods import Clusterer, trainer
 
 SMALL: dict[str, dict[str, Any]] = {
     "kmeans": {"n_init": 10, "max_iter": 20},
@@ -41,7 +42,7 @@ def blobs(n: int = 400, clusters: int = 6, dim: int = 12) -> tuple[np.ndarray, n
     return (centers[targets] + rng.normal(size=(n, dim))).astype(np.float32), targets
 
 
-def make(name: str, n_clusters: int = 6, **settings: Any) -> base.Clusterer:
+def make(name: str, n_clusters: int = 6, **settings: Any) -> Clusterer:
     return cb.methods.get(name)(n_clusters=n_clusters, **{**SMALL.get(name, {}), **settings})
 
 
@@ -270,7 +271,7 @@ def test_devices_are_named_clearly() -> None:
     if not torch.cuda.is_available():
         with pytest.raises(InputError, match="no CUDA device"):
             make("temi", device="cuda").fit(blobs()[0])
-    assert base.resolve_device("cpu").type == "cpu"
+    assert resolve_device("cpu").type == "cpu"
 
 
 def test_a_word_for_false_is_not_true() -> None:

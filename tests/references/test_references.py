@@ -15,8 +15,8 @@ from sklearn.preprocessing import StandardScaler
 
 from clusterbench import references
 from clusterbench.errors import InputError
+from clusterbench.estimator import NotFittedError, TrainingError
 from clusterbench.methods import Clusterer
-from clusterbench.methods.base import NotFittedError, TrainingError
 from clusterbench.references import Reference, blocks
 
 

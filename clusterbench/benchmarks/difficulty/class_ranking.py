@@ -22,8 +22,10 @@ MEASURES = ("knn", "probe")
 
 @dataclass(frozen=True)
 class ProbeSettings:
-    """How probes are trained. steps: of the descent. l2: weight of the penalty, against a mean
-    over images."""
+    """How probes are trained.
+
+    steps: of the descent. l2: weight of the penalty, against a mean over images.
+    """
 
     steps: int = 80
     l2: float = 1e-5

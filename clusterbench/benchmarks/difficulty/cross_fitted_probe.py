@@ -24,6 +24,7 @@ import numpy as np
 import torch
 
 from ...errors import InputError
+from ...progress import Progress
 from .class_ranking import ProbeSettings
 from .probe_arithmetic import (
     MAX_ROWS,
@@ -37,8 +38,6 @@ from .unit_integers import NORM, scaled_unit_integers, unit_integers
 _CPU_CELLS = 1 << 17  # logits held at a time: what stays in a core's cache
 _GPU_CELLS = 1 << 26
 _LEAST_ROWS = 256  # of a block, so that a product is worth its call
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,8 +22,11 @@ _BLOCK_CELLS = 1 << 23  # similarities held at a time, 32 MB
 
 @dataclass(frozen=True, eq=False)
 class NeighbourCounts:
-    """Per class, all (n_classes,) int64: images ranked, how many are recognised by their
-    neighbours, and how many of their neighbours are of the class."""
+    """What the neighbours say of each class, all (n_classes,) int64.
+
+    n_images: images ranked. n_correct: how many are recognised by their neighbours. n_same: how
+    many of their neighbours are of the class.
+    """
 
     n_images: np.ndarray
     n_correct: np.ndarray

@@ -17,8 +17,8 @@ from .leave_one_out import knn_class_scores
 DEFAULT_FOLDS = 3
 DEFAULT_NEIGHBORS = 20
 
-Progress = Callable[[str, int, int], None]
-"""(what is done, steps done, steps in all)."""
+EncoderProgress = Callable[[str, int, int], None]
+"""(encoder, steps done, steps in all)."""
 
 
 class Features(Protocol):
@@ -27,7 +27,9 @@ class Features(Protocol):
     encoder: str
     identity: str
 
-    def read(self, rows: np.ndarray) -> np.ndarray: ...
+    def read(self, rows: np.ndarray) -> np.ndarray:
+        """Features (n, dim) float32 of the rows, (n,) int64."""
+        ...
 
 
 def rank_classes(
@@ -39,7 +41,7 @@ def rank_classes(
     n_neighbors: int | None = None,
     probe: ProbeSettings | None = None,
     device: str = "cpu",
-    progress: Progress | None = None,
+    progress: EncoderProgress | None = None,
 ) -> ClassRanking:
     """The ranking of all classes with enough train images; val images are never looked at.
 
@@ -108,7 +110,7 @@ def _columns(
     fold: np.ndarray,
     settings: RankingSettings,
     device: str,
-    progress: Progress | None,
+    progress: EncoderProgress | None,
 ) -> list[RankingColumn]:
     """The encoder's two columns."""
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ...errors import InputError
+from ...progress import Progress
 from ..console import ToldError
 from ..option import json_option
 
@@ -244,7 +245,7 @@ def _confirmed(question: str) -> bool:
         return False
 
 
-def _told(work: Callable[[Path, Callable[[int, int], None]], FeatureStore], target: Path) -> None:
+def _told(work: Callable[[Path, Progress], FeatureStore], target: Path) -> None:
     with _bytes_progress(f"writing {target}", "rows") as progress:
         done = work(target, progress)
     sys.stdout.write(
@@ -253,7 +254,7 @@ def _told(work: Callable[[Path, Callable[[int, int], None]], FeatureStore], targ
 
 
 @contextmanager
-def _bytes_progress(text: str, unit: str = "bytes") -> Iterator[Callable[[int, int], None]]:
+def _bytes_progress(text: str, unit: str = "bytes") -> Iterator[Progress]:
     if not sys.stderr.isatty():
         yield lambda done, total: None
         return

@@ -16,7 +16,7 @@ from ..option import option
 
 if TYPE_CHECKING:
     from ...benchmarks.difficulty.class_ranking import ClassRanking
-    from ...benchmarks.difficulty.rank_classes import Progress
+    from ...benchmarks.difficulty.rank_classes import EncoderProgress
     from ...datasets.registry import Dataset
 
 _SHOWN = 10
@@ -106,7 +106,7 @@ def _target(data: Dataset, output: Path | None, force: bool) -> Path:
 
 
 def _device(device: str) -> str:
-    from ...methods.base import resolve_device
+    from ...devices import resolve_device
 
     found = resolve_device(device)
     if found.type not in ("cpu", "cuda"):  # others lack float64
@@ -153,7 +153,7 @@ def _titles(data: Dataset) -> dict[str, str]:
 
 
 @contextmanager
-def _progress() -> Iterator[Progress]:
+def _progress() -> Iterator[EncoderProgress]:
     """A bar per encoder on a terminal, ten lines each elsewhere; on stderr."""
     if not sys.stderr.isatty():
         yield _line

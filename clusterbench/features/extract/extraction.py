@@ -45,8 +45,11 @@ _RECORD_BYTES = 8 + DIGEST_BYTES  # kept per image beside its features
 
 @dataclass(frozen=True)
 class Extraction:
-    """What a call of `extract` did: the store, images this process did, images that were there
-    before, broken ones, seconds, and the share of them spent waiting for decoded images."""
+    """What an extraction did.
+
+    n_new: images this process did. n_before: images that were there before. n_broken: images that
+    could not be used. waiting: share of the seconds spent waiting for decoded images.
+    """
 
     store: FeatureStore
     n_new: int
@@ -125,7 +128,7 @@ def extract(
     channels_last, compile, deterministic: see `forward.Computation`.
     verify_images: compare the images of finished shards with what they were made from.
     origin: JSON that says where images and weights are, kept for repairing.
-    progress: called with a `pipeline.Progress` after each batch.
+    progress: called with a `pipeline.ExtractionProgress` after each batch.
 
     Raises InputError for options, and for an output that holds other features; StorageError for a
     disk that cannot hold the store; ClusterbenchError when more than the fraction `max_broken` of

@@ -29,9 +29,12 @@ _LOOK = 5.0  # seconds between counts of what they have done
 
 
 @dataclass(frozen=True)
-class Progress:
-    """How far an extraction is: images done of all (earlier runs and other processes included),
-    the share of this process's time spent waiting for decoded images, images per forward pass."""
+class ExtractionProgress:
+    """How far an extraction is.
+
+    done, total: images, those of earlier runs and other processes included. waiting: share of this
+    process's time spent waiting for decoded images. batch_size: images per forward pass.
+    """
 
     done: int
     total: int
@@ -39,7 +42,7 @@ class Progress:
     batch_size: int
 
 
-Report = Callable[[Progress], None]
+Report = Callable[[ExtractionProgress], None]
 
 
 @dataclass
@@ -176,7 +179,9 @@ class Pipeline:
             self._look()
         done = plan.n - plan.n_pending + self.n_new + self._elsewhere
         limit = self.forward.batch_limit or self.batch_size
-        self.report(Progress(min(done, plan.n), plan.n, self.waiting, min(limit, self.batch_size)))
+        self.report(
+            ExtractionProgress(min(done, plan.n), plan.n, self.waiting, min(limit, self.batch_size))
+        )
 
 
 class _Filling:

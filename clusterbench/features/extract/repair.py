@@ -10,7 +10,8 @@ from typing import Any
 from ...errors import ClusterbenchError, InputError
 from ...files import sha256_file, write_bytes
 from ...hdf5_files import open_hdf5
-from ..store.faults import Fault, Progress, faults
+from ...progress import Progress
+from ..store.faults import Fault, faults
 from ..store.identity import differences
 from ..store.layout import (
     BROKEN,
@@ -32,9 +33,12 @@ from ..store.writer import write_virtual
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What is wrong with a store, and what it recorded: of its shards (file name -> SHA-256), the
-    share of its images that were broken, and its identity's fields. Without a manifest that can
-    be read there are neither hashes nor fields, and the share is that of what can be read."""
+    """What is wrong with a store, and what it recorded.
+
+    recorded: file name of a shard -> SHA-256. broken: share of its images that were. fields: of its
+    identity. Without a manifest that can be read there are neither hashes nor fields, and the share
+    is that of what can be read.
+    """
 
     path: Path
     faults: tuple[Fault, ...]

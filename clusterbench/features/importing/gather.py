@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from ...errors import InputError
+from ...progress import Progress
 from ...sources.index import DatasetIndex
 from .matrix import AnyOrderFile, FeatureFile
 
 _WINDOW_BYTES = 32 << 20  # gathered at once: the larger, the more rows a reading finds in order
-
-Progress = Callable[[int, int], None]  # (bytes read so far, bytes of all rows)
 
 
 class Gathered:

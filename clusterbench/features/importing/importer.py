@@ -11,6 +11,7 @@ import numpy as np
 
 from ...errors import InputError
 from ...files import sha256_file
+from ...progress import Progress
 from ..store.identity import differences
 from ..store.layout import MANIFEST, PLAN
 from ..store.store import FeatureStore
@@ -18,7 +19,7 @@ from ..store.writer import SHARD_ROWS
 from .annotations import part_samples
 from .columns import read_lines
 from .formats import open_features
-from .gather import Gathered, Progress
+from .gather import Gathered
 from .leaks import refuse_same_parts
 from .matrix import FeatureFile, row_file
 from .request import Request, layout_of

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from ...cores import n_cores
 from ...files import sha256_file
 from ...hdf5_files import DAMAGED_ERRORS, open_hdf5
+from ...progress import Progress
 from .layout import DATASET, Shard
 from .packed import file_faults, is_sealed
 from .rows import StoredRows
 from .shard_file import hash_rows, reason
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ import numpy as np
 from ...errors import ClusterbenchError, InputError
 from ...files import atomic_path, sha256_file, sha256_json, write_bytes
 from ...hdf5_files import DAMAGED_ERRORS, open_hdf5, text_attribute, write_hdf5
+from ...progress import Progress
 from ...sources.index import DatasetIndex
 from .layout import BROKEN, DATASET, INDEX, Shard, checked_manifest, write_manifest
 from .rows import StoredRows
@@ -30,8 +30,6 @@ FORMAT = "clusterbench-packed/1"
 _HEAD = 512  # bytes before HDF5's, for the checksum
 _CHUNK = 4 << 20
 _OWN = ("start", "rows", "sha256", "columns_sha256", "identity")  # attributes write_shard sets
-
-Progress = Callable[[int, int], None]
 
 
 def pack(store: StoredRows, target: Path, progress: Progress | None = None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from ...errors import InputError
+from ...progress import Progress
 from ...sources.index import DatasetIndex
 from .layout import MANIFEST, read_manifest, shards_of
 from .rows import StoredRows
@@ -85,24 +85,20 @@ class FeatureStore(StoredRows):
         write_array(Path(path), features, index, encoder, details or {}, dtype, shard_rows)
         return cls.open(path)
 
-    def verify(self, progress: Callable[[int, int], None] | None = None) -> list[str]:
+    def verify(self, progress: Progress | None = None) -> list[str]:
         """Read everything again and compare with the checksums: one line per defect, or none."""
         from .faults import faults
 
         return [fault.text for fault in faults(self, progress)]
 
-    def pack(
-        self, target: Path, progress: Callable[[int, int], None] | None = None
-    ) -> FeatureStore:
+    def pack(self, target: Path, progress: Progress | None = None) -> FeatureStore:
         """Write the store as one HDF5 file, which can be read in place; see `packed.pack`."""
         from .packed import pack
 
         pack(self, target, progress)
         return FeatureStore.open(target)
 
-    def unpack(
-        self, folder: Path, progress: Callable[[int, int], None] | None = None
-    ) -> FeatureStore:
+    def unpack(self, folder: Path, progress: Progress | None = None) -> FeatureStore:
         """Write a packed store as a folder of shards; see `packed.unpack`."""
         from .packed import unpack
 

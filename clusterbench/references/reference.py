@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import inspect
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from ..errors import InputError
-from ..methods.base import NotFittedError, Progress, as_features, positive_int, whole_seed
+from ..estimator import Estimator, as_features, positive_int
+from ..progress import Progress, unseen
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-class Reference(ABC):
+class Reference(Estimator, ABC):
     """A supervised classifier: settings in the constructor, `fit(X, y)`, `predict(X)`.
 
     It is no `Clusterer`: its `fit` takes the classes of the training rows, so it cannot be run
@@ -30,22 +30,14 @@ class Reference(ABC):
         n_features_in_: number of feature dimensions seen.
     """
 
-    name: ClassVar[str]
-    label: ClassVar[str]
-    #: Raised by one whenever a change of the code changes the answer for the same settings.
-    version: ClassVar[int]
     #: Whether the seed changes the answer; where it does not, one run says everything.
     seeded: ClassVar[bool] = False
 
     n_classes: int
-    random_state: int
-    device: str
 
     def __init__(self, n_classes: int, random_state: int = 0, device: str = "auto") -> None:
+        super().__init__(random_state, device)
         self.n_classes = positive_int("n_classes", n_classes)
-        self.random_state = whole_seed(random_state)
-        self.device = device
-        self.diagnostics_: dict[str, Any] = {}
 
     def fit(self, X: Any, y: Any, *, progress: Progress | None = None) -> Self:
         """Learn the classes y of the rows of X.
@@ -62,7 +54,7 @@ class Reference(ABC):
         targets = _classes(y, len(features), self.n_classes)
         self.n_features_in_ = features.shape[1]
         self.diagnostics_ = {}
-        self._fit(features, targets, progress or _silent)
+        self._fit(features, targets, progress or unseen)
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -73,38 +65,13 @@ class Reference(ABC):
         """The `n` most likely classes of each row, best first: (n_samples, n) int64."""
         if not 1 <= n <= self.n_classes:
             raise InputError(f"n={n} should be in 1..n_classes={self.n_classes}")
-        if not hasattr(self, "n_features_in_"):
-            raise NotFittedError(f"this {type(self).__name__} has not been fitted; call fit first")
-        features = as_features(X)
-        if features.shape[1] != self.n_features_in_:
-            raise InputError(
-                f"X has {features.shape[1]} features, fit saw {self.n_features_in_}; "
-                "use the same encoder for both"
-            )
-        return self._predict_top(features, n)
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Every constructor setting by name, as scikit-learn does."""
-        names = inspect.signature(type(self).__init__).parameters
-        return {name: getattr(self, name) for name in names if name != "self"}
-
-    def __repr__(self) -> str:
-        settings = ", ".join(f"{k}={v!r}" for k, v in self.get_params().items())
-        return f"{type(self).__name__}({settings})"
+        return self._predict_top(self._fitted_features(X), n)
 
     @abstractmethod
     def _fit(self, features: np.ndarray, targets: np.ndarray, progress: Progress) -> None: ...
 
     @abstractmethod
     def _predict_top(self, features: np.ndarray, n: int) -> np.ndarray: ...
-
-
-def positive_float(name: str, value: Any, *, zero: bool = False) -> float:
-    """`value` as a finite float above 0 (or 0 itself where `zero`); InputError otherwise."""
-    real = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-    if not real or not np.isfinite(value) or value < 0 or (value == 0 and not zero):
-        raise InputError(f"{name}={value!r} should be a number {'>= 0' if zero else '> 0'}")
-    return float(value)
 
 
 def _classes(y: Any, n: int, n_classes: int) -> np.ndarray:
@@ -118,7 +85,3 @@ def _classes(y: Any, n: int, n_classes: int) -> np.ndarray:
             f"y has classes {targets.min()}..{targets.max()}; expected 0..{n_classes - 1}"
         )
     return np.ascontiguousarray(targets, dtype=np.int64)
-
-
-def _silent(done: int, total: int) -> None:
-    del done, total

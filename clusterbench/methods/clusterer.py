@@ -1,0 +1,85 @@
+"""What every method shares: scikit-learn's habits, checked input, an explicit device and seed."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from ..errors import InputError
+from ..estimator import Estimator, as_features, positive_int
+from ..progress import Progress, unseen
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+class Clusterer(Estimator, ABC):
+    """A clustering method: settings in the constructor, `fit(X)`, `predict(X)`, `labels_`.
+
+    The public methods check their input and call the hooks `_fit` and `_predict`, so no method
+    can skip the checks. A method is handed features and a number of clusters, never labels.
+
+    Subclasses list every setting as a keyword of their constructor and store it under the same
+    name; `get_params` reads them back.
+
+    Attributes after `fit`:
+        labels_: (n_samples,) int64, the cluster of each training sample.
+        diagnostics_: JSON-able facts about the fit (losses, chosen head, warnings).
+        n_features_in_: number of feature dimensions seen.
+    """
+
+    n_clusters: int
+    _fitted: ClassVar[str] = "labels_"
+
+    def __init__(self, n_clusters: int, random_state: int = 0, device: str = "auto") -> None:
+        super().__init__(random_state, device)
+        self.n_clusters = positive_int("n_clusters", n_clusters)
+
+    def fit(self, X: Any, *, progress: Progress | None = None) -> Self:
+        """Find `n_clusters` clusters in X.
+
+        Args:
+            X: (n_samples, dim) array of floats, or a `FeatureStore`.
+            progress: called as `progress(done, total)` while the fit goes on.
+
+        Raises:
+            InputError: X is not a finite 2-D array, or has fewer rows than clusters.
+        """
+        features = as_features(X)
+        if features.shape[0] < self.n_clusters:
+            raise InputError(
+                f"n_samples={features.shape[0]} should be >= n_clusters={self.n_clusters}"
+            )
+        self.n_features_in_ = features.shape[1]
+        self.diagnostics_ = {}
+        self.labels_ = self._fit(features, progress or unseen)
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The cluster of each row of X: (n_samples,) int64 in [0, n_clusters)."""
+        return self._predict(self._fitted_features(X))
+
+    def fit_predict(self, X: Any, *, progress: Progress | None = None) -> np.ndarray:
+        """`fit(X)`, then `labels_`."""
+        self.fit(X, progress=progress)
+        return self.labels_
+
+    def predict_top(self, X: Any, n: int) -> np.ndarray:
+        """The `n` most likely clusters of each row, best first: (n_samples, n) int64.
+
+        The first is the one that `predict` gives; no cluster stands twice in a row.
+        """
+        if not 1 <= n <= self.n_clusters:
+            raise InputError(f"n={n} should be in 1..n_clusters={self.n_clusters}")
+        return self._predict_top(self._fitted_features(X), n)
+
+    @abstractmethod
+    def _fit(self, features: np.ndarray, progress: Progress) -> np.ndarray: ...
+
+    @abstractmethod
+    def _predict(self, features: np.ndarray) -> np.ndarray: ...
+
+    @abstractmethod
+    def _predict_top(self, features: np.ndarray, n: int) -> np.ndarray: ...
