@@ -12,6 +12,7 @@ import numpy as np
 from .. import catalog
 from ..catalog import unknown_name
 from ..datasets.registry import Dataset
+from ..declared import from_table
 from ..errors import InputError
 from .builders.easy import EasyParams, easy_task
 from .builders.granularity import granularity_task
@@ -27,7 +28,6 @@ from .difficulty.class_ranking import ClassRanking
 from .difficulty.easiness import easiness
 from .factors import measure
 from .manifest import Manifest, check_pinned
-from .params import read_params
 from .task import Task
 
 __all__ = ["build", "build_declaration", "names", "rebuild"]
@@ -168,7 +168,7 @@ def _task(source: _Source, benchmark: str, declared: TaskDeclaration) -> Task:
         unknown = unknown_name("builder", declared.builder, _BUILDERS)
         raise InputError(f"{declared.where}: {unknown}")
     kind, builder = _BUILDERS[declared.builder]
-    params: Any = read_params(kind, declared.params, declared.where)
+    params: Any = from_table(kind, declared.params, declared.where)
     try:
         pool, draft = builder(source, params)
     except InputError as error:

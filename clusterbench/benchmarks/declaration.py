@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from .. import catalog
+from ..declared import check_texts, from_table, read_declared
 from ..errors import InputError
 
 _KIND = "benchmarks"
-_TOP = ("name", "title", "question", "description", "datasets")
-_DATASET = ("tasks", "defaults")
+_TEXTS = ("name", "title", "question", "description")
 
 #: The table of tasks for data sets that no other table names.
 ANY = "any"
@@ -101,62 +101,72 @@ def read(path: Path) -> BenchmarkDeclaration:
     a repeated task name.
     """
     path = Path(path)
-    table = catalog.read_toml(path)
-    _known(table, _TOP, str(path))
-    texts = {key: _text(table, key, str(path)) for key in _TOP[:4]}
-    if texts["name"] != path.stem:
-        raise InputError(f"{path}: name = {texts['name']!r}; it must be the file's, {path.stem!r}")
-    datasets = _table(table, "datasets", str(path))
+    found = read_declared(path, _File)
+    check_texts(found, str(path), _TEXTS)
+    if found.name != path.stem:
+        raise InputError(f"{path}: name = {found.name!r}; it must be the file's, {path.stem!r}")
     return BenchmarkDeclaration(
-        **texts,
+        **{key: getattr(found, key) for key in _TEXTS},
         datasets={
-            name: _tasks(_table(datasets, name, str(path)), f"{path}: datasets.{name}")
-            for name in datasets
+            name: _tasks(table, f"{path}: datasets.{name}")
+            for name, table in found.datasets.items()
         },
         path=path,
     )
 
 
-def _tasks(table: Mapping[str, Any], where: str) -> tuple[TaskDeclaration, ...]:
-    _known(table, _DATASET, where)
-    defaults = _table(table, "defaults", where) if "defaults" in table else {}
-    entries = table.get("tasks")
-    if not isinstance(entries, list) or not entries:
+@dataclass(frozen=True)
+class _File:
+    """A benchmark file as it is written."""
+
+    name: str
+    title: str
+    question: str
+    description: str
+    datasets: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _DatasetTable:
+    """Its table of one data set."""
+
+    tasks: list[Any]
+    defaults: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _TaskTable:
+    """What each task says, beside the parameters of its builder."""
+
+    name: str
+    builder: str
+
+
+def _tasks(table: Any, where: str) -> tuple[TaskDeclaration, ...]:
+    if not isinstance(table, dict):
+        raise InputError(f"{where} = {table!r} should be a table")
+    found = from_table(_DatasetTable, table, where)
+    if not found.tasks:
         raise InputError(f"{where}: tasks must be a list of at least one table")
     tasks: dict[str, TaskDeclaration] = {}
-    for number, entry in enumerate(entries, start=1):
+    for number, entry in enumerate(found.tasks, start=1):
         place = f"{where}: task {number}"
         if not isinstance(entry, dict):
             raise InputError(f"{place}: found {entry!r}; wanted a table {{name = ..., ...}}")
-        name, builder = _text(entry, "name", place), _text(entry, "builder", place)
-        if name in tasks:
-            raise InputError(f"{place}: the name {name!r} is taken by another task")
-        if not name.replace("-", "").replace("_", "").isalnum():
-            raise InputError(f"{place}: name = {name!r} should hold letters, digits, - and _ only")
-        shared = _table(defaults, builder, f"{where}: defaults") if builder in defaults else {}
         own = {key: value for key, value in entry.items() if key not in ("name", "builder")}
-        tasks[name] = TaskDeclaration(name, builder, {**shared, **own}, f"{where}: task {name!r}")
-    unused = set(defaults) - {task.builder for task in tasks.values()}
+        task = from_table(_TaskTable, {k: v for k, v in entry.items() if k not in own}, place)
+        check_texts(task, place, ("name", "builder"))
+        if task.name in tasks:
+            raise InputError(f"{place}: the name {task.name!r} is taken by another task")
+        if not task.name.replace("-", "").replace("_", "").isalnum():
+            raise InputError(
+                f"{place}: name = {task.name!r} should hold letters, digits, - and _ only"
+            )
+        params = {**found.defaults.get(task.builder, {}), **own}
+        tasks[task.name] = TaskDeclaration(
+            task.name, task.builder, params, f"{where}: task {task.name!r}"
+        )
+    unused = set(found.defaults) - {task.builder for task in tasks.values()}
     if unused:
         raise InputError(f"{where}: defaults.{min(unused)} belongs to no task's builder")
     return tuple(tasks.values())
-
-
-def _known(table: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
-    for key in table:
-        if key not in known:
-            raise InputError(f"{where}: {catalog.unknown_name('key', key, known)}")
-
-
-def _text(table: Mapping[str, Any], key: str, where: str) -> str:
-    value = table.get(key)
-    if not isinstance(value, str) or not value.strip():
-        raise InputError(f"{where}: {key} = {value!r} should be a non-empty text")
-    return value
-
-
-def _table(table: Mapping[str, Any], key: str, where: str) -> Mapping[str, Any]:
-    value = table.get(key)
-    if not isinstance(value, dict):
-        raise InputError(f"{where}: {key} = {value!r} should be a table")
-    return value

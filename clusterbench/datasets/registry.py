@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .. import catalog
+from ..declared import check_texts, read_declared
 from ..errors import InputError
 from ..sources.index import DatasetIndex
 from ..taxonomy import imagenet
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 DECLARATION = "dataset.toml"
 _KIND = "features"
 _REQUIRED = ("name", "default_encoder", "preset")
-_OPTIONAL = ("description", "licence", "tree", "tasks")
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,34 +114,40 @@ def read(folder: Path) -> Dataset:
     path = folder / DECLARATION
     if not path.is_file():
         raise InputError(f"{path}: no such file; a data set's folder holds one")
-    table = catalog.read_toml(path)
-    for key in table:
-        if key not in (*_REQUIRED, *_OPTIONAL, "stores"):
-            known = (*_REQUIRED, *_OPTIONAL, "stores")
-            raise InputError(f"{path}: {catalog.unknown_name('key', key, known)}")
-    texts = {key: _text(table, key, path) for key in (*_REQUIRED, *_OPTIONAL)}
-    for key in _REQUIRED:
-        if not texts[key]:
-            raise InputError(f"{path}: the key {key!r} is missing or empty")
-    if texts["name"] != folder.name:
-        raise InputError(
-            f"{path}: name = {texts['name']!r}; it must be the folder's, {folder.name!r}"
-        )
-    stores = table.get("stores")
-    if not isinstance(stores, dict) or not all(isinstance(s, str) for s in stores.values()):
-        raise InputError(f'{path}: stores = {stores!r} should be a table encoder = "folder"')
-    if texts["default_encoder"] not in stores:
-        unknown = catalog.unknown_name("encoder", texts["default_encoder"], stores)
+    found = read_declared(path, _File)
+    check_texts(found, str(path), _REQUIRED)
+    if found.name != folder.name:
+        raise InputError(f"{path}: name = {found.name!r}; it must be the folder's, {folder.name!r}")
+    if found.default_encoder not in found.stores:
+        unknown = catalog.unknown_name("encoder", found.default_encoder, found.stores)
         raise InputError(f"{path}: default_encoder: {unknown}")
-    tree = texts.pop("tree")
-    tree_path, tree_name = find_tree(tree, folder, f"{path}: tree = {tree!r}")
+    tree_path, tree_name = find_tree(found.tree, folder, f"{path}: tree = {found.tree!r}")
     return Dataset(
-        **texts,
+        name=found.name,
         folder=folder,
-        stores={encoder: folder / store for encoder, store in stores.items()},
+        stores={encoder: folder / store for encoder, store in found.stores.items()},
+        default_encoder=found.default_encoder,
+        preset=found.preset,
+        tasks=found.tasks,
+        description=found.description,
+        licence=found.licence,
         tree_path=tree_path,
         tree_name=tree_name,
     )
+
+
+@dataclass(frozen=True)
+class _File:
+    """`dataset.toml` as it is written; `stores` are folders by encoder."""
+
+    name: str
+    default_encoder: str
+    preset: str
+    stores: dict[str, str]
+    description: str = ""
+    licence: str = ""
+    tree: str = ""
+    tasks: str = ""
 
 
 def find_tree(tree: str, folder: Path, where: str) -> tuple[Path | None, str | None]:
@@ -175,10 +181,3 @@ def _folders() -> dict[str, Path]:
         for path in sorted(parent.glob(f"*/{DECLARATION}")) if parent.is_dir() else []:
             found.setdefault(path.parent.name, path.parent)
     return found
-
-
-def _text(table: Mapping[str, Any], key: str, path: Path) -> str:
-    value = table.get(key, "")
-    if not isinstance(value, str):
-        raise InputError(f"{path}: {key} = {value!r} should be a text")
-    return value

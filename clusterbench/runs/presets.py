@@ -10,10 +10,10 @@ import inspect
 from typing import Any
 
 from ..catalog import folders, read_toml, unknown_name
+from ..declared import check_keys
 from ..errors import InputError
 from ..estimator import RESERVED
-from ..methods import get
-from ..methods import names as method_names
+from ..methods import METHODS
 
 
 def names() -> list[str]:
@@ -40,12 +40,10 @@ def load(name: str) -> dict[str, dict[str, Any]]:
     content = read_toml(path)
     content.pop("description", None)
     for method, settings in content.items():
-        if method not in method_names():
-            raise InputError(f"{path}: {unknown_name('method', method, method_names())}")
+        if method not in METHODS:
+            raise InputError(f"{path}: {unknown_name('method', method, METHODS.names())}")
         if not isinstance(settings, dict):
-            raise InputError(f"{path}: {method} should be a table of settings")
-        known = [k for k in inspect.signature(get(method)).parameters if k not in RESERVED]
-        for key in settings:
-            if key not in known:
-                raise InputError(f"{path}: [{method}]: {unknown_name('setting', key, known)}")
+            raise InputError(f"{path}: {method} = {settings!r} should be a table")
+        known = [k for k in inspect.signature(METHODS.get(method)).parameters if k not in RESERVED]
+        check_keys(settings, known, f"{path}: {method}")
     return content

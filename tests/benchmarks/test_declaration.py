@@ -3,7 +3,7 @@ from dataclasses import dataclass
 import pytest
 
 from clusterbench.benchmarks import declaration
-from clusterbench.benchmarks.params import read_params
+from clusterbench.declared import from_table
 from clusterbench.errors import InputError
 
 HEAD = 'name = "toy"\ntitle = "T"\nquestion = "Q?"\ndescription = "D"\n'
@@ -40,17 +40,17 @@ def test_a_task_takes_its_builders_defaults_and_its_own_keys_win(tmp_path):
     ("text", "message"),
     [
         (GOOD.replace("title", "titel"), "unknown key 'titel'; did you mean title"),
-        (GOOD.replace('question = "Q?"\n', ""), "question = None should be a non-empty text"),
+        (GOOD.replace('question = "Q?"\n', ""), "the key 'question' is missing"),
         (GOOD.replace('"toy"', '"tog"'), "name = 'tog'; it must be the file's, 'toy'"),
         (GOOD.replace("tasks =", "task ="), "datasets.icons: unknown key 'task'; did you mean"),
         (GOOD.replace('"b"', '"a"'), "task 2: the name 'a' is taken"),
         (GOOD.replace('"b"', '"b/c"'), "name = 'b/c' should hold letters"),
         (GOOD.replace('{ name = "a", builder = "ratio", ratio = 1 }', "7"), "task 1: found 7"),
-        (GOOD.replace('builder = "ratio", ratio', "ratio"), "task 1: builder = None"),
+        (GOOD.replace('builder = "ratio", ratio', "ratio"), "task 1: the key 'builder' is missing"),
         (GOOD.replace("defaults.ratio", "defaults.window"), "defaults.window belongs to no task"),
         (HEAD + "[datasets.icons]\ntasks = []", "tasks must be a list"),
         (HEAD + "[datasets]\nicons = 3", "icons = 3 should be a table"),
-        (HEAD, "datasets = None should be a table"),
+        (HEAD, "the key 'datasets' is missing"),
         ("name = ", "not valid TOML"),
     ],
 )
@@ -84,7 +84,7 @@ class Params:
 
 
 def test_parameters_are_read_by_type():
-    found = read_params(Params, {"size": 2, "share": 1, "names": ["a"], "limit": 3}, "f")
+    found = from_table(Params, {"size": 2, "share": 1, "names": ["a"], "limit": 3}, "f")
     assert found == Params(2, 1.0, False, ("a",), 3)
 
 
@@ -93,13 +93,13 @@ def test_parameters_are_read_by_type():
     [
         ({"size": 2, "shares": 1.0}, "f: unknown key 'shares'; did you mean share"),
         ({}, "f: the key 'size' is missing"),
-        ({"size": 2.0}, "f: size = 2.0 should be of type int"),
-        ({"size": True}, "f: size = True should be of type int"),
-        ({"size": 2, "flag": "False"}, "f: flag = 'False' should be of type bool"),
+        ({"size": 2.0}, "f: size = 2.0 should be a whole number"),
+        ({"size": True}, "f: size = True should be a whole number"),
+        ({"size": 2, "flag": "False"}, "f: flag = 'False' should be true or false"),
         ({"size": 2, "names": "ab"}, "f: names = 'ab' should be a list"),
-        ({"size": 2, "limit": "3"}, "f: limit = '3' should be of type int"),
+        ({"size": 2, "limit": "3"}, "f: limit = '3' should be a whole number"),
     ],
 )
 def test_wrong_parameters_name_the_key(table, message):
     with pytest.raises(InputError, match=message):
-        read_params(Params, table, "f")
+        from_table(Params, table, "f")

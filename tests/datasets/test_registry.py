@@ -63,7 +63,7 @@ def test_unknown_names_get_suggestions(folder):
     ("old", "new", "message"),
     [
         ("licence", "license", "unknown key 'license'; did you mean licence"),
-        ('preset = "laptop"\n', "", "the key 'preset' is missing or empty"),
+        ('preset = "laptop"\n', "", "the key 'preset' is missing"),
         ('"toy"', '"tox"', "name = 'tox'; it must be the folder's, 'toy'"),
         ('one = "one"\n', "", "default_encoder: unknown encoder 'one'"),
         ('one = "one"', "one = 1", "stores = .* should be a table"),

@@ -25,9 +25,9 @@ def test_laptop_and_paper_are_there() -> None:
     ("text", "message"),
     [
         ("[temy]\nepochs = 3\n", "mine.toml: unknown method 'temy'; did you mean temi"),
-        ("[temi]\nepoch = 3\n", "unknown setting 'epoch'; did you mean epochs"),
-        ("[temi]\nn_clusters = 3\n", "unknown setting 'n_clusters'"),
-        ("temi = 3\n", "temi should be a table"),
+        ("[temi]\nepoch = 3\n", "temi: unknown key 'epoch'; did you mean epochs"),
+        ("[temi]\nn_clusters = 3\n", "unknown key 'n_clusters'"),
+        ("temi = 3\n", "temi = 3 should be a table"),
         ("[temi\n", "not valid TOML"),
     ],
 )

@@ -8,8 +8,9 @@ from typing import Any
 
 import torch
 
+from ...declared import from_table
 from ...errors import InputError
-from .recipe import Preprocessing, Recipe, preprocessing_from
+from .recipe import Preprocessing, Recipe
 from .weights import load_strictly, read_state_dict
 
 
@@ -54,8 +55,5 @@ def _declared(recipe: Recipe, *owners: Any) -> Preprocessing | None:
                 f"{where} is {type(found).__name__}; wanted a dict such as "
                 "{'size': 224, 'mean': [0.5, 0.5, 0.5], 'std': [0.5, 0.5, 0.5]}"
             )
-        try:
-            return preprocessing_from(found)
-        except InputError as error:
-            raise InputError(f"{where}: {error}") from error
+        return from_table(Preprocessing, found, where)
     return None

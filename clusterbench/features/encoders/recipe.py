@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ... import catalog
+from ...declared import from_table
 from ...errors import InputError
 
 LIBRARIES = ("efficientnet-lite", "onnx", "open_clip", "python", "timm")
@@ -121,23 +122,11 @@ def names() -> list[str]:
 
 def parse(path: Path) -> Recipe:
     """Read one recipe file; its name is the file's name without `.toml`."""
-    content = catalog.read_toml(path)
-    try:
-        pixels = content.pop("preprocessing", None)
-        if pixels is not None:
-            content["preprocessing"] = preprocessing_from(pixels)
-        _check_keys(content, Recipe, "", implied={"name"})
-        if content["library"] == "onnx" and content["model"]:
-            content["model"] = str(path.parent / content["model"])
-        return Recipe(name=path.stem, **content)
-    except (InputError, TypeError, ValueError) as error:
-        raise InputError(f"{path}: {error}") from error
-
-
-def preprocessing_from(values: dict[str, Any]) -> Preprocessing:
-    """Preprocessing of a table's keys; InputError names a wrong one."""
-    _check_keys(values, Preprocessing, "preprocessing.")
-    return Preprocessing(**values)
+    table = catalog.read_toml(path)
+    found = from_table(Recipe, table, str(path), given={"name": path.stem})
+    if found.library == "onnx" and found.model:
+        return replace(found, model=str(path.parent / found.model))
+    return found
 
 
 def minimal(library: str, model: str) -> str:
@@ -154,35 +143,3 @@ def _files() -> dict[str, Path]:
         for path in sorted(folder.glob("*.toml")):
             found.setdefault(path.stem, path)
     return found
-
-
-def _check_keys(
-    content: dict[str, Any], kind: type, prefix: str, implied: set[str] | None = None
-) -> None:
-    allowed = {f.name: f for f in fields(kind) if f.name not in (implied or set())}
-    for key, value in content.items():
-        if key not in allowed:
-            raise InputError(f"unknown key {prefix}{key!r}; known: {', '.join(sorted(allowed))}")
-        wanted = _WANTED.get(key)
-        if wanted and (not isinstance(value, wanted) or isinstance(value, bool)):
-            raise InputError(
-                f"{prefix}{key} = {value!r} is {type(value).__name__}; "
-                f"wanted {' or '.join(t.__name__ for t in wanted)}"
-            )
-    missing = _REQUIRED[kind] - content.keys()
-    if missing:
-        raise InputError(f"missing key {prefix}{sorted(missing)[0]!r}")
-
-
-_REQUIRED: dict[type, set[str]] = {Preprocessing: {"size"}, Recipe: {"library", "model"}}
-_WANTED: dict[str, tuple[type, ...]] = {
-    "size": (int,),
-    "dim": (int,),
-    "crop_fraction": (int, float),
-    "parameters": (int, float),
-    "mean": (list, tuple),
-    "std": (list, tuple),
-    "model_args": (dict,),
-    **dict.fromkeys(("library", "model", "weights", "pooling", "crop", "interpolation"), (str,)),
-    **dict.fromkeys(("description", "licence", "citation"), (str,)),
-}

@@ -111,7 +111,7 @@ def test_without_preprocessing_the_error_shows_the_recipe_to_write(toy, tmp_path
     ("declared", "message"),
     [
         ("preprocessing = 224", "`preprocessing` of toy_encoders is int; wanted a dict"),
-        ("preprocessing = {'sise': 8}", "toy_encoders: unknown key preprocessing.'sise'"),
+        ("preprocessing = {'sise': 8}", "toy_encoders: unknown key 'sise'; did you mean size"),
         ("preprocessing = {'size': 0}", "toy_encoders: size = 0; wanted 1 to 4096"),
     ],
 )
