@@ -27,11 +27,6 @@ class TaskDeclaration:
     params: Mapping[str, Any]
     where: str
 
-    @property
-    def needs_tree(self) -> bool:
-        """Whether the data set must have a class tree."""
-        return self.builder in ("granularity", "chains") or "depth" in self.params
-
 
 @dataclass(frozen=True)
 class BenchmarkDeclaration:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .declaration import ANY, find, names
+from .builders import BUILDERS
+from .declaration import ANY, TaskDeclaration, find, names
 
 
 def suitable(dataset: str, kind: str = "", *, has_tree: bool) -> list[str]:
@@ -15,7 +16,13 @@ def suitable(dataset: str, kind: str = "", *, has_tree: bool) -> list[str]:
     for benchmark in map(find, names()):
         if {dataset, kind} & benchmark.datasets.keys():
             own.append(benchmark.name)
-        elif any(has_tree or not task.needs_tree for task in benchmark.datasets.get(ANY, ())):
+        elif any(has_tree or not _needs_tree(task) for task in benchmark.datasets.get(ANY, ())):
             other.append(benchmark.name)
     # `imbalanced` first: it needs neither a tree nor a ranking of the classes.
     return [n for part in (own, other) for n in sorted(part, key=lambda n: n != "imbalanced")]
+
+
+def _needs_tree(task: TaskDeclaration) -> bool:
+    # A builder that there is not is for `build` to complain of.
+    known = task.builder in BUILDERS
+    return known and BUILDERS.get(task.builder).wants_tree(dict(task.params))

@@ -147,10 +147,11 @@ class Toy:
 
 
 def test_a_task_is_rebuilt_from_the_recipe_of_its_manifest(tmp_path):
-    from clusterbench.benchmarks.build import _Source, _task
+    from clusterbench.benchmarks.build import _task
+    from clusterbench.benchmarks.builders.builder import Material
 
     declared = TaskDeclaration("four", "scale", {"n_classes": 4, "images_per_class": 5}, "here")
-    built = _task(_Source(Toy()), "b", declared)
+    built = _task(Material(Toy()), "b", declared)
     path = tmp_path / "t.json"
     manifest.write(built, path)
     again = rebuild(manifest.read(path), Toy())

@@ -9,9 +9,11 @@ import numpy as np
 from ...errors import InputError
 from ..class_pool import Draft, Pool, natural_groups
 from ..difficulty.class_ranking import MEASURES, ClassRanking
+from ..difficulty.easiness import easiness
 from ..difficulty.ranking_file import ranking_sha256
 from ..params import check_eval_per_class, require
 from ..sampling import draw_classes, text_priorities
+from .builder import Builder, Built, Material
 
 CHOICES = ("easiest", "random", "hardest")
 _MIN_EVAL = 2  # scores of one image per class say nothing
@@ -125,3 +127,16 @@ def _factors(ranking: ClassRanking, names: tuple[str, ...]) -> dict[str, float]:
             factors[f"lowest_{measure}_accuracy"] = float(accuracy.min())
             factors[f"highest_{measure}_accuracy"] = float(accuracy.max())
     return factors
+
+
+def _build(material: Material, params: EasyParams) -> Built:
+    pool = material.pool(params.seed)
+    key = ("easiness", params.seed, params.encoders, params.images(pool))
+    if key not in material.shared:
+        material.shared[key] = easiness(
+            material.dataset, pool, params.encoders, params.images(pool)
+        )
+    return pool, easy_task(pool, material.shared[key], params)
+
+
+BUILDER = Builder("easy", EasyParams, _build)

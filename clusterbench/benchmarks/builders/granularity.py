@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from ...taxonomy.cuts import cut_into, without_inner
 from ...taxonomy.tree import Tree
 from ..class_pool import Draft, Pool
 from ..sampling import draw_classes, text_priorities
+from .builder import Builder, Built, Material
 from .granularity_params import GranularityParams
 from .inner import assign_to_leaves
 
@@ -122,3 +124,16 @@ def _shuffled(pool: Pool, classes: np.ndarray, targets: np.ndarray, seed: int) -
     dealt = np.empty(len(targets), dtype=targets.dtype)
     dealt[np.argsort(text_priorities(names, seed), kind="stable")] = np.sort(targets)
     return dealt
+
+
+def _build(material: Material, params: GranularityParams) -> Built:
+    pool = material.pool(params.seed)
+    if params.inner != "nearest-mean":
+        return pool, granularity_task(pool, material.dataset.tree, params)
+    store = material.dataset.store(params.encoder)
+    draft = granularity_task(pool, material.dataset.tree, params, store.read)
+    assigned = {"assigned_by": store.encoder, "assigned_by_identity": store.identity}
+    return pool, replace(draft, notes={**draft.notes, **assigned})
+
+
+BUILDER = Builder("granularity", GranularityParams, _build, needs_tree=True)

@@ -14,6 +14,7 @@ from ...taxonomy.tree import Tree
 from ..class_pool import Draft, Pool, natural_groups
 from ..params import check_eval_per_class, require
 from ..targets import Hierarchy, LabelSets
+from .builder import Builder, Built, Material
 from .granularity import granularity_task
 from .granularity_params import GranularityParams
 from .imagenet_real import RealLabels, image_numbers, read_real_labels
@@ -193,3 +194,17 @@ def _label_sets(real: RealLabels, numbers: np.ndarray) -> LabelSets:
         offsets=np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)]),
         names=real.wnids,
     )
+
+
+def _build_chains(material: Material, params: ChainsParams) -> Built:
+    pool = material.pool(params.seed)
+    return pool, chains_task(pool, material.dataset.tree, params)
+
+
+def _build_real(material: Material, params: RealParams) -> Built:
+    pool = material.pool(params.seed)
+    return pool, real_task(pool, params)
+
+
+CHAINS = Builder("chains", ChainsParams, _build_chains, needs_tree=True)
+REAL = Builder("real", RealParams, _build_real)

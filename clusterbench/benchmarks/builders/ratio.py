@@ -13,6 +13,7 @@ from ...errors import InputError
 from ..class_pool import Draft, Pool, natural_groups
 from ..params import check_eval_per_class, check_evaluation, require
 from ..sampling import text_priorities
+from .builder import Builder, Built, Material
 from .class_sizes import SHAPES, following_sizes, profile_sizes
 
 
@@ -177,3 +178,11 @@ def _assign(pool: Pool, need: np.ndarray, params: RatioParams) -> np.ndarray:
             )
         ranked.append(heapq.heappop(heap)[1])
     return np.array(ranked, dtype=np.int64)
+
+
+def _build(material: Material, params: RatioParams) -> Built:
+    pool = material.pool(params.seed, params.depth)
+    return pool, ratio_task(pool, params)
+
+
+BUILDER = Builder("ratio", RatioParams, _build)

@@ -8,6 +8,7 @@ from ...errors import InputError
 from ..class_pool import Draft, Pool, natural_groups
 from ..params import check_eval_per_class, require
 from ..sampling import draw_classes
+from .builder import Builder, Built, Material
 
 
 @dataclass(frozen=True)
@@ -73,3 +74,11 @@ def scale_task(pool: Pool, params: ScaleParams) -> Draft:
         factors={"share_of_classes": len(classes) / n_candidates},
         notes={"candidate_classes": n_candidates},
     )
+
+
+def _build(material: Material, params: ScaleParams) -> Built:
+    pool = material.pool(params.seed)
+    return pool, scale_task(pool, params)
+
+
+BUILDER = Builder("scale", ScaleParams, _build)

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...errors import InputError
+from ...taxonomy import imagenet
 from ..class_pool import Draft, Pool, natural_groups
 from ..params import require
+from .builder import Builder, Built, Material
 
 
 @dataclass(frozen=True)
@@ -55,3 +57,13 @@ def whole_task(pool: Pool, params: WholeParams, listed: Collection[str] | None =
         factors={},
         notes=notes,
     )
+
+
+def _build(material: Material, params: WholeParams) -> Built:
+    pool = material.pool(params.seed)
+    if params.class_list is None:
+        return pool, whole_task(pool, params)
+    return pool, whole_task(pool, params, imagenet.classes(params.class_list))
+
+
+BUILDER = Builder("whole", WholeParams, _build)

@@ -12,6 +12,7 @@ from ...errors import InputError
 from ..class_pool import Draft, Pool, natural_groups
 from ..params import check_eval_per_class, check_evaluation, require
 from ..sampling import draw_classes
+from .builder import Builder, Built, Material
 from .class_sizes import following_sizes
 
 
@@ -98,3 +99,11 @@ def window_task(pool: Pool, params: WindowParams) -> Draft:
         factors={"window_smallest_class": float(low), "window_largest_class": float(high)},
         notes={"classes_in_histogram": len(classes)},
     )
+
+
+def _build(material: Material, params: WindowParams) -> Built:
+    pool = material.pool(params.seed, params.depth)
+    return pool, window_task(pool, params)
+
+
+BUILDER = Builder("window", WindowParams, _build)
