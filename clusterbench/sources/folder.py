@@ -13,6 +13,7 @@ import numpy as np
 from ..errors import InputError
 from .image_files import FileSource, has_image_suffix, image_formats, image_suffixes
 from .index_builder import IndexBuilder
+from .kinds import SourceKind
 from .selection import Selection, select
 from .source import SourceReport
 
@@ -253,3 +254,6 @@ def check_name(name: str, folder: Path) -> None:
         raise InputError(f"{folder}: file name {os.fsencode(name)!r} is not UTF-8") from error
     if "\n" in name:
         raise InputError(f"{folder}: file name {name!r} holds a line break; rename it")
+
+
+KIND = SourceKind("folder", index_folder, saved={"FolderSource": "folder"})

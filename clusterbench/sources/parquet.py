@@ -14,11 +14,13 @@ import numpy as np
 from ..errors import InputError
 from .class_names import LabelledSamples, check_twice
 from .containers import container_stamps
+from .hub import PREFIX, download
+from .kinds import SourceKind
 from .process_cache import ProcessCache
 from .sample_ids import container_splits, id_from_key, id_from_path
 from .source import BrokenImage, Container, ImageSource, SourceReport
 from .table_columns import TableColumns, find_columns
-from .table_files import TableFile, leaf, list_tables
+from .table_files import SUFFIXES, TableFile, leaf, list_tables
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -126,7 +128,7 @@ class ParquetSource(ImageSource):
         return self.read_amplification(_STAGE_ABOVE) > _STAGE_ABOVE
 
     def _read_group(self, held: Container, group: int) -> pa.ChunkedArray:
-        table = _tables.get((str(self.root), held), lambda: _open(self.root, held))
+        table = _tables.get((str(self.root), held), lambda: _open_table(self.root, held))
         return leaf(table.read(group, [self.image]), self.image)
 
 
@@ -214,7 +216,7 @@ def index_parquet(
     )
 
 
-def _open(root: Path, held: Container) -> TableFile:
+def _open_table(root: Path, held: Container) -> TableFile:
     now = Container.of(root, held.name)
     if now.size != held.size:
         raise InputError(
@@ -256,3 +258,18 @@ def _in_words(columns: TableColumns) -> str:
     return ", ".join(f"{k} {fields[k] or '-'}" for k in ("image", "label", "name")) + (
         f", {len(columns.names)} class names" if columns.names else ""
     )
+
+
+def _open(location: str, *, class_names: Sequence[str] | None = None) -> ParquetSource:
+    folder, origin = download(location) if location.startswith(PREFIX) else (Path(location), "")
+    return index_parquet(folder, class_names=class_names, origin=origin)
+
+
+KIND = SourceKind(
+    "parquet",
+    _open,
+    takes=("class_names",),
+    prefix=PREFIX,
+    suffixes=SUFFIXES,
+    saved={"ParquetSource": "parquet", "StagedSource": "staging"},
+)

@@ -14,6 +14,7 @@ from ..errors import InputError
 from .class_names import resolve
 from .image_files import FileSource
 from .index_builder import IndexBuilder
+from .kinds import SourceKind
 from .sample_ids import id_from_key, id_from_path
 from .source import Container, SourceReport
 
@@ -201,3 +202,12 @@ def _refuse_root(table: Path, root: Path, example: str, tried: int) -> None:
         f"{table}: none of its first {tried} files is there (for example {root / example}); give "
         "the folder that the paths begin in (root, --root)"
     )
+
+
+KIND = SourceKind(
+    "csv",
+    index_paths,
+    takes=("class_names", "root"),
+    suffixes=(".csv", ".tsv"),
+    saved={"PathsSource": "paths"},
+)

@@ -14,19 +14,10 @@ import numpy as np
 from ..errors import InputError
 from ..files import atomic_path
 from .index import DatasetIndex, write_column
+from .kinds import KINDS, SourceKind
 from .source import Container, ImageSource, SourceReport
 
 _FORMAT = "clusterbench-source/1"
-_KINDS = {  # class -> module: none is imported before it is needed
-    "FolderSource": "folder",
-    "ClassTarSource": "tars",
-    "WebDatasetSource": "webdataset",
-    "ParquetSource": "parquet",
-    "StagedSource": "staging",
-    "PathsSource": "paths",
-    "TorchFilesSource": "torch_dataset",
-    "TorchItemsSource": "torch_dataset",
-}
 _NOT_SETTINGS = ("index", "report", "dataset")
 
 
@@ -76,7 +67,7 @@ def load_source(path: Path | str, *, root: Path | str | None = None) -> ImageSou
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path}: damaged ({error}); index the images again") from error
-    if facts.get("format") != _FORMAT or facts.get("kind") not in _KINDS:
+    if facts.get("format") != _FORMAT or _module_of(facts.get("kind")) is None:
         raise InputError(
             f"{path}: format {facts.get('format')!r}, kind {facts.get('kind')!r}; wanted "
             f"{_FORMAT!r}: index the images again"
@@ -84,6 +75,11 @@ def load_source(path: Path | str, *, root: Path | str | None = None) -> ImageSou
     source = _restored(path, facts, index, columns, root)
     _check_containers(path, source, moved=root is not None)
     return source
+
+
+def _module_of(kind: Any) -> str | None:
+    """The module of a class of sources; None for a class that no kind has."""
+    return next((row.saved[kind] for row in KINDS if kind in row.saved), None)
 
 
 def _settings(source: ImageSource) -> dict[str, Any]:
@@ -108,7 +104,8 @@ def _restored(
     columns: dict[str, np.ndarray],
     root: Path | str | None,
 ) -> ImageSource:
-    module = importlib.import_module(f".{_KINDS[facts['kind']]}", __package__)
+    place = str(_module_of(facts["kind"]))
+    module = importlib.import_module(place if "." in place else f".{place}", __package__)
     kind: type[ImageSource] = getattr(module, facts["kind"])
     hints = get_type_hints(kind)
     settings = {n: _typed(hints.get(n), value) for n, value in facts["settings"].items()}
@@ -171,3 +168,6 @@ def _check_containers(path: Path, source: ImageSource, moved: bool) -> None:
             f"{path}: {len(changed)} of {len(held_in)} files changed since it was made (first: "
             f"{changed[0]}); index the images again"
         )
+
+
+KIND = SourceKind("index", load_source, takes=("root",), suffixes=(".h5", ".hdf5"))

@@ -57,6 +57,25 @@ class Selection:
 IMAGENET21K_P = Selection(val_first=50, min_per_class=501)
 
 
+def chosen(
+    val_fraction: float = 0.0,
+    val_per_class: int = 0,
+    val_first: int = 0,
+    min_per_class: int = 0,
+    imagenet21k_p: bool = False,
+) -> Selection:
+    """The selection that options ask for; InputError for those that exclude each other."""
+    selection = Selection(val_fraction, val_per_class, val_first, min_per_class)
+    if not imagenet21k_p:
+        return selection
+    if selection != Selection():
+        raise InputError(
+            "--imagenet21k-p is a choice of classes and val images; leave out --val-fraction, "
+            "--val-per-class, --val-first and --min-per-class"
+        )
+    return IMAGENET21K_P
+
+
 def select(source: ImageSource, selection: Selection) -> ImageSource:
     """The source with some classes left out and a val split, as asked.
 

@@ -13,6 +13,7 @@ from .containers import OffsetSource
 from .folder import check_name, split_pair
 from .image_files import has_image_suffix
 from .index_builder import IndexBuilder
+from .kinds import SourceKind
 from .source import Container, SourceReport
 from .tar_members import TarMembers, check_damage, refuse_compressed, scan_tars
 
@@ -124,3 +125,11 @@ def _images(class_name: str, members: TarMembers) -> tuple[list[str], np.ndarray
             ids.append(f"{class_name}/{name.rpartition('.')[0]}")
             used.append(position)
     return ids, np.array(used, np.int64)
+
+
+KIND = SourceKind(
+    "class-tars",
+    index_class_tars,
+    takes=("allow_damaged",),
+    saved={"ClassTarSource": "tars"},
+)

@@ -16,6 +16,7 @@ from ..errors import InputError
 from .class_names import check_twice, resolve
 from .image_files import FileSource
 from .index_builder import IndexBuilder
+from .kinds import SourceKind
 from .sample_ids import id_from_path
 from .source import BrokenImage, ImageSource, SourceReport
 
@@ -249,3 +250,12 @@ def build_dataset(spec: str) -> Any:
     except Exception as error:
         text = " ".join(str(error).split())[:200]
         raise InputError(f"source {spec}: it raised {type(error).__name__}: {text}") from error
+
+
+KIND = SourceKind(
+    "torch",
+    index_torch,
+    takes=("class_names",),
+    prefix="torch:",
+    saved={"TorchFilesSource": "torch_dataset", "TorchItemsSource": "torch_dataset"},
+)

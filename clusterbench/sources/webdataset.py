@@ -16,6 +16,7 @@ from .class_names import LabelledSamples, class_names_beside
 from .containers import OffsetSource
 from .folder import check_name
 from .image_files import has_image_suffix
+from .kinds import SourceKind
 from .sample_ids import container_splits, id_from_key
 from .source import Container, SourceReport
 from .tar_members import TarMembers, check_damage, refuse_compressed, scan_tars
@@ -259,3 +260,12 @@ def _shards(path: Path) -> tuple[Path, list[str]]:
     if not names:
         raise InputError(f"source {path}: no shards (*.tar) in it")
     return path, sorted(names)
+
+
+KIND = SourceKind(
+    "webdataset",
+    index_webdataset,
+    takes=("class_names", "allow_damaged"),
+    suffixes=(".tar",),
+    saved={"WebDatasetSource": "webdataset"},
+)

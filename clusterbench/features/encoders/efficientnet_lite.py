@@ -16,6 +16,7 @@ import torch
 
 from ... import catalog
 from ...errors import InputError
+from .libraries import Built, Library
 from .recipe import Recipe
 from .weights import load_strictly, read_state_dict
 
@@ -120,3 +121,10 @@ def _position(number: int, model: str) -> tuple[int, int]:
             return stage, number
         number -= blocks
     raise InputError(f"{model} has {sum(stages)} blocks; the weights have more")
+
+
+def _built(recipe: Recipe, weights: Path | None) -> Built:
+    return Built(build(recipe, weights), recipe.preprocessing, recipe)
+
+
+LIBRARY = Library("efficientnet-lite", _built, spelled=False)

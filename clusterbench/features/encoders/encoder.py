@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from ...errors import InputError
-from . import efficientnet_lite, hub_models, onnx_models, python_models
+from .libraries import LIBRARIES
 from .recipe import Preprocessing, Recipe, load, minimal
 from .weights import hash_state
 
@@ -65,22 +65,10 @@ def load_encoder(name: str | Recipe, weights: Path | str | None = None) -> Encod
     file = None if weights is None else Path(weights)
     if file is not None and not file.is_file():
         raise InputError(f"--weights {file}: no such file")
-    if recipe.library == "efficientnet-lite":
-        module = efficientnet_lite.build(recipe, file)
-        preprocessing = recipe.preprocessing
-    elif recipe.library == "timm":
-        module, preprocessing, pooling = hub_models.build_timm(recipe, file)
-        recipe = replace(recipe, pooling=pooling)
-    elif recipe.library == "open_clip":
-        module, preprocessing = hub_models.build_open_clip(recipe, file)
-        recipe = replace(recipe, pooling=recipe.pooling or "projection")
-    elif recipe.library == "onnx":
-        if recipe.preprocessing is None:
-            raise _without_preprocessing(recipe)
-        module, recipe = onnx_models.build(recipe, file)
-        preprocessing = recipe.preprocessing
-    else:
-        module, preprocessing = python_models.build(recipe, file)
+    library = LIBRARIES.get(recipe.library)
+    if library.needs_preprocessing and recipe.preprocessing is None:
+        raise _without_preprocessing(recipe)
+    module, preprocessing, recipe = library.build(recipe, file)
     if preprocessing is None:
         raise _without_preprocessing(recipe)
     module.eval().requires_grad_(False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 
 from ... import catalog
 from ...errors import InputError
+from .libraries import Built, Library
 from .recipe import INTERPOLATIONS, Preprocessing, Recipe
 from .weights import hub_errors, load_strictly, read_state_dict
 
@@ -163,3 +165,23 @@ def open_clip_preprocessing(tower: torch.nn.Module, recipe: Recipe) -> Preproces
 
 def _interpolation(name: str | None) -> str:
     return name if name in INTERPOLATIONS else "bicubic"
+
+
+def _timm(recipe: Recipe, weights: Path | None) -> Built:
+    module, preprocessing, pooling = build_timm(recipe, weights)
+    return Built(module, preprocessing, replace(recipe, pooling=pooling))
+
+
+def _open_clip(recipe: Recipe, weights: Path | None) -> Built:
+    module, preprocessing = build_open_clip(recipe, weights)
+    return Built(module, preprocessing, replace(recipe, pooling=recipe.pooling or "projection"))
+
+
+def _model_and_weights(text: str) -> tuple[str, str | None]:
+    """`MODEL/PRETRAINED`."""
+    model, _, weights = text.partition("/")
+    return model, weights or None
+
+
+TIMM = Library("timm", _timm)
+OPEN_CLIP = Library("open_clip", _open_clip, model_and_weights=_model_and_weights)

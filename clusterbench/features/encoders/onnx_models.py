@@ -11,6 +11,7 @@ import torch
 
 from ... import catalog
 from ...errors import InputError
+from .libraries import Built, Library
 from .onnx_files import digest
 from .recipe import Recipe
 
@@ -180,3 +181,11 @@ def _input(path: Path, session: Any) -> tuple[str, Any, int | None]:
     if len(shape) != 4 or (isinstance(shape[1], int) and shape[1] != 3):
         raise InputError(f"{path}: takes images of shape {shape}; wanted (b, 3, height, width)")
     return found.name, _DTYPES[found.type], shape[0] if isinstance(shape[0], int) else None
+
+
+def _built(recipe: Recipe, weights: Path | None) -> Built:
+    module, settled = build(recipe, weights)
+    return Built(module, settled.preprocessing, settled)
+
+
+LIBRARY = Library("onnx", _built, needs_preprocessing=True)

@@ -10,6 +10,7 @@ import torch
 
 from ...declared import from_table
 from ...errors import InputError
+from .libraries import Built, Library
 from .recipe import Preprocessing, Recipe
 from .weights import load_strictly, read_state_dict
 
@@ -57,3 +58,11 @@ def _declared(recipe: Recipe, *owners: Any) -> Preprocessing | None:
             )
         return from_table(Preprocessing, found, where)
     return None
+
+
+def _built(recipe: Recipe, weights: Path | None) -> Built:
+    module, preprocessing = build(recipe, weights)
+    return Built(module, preprocessing, recipe)
+
+
+LIBRARY = Library("python", _built)

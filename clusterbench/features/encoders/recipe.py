@@ -9,8 +9,8 @@ from typing import Any
 from ... import catalog
 from ...declared import from_table
 from ...errors import InputError
+from .libraries import LIBRARIES
 
-LIBRARIES = ("efficientnet-lite", "onnx", "open_clip", "python", "timm")
 INTERPOLATIONS = ("bicubic", "bilinear", "lanczos", "nearest")
 
 
@@ -88,7 +88,9 @@ class Recipe:
 
     def __post_init__(self) -> None:
         if self.library not in LIBRARIES:
-            raise InputError(f"library = {self.library!r}; wanted one of {', '.join(LIBRARIES)}")
+            raise InputError(
+                f"library = {self.library!r}; wanted one of {', '.join(LIBRARIES.names())}"
+            )
 
 
 def load(name: str) -> Recipe:
@@ -104,11 +106,9 @@ def load(name: str) -> Recipe:
             raise InputError(f"--encoder {name}: no such recipe file")
         return parse(Path(name))
     library, colon, model = name.partition(":")
-    if colon and library in ("timm", "python", "onnx"):
-        return Recipe(name, library, model)
-    if colon and library == "open_clip":
-        model, _, weights = model.partition("/")
-        return Recipe(name, "open_clip", model, weights=weights or None)
+    if colon and library in LIBRARIES and (row := LIBRARIES.get(library)).spelled:
+        model, weights = row.model_and_weights(model)
+        return Recipe(name, library, model, weights=weights)
     files = _files()
     if name not in files:
         raise catalog.unknown_name("encoder", name, files)
