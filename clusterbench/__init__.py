@@ -19,22 +19,27 @@ if TYPE_CHECKING:
     from . import references as references
     from .errors import ClusterbenchError as ClusterbenchError
     from .errors import InputError as InputError
+    from .features.extract.job import extract_images as extract
     from .features.store.store import FeatureStore as FeatureStore
     from .metrics import Resampling as Resampling
     from .metrics import Scores as Scores
     from .metrics import compare as compare
     from .metrics import score as score
     from .runs import run as run
+    from .sources.opening import open_source as open_source
 
+#: Name -> module and the name in it.
 _EXPORTS = {
-    "ClusterbenchError": "clusterbench.errors",
-    "FeatureStore": "clusterbench.features.store.store",
-    "InputError": "clusterbench.errors",
-    "Resampling": "clusterbench.metrics",
-    "Scores": "clusterbench.metrics",
-    "compare": "clusterbench.metrics",
-    "run": "clusterbench.runs",
-    "score": "clusterbench.metrics",
+    "ClusterbenchError": "errors:ClusterbenchError",
+    "FeatureStore": "features.store.store:FeatureStore",
+    "InputError": "errors:InputError",
+    "Resampling": "metrics:Resampling",
+    "Scores": "metrics:Scores",
+    "compare": "metrics:compare",
+    "extract": "features.extract.job:extract_images",
+    "open_source": "sources.opening:open_source",
+    "run": "runs:run",
+    "score": "metrics:score",
 }
 
 __all__ = [
@@ -45,7 +50,9 @@ __all__ = [
     "Scores",
     "__version__",
     "compare",
+    "extract",
     "methods",
+    "open_source",
     "references",
     "run",
     "score",
@@ -56,7 +63,8 @@ def __getattr__(name: str) -> Any:
     if name in ("methods", "references"):
         return importlib.import_module(f"clusterbench.{name}")
     if name in _EXPORTS:
-        return getattr(importlib.import_module(_EXPORTS[name]), name)
+        module, _, attribute = _EXPORTS[name].partition(":")
+        return getattr(importlib.import_module(f"clusterbench.{module}"), attribute)
     raise AttributeError(f"module 'clusterbench' has no attribute {name!r}")
 
 

@@ -28,10 +28,10 @@ import torch
 from PIL import Image
 
 from clusterbench.cores import n_cores
+from clusterbench.devices import resolve_device
 from clusterbench.features.encoders.encoder import Encoder, load_encoder
 from clusterbench.features.extract.decoding import Decoder, Span
 from clusterbench.features.extract.extraction import (
-    choose_device,
     default_workers,
     extract,
 )
@@ -62,7 +62,7 @@ def forward_speed(encoder: Encoder, images: Path, options: argparse.Namespace) -
         for start in range(0, count, options.batch_size)
     ]
     batches = [decoder(span).pixels for span in spans]
-    device = choose_device(options.device)
+    device = resolve_device(options.device)
     computation = Computation(options.precision, options.channels_last)
     kind = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(options.precision)
     with computing(computation):
@@ -123,7 +123,7 @@ def loop_speed(encoder: Encoder, images: Path, options: argparse.Namespace) -> f
     from torchvision import datasets, transforms
 
     pixels = encoder.preprocessing
-    device = choose_device(options.device)
+    device = resolve_device(options.device)
     dataset = datasets.ImageFolder(
         str(images),
         transforms.Compose(
@@ -196,7 +196,7 @@ def main() -> None:
                 waits.append(waiting)
     result = {
         "encoder": encoder.name,
-        "device": Forward(encoder, choose_device(options.device), Computation()).made_with(),
+        "device": Forward(encoder, resolve_device(options.device), Computation()).made_with(),
         "cores": n_cores(),
         "pixels": encoder.preprocessing.size,
         "jpeg": f"{options.width} x {options.height}, {size:,.0f} bytes",

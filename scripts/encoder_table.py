@@ -7,7 +7,8 @@ import re
 import documents
 
 from clusterbench import catalog
-from clusterbench.features.encoders.recipe import Recipe, parse
+from clusterbench.features.encoders.recipe import Recipe
+from clusterbench.features.encoders.recipes import parse
 
 DOCUMENT = documents.DOCS / "encoders.md"
 _HEADER = (

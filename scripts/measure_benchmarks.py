@@ -31,7 +31,7 @@ from clusterbench.benchmarks.difficulty.class_ranking import (
 from clusterbench.benchmarks.difficulty.easiness import FILE
 from clusterbench.benchmarks.difficulty.ranking_file import write_ranking
 from clusterbench.datasets.registry import Dataset
-from clusterbench.sources.index import DatasetIndex
+from clusterbench.sources.dataset_index import DatasetIndex
 from clusterbench.taxonomy import imagenet
 
 N_TRAIN, N_VAL = 11_060_223, 50

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from clusterbench.sources.index import DatasetIndex
+from clusterbench.sources.dataset_index import DatasetIndex
 from clusterbench.sources.index_builder import IndexBuilder
 
 

@@ -31,7 +31,7 @@ from clusterbench.features.store.writer import (
     require_space,
     shard_entry,
 )
-from clusterbench.sources.index import DatasetIndex
+from clusterbench.sources.dataset_index import DatasetIndex
 
 _BLOCK = 8 << 20  # bytes that memmap copies at a time, as the store does
 _CACHES = Path("/proc/sys/vm/drop_caches")

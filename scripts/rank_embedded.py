@@ -25,7 +25,8 @@ from clusterbench.benchmarks.difficulty.rank_classes import rank_classes
 from clusterbench.benchmarks.difficulty.ranking_file import ranking_sha256, write_ranking
 from clusterbench.datasets import registry
 from clusterbench.errors import InputError
-from clusterbench.features.encoders.recipe import Recipe, load
+from clusterbench.features.encoders.recipe import Recipe
+from clusterbench.features.encoders.recipes import load
 from clusterbench.features.store.store import FeatureStore
 
 #: Images that rank a class: the more, the finer the ranks and the fewer the classes.

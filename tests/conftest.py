@@ -146,7 +146,7 @@ spy = clusterbench_test_methods:Spy
 def tiny_files(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     """Written once: `home` (a CLUSTERBENCH_HOME) and `plugins` (a folder for the Python path)."""
     from clusterbench.features.store.store import FeatureStore
-    from clusterbench.sources.index import DatasetIndex
+    from clusterbench.sources.dataset_index import DatasetIndex
 
     home, plugins = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("plugins")
     folder = home / "features" / "tiny"

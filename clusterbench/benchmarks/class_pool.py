@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..kernels.draws import order_within
-from ..sources.index import DatasetIndex
+from ..sources.dataset_index import DatasetIndex
 from ..taxonomy.tree import Tree
 from .sampling import priorities
 from .targets import Hierarchy, LabelSets

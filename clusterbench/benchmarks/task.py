@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..files import sha256_array, sha256_json
-from ..sources.index import DatasetIndex
+from ..sources.dataset_index import DatasetIndex
 from .targets import Hierarchy, LabelSets
 
 FORMAT = "clusterbench-task/2"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from ..leaderboard.models import PublishedRow
-    from ..leaderboard.rank import BoardRow, Ranking
+    from ..leaderboard.ranking import BoardRow, Ranking
 
 _METRICS = ("ami", "acc")
 

@@ -32,3 +32,8 @@ def print_table(table: RenderableType) -> None:
     if not console.is_terminal:
         text = "".join(f"{line.rstrip()}\n" for line in text.splitlines())
     sys.stdout.write(text)
+
+
+def warn(text: str) -> None:
+    """A line on stderr."""
+    sys.stderr.write(f"{text}\n")

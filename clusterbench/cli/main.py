@@ -16,7 +16,7 @@ import typer
 from ..errors import ClusterbenchError
 from ..version import __version__
 from .console import ToldError
-from .option import ENVIRONMENT_NOTE
+from .option import environment_note
 from .verbs.build import build
 from .verbs.cache import cache
 from .verbs.compare import compare
@@ -70,24 +70,48 @@ def _root(
         typer.echo(context.get_help())
 
 
-app.command("run", epilog=ENVIRONMENT_NOTE)(run)
-app.command("build", epilog=ENVIRONMENT_NOTE)(build)
-app.command("show", short_help="Show a task: recipe, counts, factors, hashes.")(show)
-app.command("verify", short_help="Build the tasks of manifests again and compare.")(verify)
-app.command("extract", short_help="Extract the features of images into a feature store.")(extract)
-app.command("index", short_help="Index the images of a source into one file.")(index)
-app.command("import", short_help="Make a feature store from features you have.")(import_features)
+app.command("run", epilog=environment_note("run"))(run)
+app.command("build", epilog=environment_note("build"))(build)
+app.command(
+    "show",
+    short_help="Show a task: recipe, counts, factors, hashes.",
+    epilog=environment_note("show"),
+)(show)
+app.command(
+    "verify",
+    short_help="Build the tasks of manifests again and compare.",
+    epilog=environment_note("verify"),
+)(verify)
+app.command(
+    "extract",
+    short_help="Extract the features of images into a feature store.",
+    epilog=environment_note("extract"),
+)(extract)
+app.command(
+    "index",
+    short_help="Index the images of a source into one file.",
+    epilog=environment_note("index"),
+)(index)
+app.command(
+    "import",
+    short_help="Make a feature store from features you have.",
+    epilog=environment_note("import"),
+)(import_features)
 app.add_typer(cache, name="cache")
 app.command(
     "rank",
     short_help="Rank classes from easy to hard, for the benchmark easy.",
-    epilog=ENVIRONMENT_NOTE,
+    epilog=environment_note("rank"),
 )(rank)
-app.command("score", epilog=ENVIRONMENT_NOTE)(score)
-app.command("compare", epilog=ENVIRONMENT_NOTE)(compare)
-app.command("submit")(submit)
-app.command("leaderboard")(leaderboard)
-app.command("list", short_help="List benchmarks, methods, encoders, datasets, trees.")(list_names)
+app.command("score", epilog=environment_note("score"))(score)
+app.command("compare", epilog=environment_note("compare"))(compare)
+app.command("submit", epilog=environment_note("submit"))(submit)
+app.command("leaderboard", epilog=environment_note("leaderboard"))(leaderboard)
+app.command(
+    "list",
+    short_help="List benchmarks, methods, encoders, datasets, trees.",
+    epilog=environment_note("list"),
+)(list_names)
 
 # Of the library under Typer, only the error classes are needed; they are reached through the one
 # that Typer exports, since Typer brings its own copy of Click in some versions.

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
+from ..labels.matching import naming
+
+if TYPE_CHECKING:
+    from ..metrics import Resampling
 
 _WORDS: dict[str, Any] = {"true": True, "false": False, "none": None, "null": None}
 
@@ -60,3 +64,17 @@ def parse_value(text: str) -> Any:
         except ValueError:
             continue
     return text
+
+
+def resampling(
+    n_resamples: int, level: float, seed: int, option: str = "--intervals"
+) -> Resampling | None:
+    """The resampling that options ask for, None for 0 resamples; all are checked in any case.
+
+    Raises InputError naming the option.
+    """
+    from ..metrics import Resampling
+
+    with naming({"n_resamples": option, "level": "--level", "seed": "--seed"}):
+        found = Resampling(n_resamples or 2, level, seed)
+    return found if n_resamples else None

@@ -9,7 +9,7 @@ from pathlib import Path
 from ..catalog import shipped, user_home
 from ..errors import InputError
 from ..files import write_bytes
-from ..sources.index import DatasetIndex
+from ..sources.dataset_index import DatasetIndex
 from ..taxonomy import imagenet
 from ..taxonomy.tree import Tree
 from .registry import DECLARATION, check_classes, find_tree, read

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from .. import catalog
 from ..declared import check_texts, read_declared
 from ..errors import InputError
-from ..sources.index import DatasetIndex
+from ..sources.dataset_index import DatasetIndex
 from ..taxonomy import imagenet
 from ..taxonomy.tree import Tree
 

@@ -1,7 +1,7 @@
 """The leaderboard: verified submissions in one JSON file, and their ranking."""
 
 from .models import Entry, Leaderboard, PublishedRow, read_leaderboard
-from .rank import Ranking, rank
+from .ranking import Ranking, rank
 from .submit import Submission, submit
 
 __all__ = [

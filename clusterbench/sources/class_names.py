@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from .index import DatasetIndex
+from .dataset_index import DatasetIndex
 from .index_builder import IndexBuilder, Where
 
 _BESIDE = ("classnames.txt", "class_names.txt", "labels.txt")

@@ -18,7 +18,9 @@ _FIRST = 64  # members of a tar that are looked at
 
 
 def detect(location: Path | str) -> str:
-    """Which kind of source a location is, as `--format` calls it. Looks at names and one tar, not at classes and images.
+    """Which kind of source a location is, as `--format` calls it.
+
+    Looks at names and one tar, not at classes and images.
 
     Raises InputError where nothing says which it is; the message names `--format`.
     """
@@ -67,7 +69,8 @@ def _detect_folder(root: Path) -> str:
     if len(found) > 1:
         listed = " and ".join(f"{_WORDS[kind]} ({name})" for kind, name in sorted(found.items()))
         raise InputError(
-            f"source {root} holds {listed}; say which to use with --format ({', '.join(KINDS.names())})"
+            f"source {root} holds {listed}; say which to use with --format "
+            f"({', '.join(KINDS.names())})"
         )
     if "tars" in found:
         return _detect_tars(root, sorted(tars))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from .index import DatasetIndex, DuplicateIdError
+from .dataset_index import DatasetIndex, DuplicateIdError
 
 Where = Callable[[dict[str, Any]], str]
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from ..catalog import Registry
-from .source import ImageSource
+
+if TYPE_CHECKING:
+    from .source import ImageSource
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..files import atomic_path
-from .index import DatasetIndex, write_column
+from .dataset_index import DatasetIndex, write_column
 from .kinds import KINDS, SourceKind
 from .source import Container, ImageSource, SourceReport
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..errors import InputError
-from .index import DatasetIndex
+from .dataset_index import DatasetIndex
 from .source import ImageSource
 
 

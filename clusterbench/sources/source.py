@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ClusterbenchError, InputError
-from .index import DatasetIndex
+from .dataset_index import DatasetIndex
 
 
 class BrokenImage(ClusterbenchError):

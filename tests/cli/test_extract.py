@@ -120,9 +120,10 @@ def test_another_precision_is_refused_and_the_difference_is_named(extract):
 
 def test_images_that_other_processes_did_are_told_apart(extract, monkeypatch):
     """Given a process that finds half of what it planned done when it comes to it."""
-    from clusterbench.features.extract.extraction import extraction
 
-    monkeypatch.setattr(extraction, "extract", _half_by_others(extraction.extract), raising=True)
+    from clusterbench.features.extract import job
+
+    monkeypatch.setattr(job, "extract", _half_by_others(job.extract), raising=True)
     code, out, _ = extract("--source", "birds", "--encoder", "flat")
     assert code == 0
     assert out.splitlines()[1].startswith("20 images in ")

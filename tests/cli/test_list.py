@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from clusterbench.cli.main import app
-from clusterbench.features.encoders import recipe
+from clusterbench.features.encoders import recipes
 from clusterbench.taxonomy import imagenet
 
 
@@ -28,7 +28,7 @@ def test_a_table_with_a_line_per_encoder_that_fits_100_columns():
     heading, *lines = listed().splitlines()
     wanted = ["name", "library", "pixels", "dim", "parameters", "(M)", "licence"]
     assert heading.split() == wanted
-    assert [line.split()[0] for line in lines] == recipe.names()
+    assert [line.split()[0] for line in lines] == recipes.names()
     assert max(map(len, [heading, *lines])) <= 100
     (line,) = (line for line in lines if line.startswith("dinov2-vitb14 "))
     assert line.split() == ["dinov2-vitb14", "timm", "224", "768", "85.7", "Apache-2.0"]
@@ -44,7 +44,7 @@ def test_what_a_recipe_does_not_say_is_a_dash(home):
 
 def test_json_has_every_column_and_what_the_encoder_is():
     entries = {entry["name"]: entry for entry in json.loads(listed("--json"))}
-    assert sorted(entries) == recipe.names()
+    assert sorted(entries) == recipes.names()
     assert entries["clip-vit-b32"] == {
         "name": "clip-vit-b32",
         "about": "CLIP ViT-B/32, OpenAI weights, image embedding",

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from clusterbench.cli import resampling
-from clusterbench.cli.resampling import resampling_line
+from clusterbench.cli import progress_views
+from clusterbench.cli.progress_views import resampling_line
 
 
 class Terminal(io.StringIO):
@@ -25,7 +25,7 @@ def test_a_pipe_is_left_alone(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_terminal_shows_how_far_it_is_and_is_wiped(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
-    monkeypatch.setattr(resampling, "_EVERY", 0.0)
+    monkeypatch.setattr(progress_views, "_EVERY", 0.0)
     with resampling_line() as progress:
         assert progress is not None
         progress(3, 10)

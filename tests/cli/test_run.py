@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from clusterbench.cli.progress import BarView, LineView, progress_view
+from clusterbench.cli.progress_views import BarView, LineView, progress_view
 
 RUN = ("run", "-b", "tiny-imbalance", "-d", "tiny", "--device", "cpu")
 

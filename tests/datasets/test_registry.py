@@ -4,7 +4,7 @@ import pytest
 from clusterbench.datasets import registry
 from clusterbench.errors import InputError
 from clusterbench.features.store.store import FeatureStore
-from clusterbench.sources.index import DatasetIndex
+from clusterbench.sources.dataset_index import DatasetIndex
 from clusterbench.taxonomy import imagenet
 
 DECLARATION = """

@@ -11,7 +11,7 @@ from clusterbench.benchmarks.builders.window import WindowParams, window_task
 from clusterbench.benchmarks.class_pool import Pool
 from clusterbench.benchmarks.task import Task
 from clusterbench.errors import InputError
-from clusterbench.sources.index import DatasetIndex
+from clusterbench.sources.dataset_index import DatasetIndex
 
 
 def index_with(split):

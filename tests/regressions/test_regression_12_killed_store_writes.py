@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from clusterbench import FeatureStore, InputError
-from clusterbench.sources.index import DatasetIndex
+from clusterbench.sources.dataset_index import DatasetIndex
 
 KILLED = """
 import os, signal, sys

@@ -26,7 +26,7 @@ from clusterbench.results.predictions import (
 )
 from clusterbench.results.top_predictions import UnusableRankingError, ranked_clusters
 from clusterbench.runs import read_result
-from clusterbench.sources.index import DatasetIndex
+from clusterbench.sources.dataset_index import DatasetIndex
 
 QUICK = {"kmeans": {"n_init": 1, "max_iter": 5}}
 BOARD = Path("board.json")

@@ -13,9 +13,9 @@ import rank_embedded
 
 from clusterbench.benchmarks.difficulty.ranking_file import read_ranking
 from clusterbench.errors import InputError
-from clusterbench.features.encoders.recipe import load
+from clusterbench.features.encoders.recipes import load
 from clusterbench.features.store.store import FeatureStore
-from clusterbench.sources.index import DatasetIndex
+from clusterbench.sources.dataset_index import DatasetIndex
 
 DATASET = 'name = "emoji"\ndefault_encoder = "a"\npreset = "laptop"\n[stores]\na = "a"\n'
 

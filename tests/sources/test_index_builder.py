@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clusterbench import InputError
-from clusterbench.sources.index import DatasetIndex
+from clusterbench.sources.dataset_index import DatasetIndex
 from clusterbench.sources.index_builder import IndexBuilder
 
 NAMES = st.text(st.characters(exclude_characters="\n\0/", exclude_categories=["Cs"]), min_size=1)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from clusterbench.sources.index import DatasetIndex
+from clusterbench.sources.dataset_index import DatasetIndex
 from clusterbench.taxonomy import Tree
 
 

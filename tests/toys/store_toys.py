@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from clusterbench import FeatureStore
-from clusterbench.sources.index import DatasetIndex
+from clusterbench.sources.dataset_index import DatasetIndex
 
 
 def make_index(n, per_class=100):

@@ -17,22 +17,25 @@ if TYPE_CHECKING:
 
 def build(
     dataset: Annotated[
-        str, option("--dataset", "-d", metavar="NAME", help="Data set (required).")
+        str, option("build", "--dataset", "-d", metavar="NAME", help="Data set (required).")
     ] = "",
     benchmark: Annotated[
         list[str] | None,
-        option("--benchmark", "-b", metavar="NAMES", help="Benchmarks; else all that suit it."),
+        option(
+            "build", "--benchmark", "-b", metavar="NAMES", help="Benchmarks; else all that suit it."
+        ),
     ] = None,
     task: Annotated[
-        list[str] | None, option("--task", "-t", metavar="NAMES", help="Only these tasks.")
+        list[str] | None, option("build", "--task", "-t", metavar="NAMES", help="Only these tasks.")
     ] = None,
     output: Annotated[
-        Path, option("--output", "-o", metavar="FOLDER", help="Where manifests are written.")
+        Path,
+        option("build", "--output", "-o", metavar="FOLDER", help="Where manifests are written."),
     ] = Path("manifests"),
     arrays: Annotated[
-        bool, option("--arrays", help="Write rows, targets and ids beside them, as .npz.")
+        bool, option("build", "--arrays", help="Write rows, targets and ids beside them, as .npz.")
     ] = False,
-    json_output: Annotated[bool, json_option()] = False,
+    json_output: Annotated[bool, json_option("build")] = False,
 ) -> None:
     """Build the tasks of a data set and write their manifests.
 

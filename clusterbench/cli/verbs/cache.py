@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,12 +12,11 @@ import typer
 
 from ...errors import InputError
 from ...progress import Progress
-from ..console import ToldError
-from ..option import json_option
+from ..console import ToldError, warn
+from ..option import json_option, option
+from ..progress_views import byte_progress, extraction_progress
 
 if TYPE_CHECKING:
-    from ...features.extract.origin import Origin
-    from ...features.extract.repair import Diagnosis
     from ...features.store.store import FeatureStore
 
 cache = typer.Typer(help="List, verify, repair, pack and remove feature stores.")
@@ -39,7 +37,7 @@ def list_stores(
         list[Path] | None,
         typer.Argument(help="Where to look; else this folder and CLUSTERBENCH_HOME."),
     ] = None,
-    json_output: Annotated[bool, json_option()] = False,
+    json_output: Annotated[bool, json_option("cache")] = False,
 ) -> None:
     """List the feature stores in folders and below: encoder, rows, size on disk, state."""
     from ...catalog import user_home
@@ -80,13 +78,15 @@ def list_stores(
 
 
 @cache.command("verify")
-def verify_stores(stores: _Stores, json_output: Annotated[bool, json_option()] = False) -> None:
+def verify_stores(
+    stores: _Stores, json_output: Annotated[bool, json_option("cache")] = False
+) -> None:
     """Read everything again and compare it with the checksums; exit 1 if anything is damaged."""
     from ...features.extract.repair import diagnose
 
     reports: dict[str, list[str]] = {}
     for path in stores:
-        with _bytes_progress(f"verifying {path}") as progress:
+        with byte_progress(f"verifying {path}") as progress:
             lines = [fault.text for fault in diagnose(path, progress).faults]
         reports[str(path)] = lines
         if not json_output:  # at once: the next one may be no store
@@ -105,25 +105,24 @@ def repair_store(
     store: Annotated[Path, typer.Argument(help="A store that `verify` found damaged.")],
     source: Annotated[
         str | None,
-        typer.Option("--source", help="Where its images are now.", metavar="SOURCE"),
+        option("cache", "--source", help="Where its images are now.", metavar="SOURCE"),
     ] = None,
     weights: Annotated[
-        Path | None, typer.Option("--weights", help="Where its weights are now.", metavar="FILE")
+        Path | None, option("cache", "--weights", help="Where its weights are now.", metavar="FILE")
     ] = None,
     device: Annotated[
-        str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.", metavar="DEVICE")
+        str, option("cache", "--device", help="auto, cpu, cuda or cuda:N.", metavar="DEVICE")
     ] = "auto",
     workers: Annotated[
-        int | None, typer.Option("--workers", help="Decoding processes.", metavar="N", min=0)
+        int | None, option("cache", "--workers", help="Decoding processes.", metavar="N", min=0)
     ] = None,
 ) -> None:
     """Make damaged shards of a store again, and only these, from its images and weights."""
-    from ...features.extract.origin import Origin
-    from ...features.extract.repair import check_repairable, diagnose, repair
+    from ...features.extract.repair import check_repairable, diagnose, repair, repair_job
     from ...features.store.layout import BROKEN, INDEX, MANIFEST, VIRTUAL
     from ...files import sha256_file
 
-    with _bytes_progress(f"verifying {store}") as progress:
+    with byte_progress(f"verifying {store}") as progress:
         diagnosis = diagnose(store, progress)
     for fault in diagnosis.faults:
         sys.stdout.write(f"{fault.text}\n")
@@ -131,13 +130,14 @@ def repair_store(
         sys.stdout.write(f"{store}: every byte is as it was written; nothing to repair\n")
         return
 
-    def extract(dry_run: bool = False) -> None:
-        _extract_again(origin, store, diagnosis, device, workers, dry_run=dry_run)
+    def extract() -> None:
+        with extraction_progress() as shown:
+            job.run(shown, warn)
 
     check_repairable(diagnosis)
     if not diagnosis.only_virtual:
-        origin = Origin.read(store).moved(source, weights)
-        extract(dry_run=True)  # refuses before anything is touched
+        job = repair_job(diagnosis, source, weights, device, workers)
+        job.plan()  # refuses before anything is touched
     written = repair(diagnosis, extract)
     for name in written:
         before = diagnosis.recorded.get(name)
@@ -152,37 +152,11 @@ def repair_store(
         sys.stdout.write(f"{name}: {what}\n")
 
 
-def _extract_again(
-    origin: Origin,
-    store: Path,
-    diagnosis: Diagnosis,
-    device: str,
-    workers: int | None,
-    *,
-    dry_run: bool = False,
-) -> None:
-    import io
-    from contextlib import redirect_stdout
-
-    from .extract import extract_from
-
-    with redirect_stdout(io.StringIO()):  # what it reports is not what was asked for here
-        extract_from(
-            origin,
-            store,
-            device=device,
-            workers=workers,
-            max_broken=min(1.0, max(0.01, diagnosis.broken + 1e-9)),
-            dry_run=dry_run,
-            repairing=True,
-        )
-
-
 @cache.command("pack")
 def pack_store(
     store: Annotated[Path, typer.Argument(help="A store's folder.")],
     output: Annotated[
-        Path | None, typer.Option("--output", help="File to write; else <store>.h5.")
+        Path | None, option("cache", "--output", help="File to write; else <store>.h5.")
     ] = None,
 ) -> None:
     """Write a store as one HDF5 file, which can be read in place of the folder."""
@@ -198,7 +172,7 @@ def pack_store(
 def unpack_store(
     store: Annotated[Path, typer.Argument(help="A packed store.")],
     output: Annotated[
-        Path | None, typer.Option("--output", help="Folder to write; else its name without .h5.")
+        Path | None, option("cache", "--output", help="Folder to write; else its name without .h5.")
     ] = None,
 ) -> None:
     """Write a packed store as a folder of shards: the same bytes as before it was packed."""
@@ -246,26 +220,11 @@ def _confirmed(question: str) -> bool:
 
 
 def _told(work: Callable[[Path, Progress], FeatureStore], target: Path) -> None:
-    with _bytes_progress(f"writing {target}", "rows") as progress:
+    with byte_progress(f"writing {target}", "rows") as progress:
         done = work(target, progress)
     sys.stdout.write(
         f"{done.path}: {done.n:,} x {done.dim} {done.dtype.name} features of {done.encoder}\n"
     )
-
-
-@contextmanager
-def _bytes_progress(text: str, unit: str = "bytes") -> Iterator[Progress]:
-    if not sys.stderr.isatty():
-        yield lambda done, total: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
-    from rich.progress import TimeRemainingColumn as Remaining
-
-    columns = (TextColumn(text), BarColumn(), TaskProgressColumn(), Remaining())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(unit, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _bytes(count: float) -> str:

@@ -10,7 +10,8 @@ import typer
 from ...errors import InputError
 from ...labels.matching import PREDICTION_COLUMN, TARGET_COLUMN, naming, read_pair
 from ..option import json_option, option
-from ..resampling import asked, resampling_line
+from ..option_values import resampling as asked_resampling
+from ..progress_views import resampling_line
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,26 +22,37 @@ def compare(
     b: Annotated[Path, typer.Argument(metavar="B", help="Another one of the same samples.")],
     targets: Annotated[
         Path | None,
-        option("--targets", metavar="FILE", help="True classes, if A and B are no results."),
+        option(
+            "compare", "--targets", metavar="FILE", help="True classes, if A and B are no results."
+        ),
     ] = None,
     target_column: Annotated[
-        str | None, option(TARGET_COLUMN, metavar="NAME", help="Array, column or key of targets.")
+        str | None,
+        option("compare", TARGET_COLUMN, metavar="NAME", help="Array, column or key of targets."),
     ] = None,
     prediction_column: Annotated[
-        str | None, option(PREDICTION_COLUMN, metavar="NAME", help="The same of A and B.")
+        str | None,
+        option("compare", PREDICTION_COLUMN, metavar="NAME", help="The same of A and B."),
     ] = None,
     resamples: Annotated[
-        int, option("--resamples", metavar="N", help="Resamples for the intervals.")
+        int, option("compare", "--resamples", metavar="N", help="Resamples for the intervals.")
     ] = 1000,
     level: Annotated[
-        float, option("--level", metavar="SHARE", help="Level of the intervals.")
+        float, option("compare", "--level", metavar="SHARE", help="Level of the intervals.")
     ] = 0.95,
-    seed: Annotated[int, option("--seed", metavar="N", help="Seed of the resamples.")] = 0,
+    seed: Annotated[
+        int, option("compare", "--seed", metavar="N", help="Seed of the resamples.")
+    ] = 0,
     average: Annotated[
         str,
-        option("--average", metavar="NAME", help="In NMI, AMI: arithmetic, geometric, min, max."),
+        option(
+            "compare",
+            "--average",
+            metavar="NAME",
+            help="In NMI, AMI: arithmetic, geometric, min, max.",
+        ),
     ] = "arithmetic",
-    json_output: Annotated[bool, json_option()] = False,
+    json_output: Annotated[bool, json_option("compare")] = False,
 ) -> None:
     """Compare two predictions of the same samples.
 
@@ -52,7 +64,7 @@ def compare(
     from ...metrics import compare as compute
     from ..score_text import comparison_text
 
-    resampling = asked(resamples, level, seed, "--resamples")
+    resampling = asked_resampling(resamples, level, seed, "--resamples")
     if resampling is None:
         raise InputError("--resamples 0; give a whole number from 2, such as 1000")
     if targets is None:

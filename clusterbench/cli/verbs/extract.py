@@ -7,115 +7,158 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from ...errors import InputError
 from .. import source_options as options
-from ..extract_progress import extraction_progress
+from ..console import warn
+from ..option import option
+from ..progress_views import extraction_progress
 
 if TYPE_CHECKING:
     from ...features.extract.extraction import Extraction
     from ...features.extract.extraction_plan import Plan
-    from ...features.extract.origin import Origin
     from ...sources.source import ImageSource
-
-_VERB = "extract"
-
-
-def _option(flag: str, help: str, metavar: str | None = None, **settings: Any) -> Any:
-    # A prefix of its own: --encoder and --device here are not those of `run`.
-    return options.option(_VERB, flag, help, metavar, **settings)
 
 
 def extract(
-    source: Annotated[str, _option("--source", options.SOURCE_HELP + " Required.", "SOURCE")] = "",
+    source: Annotated[
+        str,
+        option("extract", "--source", help=options.SOURCE_HELP + " Required.", metavar="SOURCE"),
+    ] = "",
     encoder: Annotated[
         str,
-        _option(
+        option(
+            "extract",
             "--encoder",
-            "A recipe's name or file, timm:MODEL, open_clip:MODEL/PRETRAINED or "
+            help="A recipe's name or file, timm:MODEL, open_clip:MODEL/PRETRAINED or "
             "python:MODULE:FUNCTION (required).",
-            "NAME",
+            metavar="NAME",
         ),
     ] = "",
     weights: Annotated[
         Path | None,
-        _option("--weights", "Local weight file: .safetensors, .pth, .pt, .bin, .onnx.", "FILE"),
+        option(
+            "extract",
+            "--weights",
+            help="Local weight file: .safetensors, .pth, .pt, .bin, .onnx.",
+            metavar="FILE",
+        ),
     ] = None,
     output: Annotated[
         Path | None,
-        _option("--output", "Feature store to make or go on with; else <source>-<encoder>.", "DIR"),
+        option(
+            "extract",
+            "--output",
+            help="Feature store to make or go on with; else <source>-<encoder>.",
+            metavar="DIR",
+        ),
     ] = None,
-    device: Annotated[str, _option("--device", "auto, cpu, cuda or cuda:N.", "DEVICE")] = "auto",
+    device: Annotated[
+        str, option("extract", "--device", help="auto, cpu, cuda or cuda:N.", metavar="DEVICE")
+    ] = "auto",
     batch_size: Annotated[
         int,
-        _option("--batch-size", "Images per forward pass; halved when out of memory.", "N", min=1),
+        option(
+            "extract",
+            "--batch-size",
+            help="Images per forward pass; halved when out of memory.",
+            metavar="N",
+            min=1,
+        ),
     ] = 256,
     workers: Annotated[
         int | None,
-        _option("--workers", "Decoding processes; else the cores but one, at most 16.", "N", min=0),
+        option(
+            "extract",
+            "--workers",
+            help="Decoding processes; else the cores but one, at most 16.",
+            metavar="N",
+            min=0,
+        ),
     ] = None,
-    format: Annotated[str, options.format_option(_VERB)] = "auto",
-    class_names: Annotated[Path | None, options.class_names_option(_VERB)] = None,
-    root: Annotated[Path | None, options.root_option(_VERB)] = None,
-    allow_damaged: Annotated[bool, options.allow_damaged_option(_VERB)] = False,
+    format: Annotated[str, options.format_option("extract")] = "auto",
+    class_names: Annotated[Path | None, options.class_names_option("extract")] = None,
+    root: Annotated[Path | None, options.root_option("extract")] = None,
+    allow_damaged: Annotated[bool, options.allow_damaged_option("extract")] = False,
     precision: Annotated[
-        str, _option("--precision", "fp32, or bf16 or fp16 (autocast).", "NAME")
+        str,
+        option("extract", "--precision", help="fp32, or bf16 or fp16 (autocast).", metavar="NAME"),
     ] = "fp32",
     dtype: Annotated[
         str,
-        _option(
+        option(
+            "extract",
             "--dtype",
-            "On disk: float16, bfloat16 (rounded to it, held as float16) or float32.",
-            "NAME",
+            help="On disk: float16, bfloat16 (rounded to it, held as float16) or float32.",
+            metavar="NAME",
         ),
     ] = "float16",
     jpeg_draft: Annotated[
-        bool, _option("--jpeg-draft", "Decode large JPEGs at a fraction of their size: faster.")
+        bool,
+        option(
+            "extract",
+            "--jpeg-draft",
+            help="Decode large JPEGs at a fraction of their size: faster.",
+        ),
     ] = False,
     channels_last: Annotated[
-        bool, _option("--channels-last", "Memory layout that is faster for convolutions.")
+        bool,
+        option("extract", "--channels-last", help="Memory layout that is faster for convolutions."),
     ] = False,
     compile_module: Annotated[
-        bool, _option("--compile", "Run the encoder through torch.compile.")
+        bool, option("extract", "--compile", help="Run the encoder through torch.compile.")
     ] = False,
     deterministic: Annotated[
         bool,
-        _option(
-            "--deterministic", "The same bits for any batch size and number of processes; slower."
+        option(
+            "extract",
+            "--deterministic",
+            help="The same bits for any batch size and number of processes; slower.",
         ),
     ] = False,
-    val_fraction: Annotated[float, options.val_fraction_option(_VERB)] = 0.0,
-    val_per_class: Annotated[int, options.val_per_class_option(_VERB)] = 0,
-    val_first: Annotated[int, options.val_first_option(_VERB)] = 0,
-    min_per_class: Annotated[int, options.min_per_class_option(_VERB)] = 0,
-    imagenet21k_p: Annotated[bool, options.imagenet21k_p_option(_VERB)] = False,
+    val_fraction: Annotated[float, options.val_fraction_option("extract")] = 0.0,
+    val_per_class: Annotated[int, options.val_per_class_option("extract")] = 0,
+    val_first: Annotated[int, options.val_first_option("extract")] = 0,
+    min_per_class: Annotated[int, options.min_per_class_option("extract")] = 0,
+    imagenet21k_p: Annotated[bool, options.imagenet21k_p_option("extract")] = False,
     max_broken: Annotated[
-        float, _option("--max-broken", "Share of unreadable images above which to fail.", "F")
+        float,
+        option(
+            "extract",
+            "--max-broken",
+            help="Share of unreadable images above which to fail.",
+            metavar="F",
+        ),
     ] = 0.01,
     shard_rows: Annotated[
-        int, _option("--shard-rows", "Images per shard: what a kill can lose.", "N", min=1)
+        int,
+        option(
+            "extract",
+            "--shard-rows",
+            help="Images per shard: what a kill can lose.",
+            metavar="N",
+            min=1,
+        ),
     ] = 65_536,
     check_images: Annotated[
         bool,
-        typer.Option(
+        option(
+            "extract",
             "--check-images/--no-check-images",
             help="On resuming, look for images changed since their shard was made.",
-            envvar="CLUSTERBENCH_EXTRACT_CHECK_IMAGES",
-            show_envvar=False,
         ),
     ] = True,
     dry_run: Annotated[
-        bool, _option("--dry-run", "Show what would be done; extract nothing.")
+        bool, option("extract", "--dry-run", help="Show what would be done; extract nothing.")
     ] = False,
-    json_output: Annotated[bool, _option("--json", "Print one JSON document instead.")] = False,
+    json_output: Annotated[
+        bool, option("extract", "--json", help="Print one JSON document instead.")
+    ] = False,
 ) -> None:
     """Extract the features of images into a feature store.
 
     The same command goes on where an interrupted one stopped, and returns at once when all is
     there. Several of it at once share the work: `torchrun --nproc-per-node 8 -m clusterbench
-    extract ...`. Each option can be an environment variable: CLUSTERBENCH_EXTRACT_BATCH_SIZE=64,
-    and so on.
+    extract ...`.
     """
     if not source:
         raise InputError("--source is missing; wanted a folder of class folders, or see --help")
@@ -126,6 +169,7 @@ def extract(
         )
     if dtype not in ("float16", "bfloat16", "float32"):
         raise InputError(f"--dtype {dtype!r}; wanted float16, bfloat16 or float32")
+    from ...features.extract.job import ExtractionJob, default_name, is_first
     from ...features.extract.origin import Origin
 
     origin = Origin.of(
@@ -155,100 +199,14 @@ def extract(
         batch_size=batch_size,
     )
     target = output or Path(default_name(source, encoder))
-    extract_from(
-        origin,
-        target,
-        device=device,
-        workers=workers,
-        max_broken=max_broken,
-        check_images=check_images,
-        dry_run=dry_run,
-        as_json=json_output,
-    )
-
-
-def extract_from(
-    origin: Origin,
-    target: Path,
-    *,
-    device: str,
-    workers: int | None,
-    max_broken: float,
-    check_images: bool = True,
-    dry_run: bool = False,
-    as_json: bool = False,
-    repairing: bool = False,
-    quiet: bool = False,
-) -> Extraction | None:
-    """Extract what an origin says into `target` and report it; None after a dry run."""
-    from ...features.encoders.encoder import load_encoder
-    from ...features.extract import extraction
-    from ...features.extract.processes import team
-
-    if not 0 <= max_broken <= 1:
-        raise InputError(f"--max-broken is {max_broken}; wanted a fraction, 0 to 1")
-    extraction.choose_device(device)  # before weights are downloaded
-    images = options.source_from_options(**origin.source_options())
-    loaded = load_encoder(origin.encoder, origin.weights)
-    plan = extraction.plan_extraction(images, loaded, target, **origin.options, repairing=repairing)
+    job = ExtractionJob(origin, target, device, workers, max_broken, check_images)
     if dry_run:
-        _report(_planned(plan, images), as_json, _PLAN_TEXT)
-        return None
-    if plan.pending:
-        images = staged(images, target)
+        _report(_planned(job.plan(), job.images), json_output, _PLAN_TEXT)
+        return
     with extraction_progress() as progress:
-        done = extraction.extract(
-            images,
-            loaded,
-            target,
-            device=device,
-            batch_size=origin.batch_size,
-            workers=workers,
-            max_broken=max_broken,
-            verify_images=check_images,
-            repairing=repairing,
-            origin=origin.as_json(),
-            progress=progress,
-            **origin.options,
-        )
-    if team().rank == 0 and not quiet:
-        _report(_summary(done, images), as_json, _DONE_TEXT)
-    return done
-
-
-def staged(images: ImageSource, target: Path) -> ImageSource:
-    """The source itself, or its images in flat files beside the store.
-
-    Tables whose rows are not in the order of classes would be read again and again.
-    """
-    from ...sources.parquet import ParquetSource
-    from ...sources.staging import stage
-
-    if not isinstance(images, ParquetSource) or not images.needs_staging():
-        return images
-    import filelock
-
-    folder = target.with_name(f"{target.name}.images")
-    sys.stderr.write(
-        f"the rows of these tables are not in the order of classes: copying the images once into "
-        f"{folder}, which can be deleted when the features are there\n"
-    )
-    folder.mkdir(parents=True, exist_ok=True)
-    with filelock.FileLock(folder / ".staging"):
-        return stage(images, folder)
-
-
-def default_name(source: str, encoder: str) -> str:
-    """`birds-timm-vit_tiny_patch16_224` for images in `birds/` and `timm:vit_tiny_patch16_224`."""
-    path = Path(source)
-    name = path.resolve().name if path.exists() else source
-    if path.is_file():
-        name = Path(name).stem
-    if Path(encoder).is_file():
-        encoder = Path(encoder).stem
-    return "-".join(
-        "".join(c if c.isalnum() or c in "._-" else "-" for c in n) for n in (name, encoder)
-    )
+        done = job.run(progress, warn)
+    if is_first():
+        _report(_summary(done, job.images), json_output, _DONE_TEXT)
 
 
 _PLAN_TEXT = (

@@ -11,19 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ...errors import InputError
+from ..option import option
+from ..progress_views import ImportLines
 
 if TYPE_CHECKING:
     from ...features.importing import Import
-
-_LINE_SECONDS = 30.0  # between progress lines
-
-
-def _option(flag: str, help: str, metavar: str | None = None, **settings: Any) -> Any:
-    # A prefix of its own: --dataset and --labels here are not those of other verbs.
-    variable = "CLUSTERBENCH_IMPORT_" + flag.removeprefix("--").upper().replace("-", "_")
-    return typer.Option(
-        flag, help=help, metavar=metavar, envvar=variable, show_envvar=False, **settings
-    )
 
 
 def import_features(
@@ -37,66 +29,122 @@ def import_features(
     ],
     output: Annotated[
         Path | None,
-        _option("--output", "Feature store to make (required without --dataset).", "DIR"),
+        option(
+            "import",
+            "--output",
+            help="Feature store to make (required without --dataset).",
+            metavar="DIR",
+        ),
     ] = None,
     name: Annotated[
         str | None,
-        _option("--name", "Encoder that made them; else from the folder's name.", "NAME"),
+        option(
+            "import",
+            "--name",
+            help="Encoder that made them; else from the folder's name.",
+            metavar="NAME",
+        ),
     ] = None,
     layout: Annotated[
-        str, _option("--layout", "auto, temi, clip-benchmark or arrays.", "NAME")
+        str,
+        option("import", "--layout", help="auto, temi, clip-benchmark or arrays.", metavar="NAME"),
     ] = "auto",
     array: Annotated[
         str | None,
-        _option("--array", "Array, tensor, dataset or column of the features.", "NAME"),
+        option(
+            "import",
+            "--array",
+            help="Array, tensor, dataset or column of the features.",
+            metavar="NAME",
+        ),
     ] = None,
     labels: Annotated[
         Path | None,
-        _option("--labels", "Classes, one per row; else a column beside the features.", "FILE"),
+        option(
+            "import",
+            "--labels",
+            help="Classes, one per row; else a column beside the features.",
+            metavar="FILE",
+        ),
     ] = None,
     label_column: Annotated[
-        str | None, _option("--label-column", "Which column or array holds the classes.", "NAME")
+        str | None,
+        option(
+            "import",
+            "--label-column",
+            help="Which column or array holds the classes.",
+            metavar="NAME",
+        ),
     ] = None,
     ids: Annotated[
         Path | None,
-        _option("--ids", "Sample ids, one per row (.txt, or as for labels); else made.", "FILE"),
+        option(
+            "import",
+            "--ids",
+            help="Sample ids, one per row (.txt, or as for labels); else made.",
+            metavar="FILE",
+        ),
     ] = None,
     split: Annotated[
-        Path | None, _option("--split", "train or val (0 or 1) for each row.", "FILE")
+        Path | None,
+        option("import", "--split", help="train or val (0 or 1) for each row.", metavar="FILE"),
     ] = None,
     val_features: Annotated[
-        Path | None, _option("--val-features", "The val samples, in a file of their own.", "FILE")
+        Path | None,
+        option(
+            "import",
+            "--val-features",
+            help="The val samples, in a file of their own.",
+            metavar="FILE",
+        ),
     ] = None,
     val_labels: Annotated[
-        Path | None, _option("--val-labels", "The classes of --val-features.", "FILE")
+        Path | None,
+        option("import", "--val-labels", help="The classes of --val-features.", metavar="FILE"),
     ] = None,
     class_names: Annotated[
         Path | None,
-        _option("--class-names", "Text file: the name of class 0 on line 1, and so on.", "FILE"),
+        option(
+            "import",
+            "--class-names",
+            help="Text file: the name of class 0 on line 1, and so on.",
+            metavar="FILE",
+        ),
     ] = None,
     dtype: Annotated[
         str | None,
-        _option(
-            "--dtype", "float16 or float32; else what the files hold, at most float32.", "NAME"
+        option(
+            "import",
+            "--dtype",
+            help="float16 or float32; else what the files hold, at most float32.",
+            metavar="NAME",
         ),
     ] = None,
     dataset: Annotated[
         str | None,
-        _option("--dataset", "Declare it as a data set of this name for `run`, too.", "NAME"),
+        option(
+            "import",
+            "--dataset",
+            help="Declare it as a data set of this name for `run`, too.",
+            metavar="NAME",
+        ),
     ] = None,
     tree: Annotated[
         str | None,
-        _option(
+        option(
+            "import",
             "--tree",
-            "Class tree of --dataset: a name of `clusterbench list trees` or a tree.tsv; else "
+            help="Class tree of --dataset: a name of `clusterbench list trees` or a tree.tsv; else "
             "that of the ImageNet list with all the classes.",
-            "NAME|FILE",
+            metavar="NAME|FILE",
         ),
     ] = None,
     dry_run: Annotated[
-        bool, _option("--dry-run", "Show what would be imported; write nothing.")
+        bool, option("import", "--dry-run", help="Show what would be imported; write nothing.")
     ] = False,
-    json_output: Annotated[bool, _option("--json", "Print one JSON document instead.")] = False,
+    json_output: Annotated[
+        bool, option("import", "--json", help="Print one JSON document instead.")
+    ] = False,
 ) -> None:
     """Make a feature store from features that are there already.
 
@@ -145,7 +193,7 @@ def import_features(
         _report(document | {"state": state}, json_output)
         return
     started = time.monotonic()
-    store, fresh = write_import(plan, output, _Lines())
+    store, fresh = write_import(plan, output, ImportLines())
     document |= {
         "state": "written" if fresh else "is there already",
         "identity": store.identity,
@@ -221,21 +269,3 @@ def _next_step(dataset: str, benchmarks: list[str], val: int) -> str:
             "import it again with --split or --val-features\n"
         )
     return f"clusterbench run --benchmark {benchmarks[0]} --dataset {dataset}\n"
-
-
-class _Lines:
-    """Progress on stderr: a line now and then."""
-
-    def __init__(self) -> None:
-        self.last = time.monotonic()
-
-    def __call__(self, done: int, total: int) -> None:
-        now = time.monotonic()
-        if now - self.last < _LINE_SECONDS:
-            return
-        self.last = now
-        # The features are read twice: for their hash, and to be written.
-        step = "checked" if done <= total else "written"
-        share = done / total if done <= total else done / total - 1
-        sys.stderr.write(f"{min(share, 1):.0%} of {total:,} bytes {step}\n")
-        sys.stderr.flush()

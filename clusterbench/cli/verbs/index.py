@@ -11,30 +11,29 @@ import typer
 
 from ...errors import InputError
 from .. import source_options as options
+from ..option import option
 
 if TYPE_CHECKING:
     from ...sources.source import ImageSource
-
-_VERB = "index"
 
 
 def index(
     source: Annotated[str, typer.Argument(help=options.SOURCE_HELP, metavar="SOURCE")],
     output: Annotated[
         Path | None,
-        options.option(_VERB, "--output", "Index file to write (required).", "FILE.h5"),
+        option("index", "--output", help="Index file to write (required).", metavar="FILE.h5"),
     ] = None,
-    format: Annotated[str, options.format_option(_VERB)] = "auto",
-    class_names: Annotated[Path | None, options.class_names_option(_VERB)] = None,
-    root: Annotated[Path | None, options.root_option(_VERB)] = None,
-    allow_damaged: Annotated[bool, options.allow_damaged_option(_VERB)] = False,
-    val_fraction: Annotated[float, options.val_fraction_option(_VERB)] = 0.0,
-    val_per_class: Annotated[int, options.val_per_class_option(_VERB)] = 0,
-    val_first: Annotated[int, options.val_first_option(_VERB)] = 0,
-    min_per_class: Annotated[int, options.min_per_class_option(_VERB)] = 0,
-    imagenet21k_p: Annotated[bool, options.imagenet21k_p_option(_VERB)] = False,
+    format: Annotated[str, options.format_option("index")] = "auto",
+    class_names: Annotated[Path | None, options.class_names_option("index")] = None,
+    root: Annotated[Path | None, options.root_option("index")] = None,
+    allow_damaged: Annotated[bool, options.allow_damaged_option("index")] = False,
+    val_fraction: Annotated[float, options.val_fraction_option("index")] = 0.0,
+    val_per_class: Annotated[int, options.val_per_class_option("index")] = 0,
+    val_first: Annotated[int, options.val_first_option("index")] = 0,
+    min_per_class: Annotated[int, options.min_per_class_option("index")] = 0,
+    imagenet21k_p: Annotated[bool, options.imagenet21k_p_option("index")] = False,
     json_output: Annotated[
-        bool, options.option(_VERB, "--json", "Print one JSON document instead.")
+        bool, option("index", "--json", help="Print one JSON document instead.")
     ] = False,
 ) -> None:
     """Index the images of a source into one file.
@@ -45,19 +44,18 @@ def index(
     if output is None:
         raise InputError("--output is missing; wanted a file to write, for example images.h5")
     _refuse_foreign(output)
+    from ...sources.opening import open_source
     from ...sources.saved import save_source
+    from ...sources.selection import chosen
 
-    found = options.source_from_options(
+    selection = chosen(val_fraction, val_per_class, val_first, min_per_class, imagenet21k_p)
+    found = open_source(
         source,
-        format=format,
+        format,
         class_names=class_names,
         root=root,
         allow_damaged=allow_damaged,
-        val_fraction=val_fraction,
-        val_per_class=val_per_class,
-        val_first=val_first,
-        min_per_class=min_per_class,
-        imagenet21k_p=imagenet21k_p,
+        selection=selection,
     )
     save_source(found, output)
     values = _summary(found, output)
@@ -71,7 +69,7 @@ def _refuse_foreign(output: Path) -> None:
     """InputError unless `output` is free, or an index that may be made again."""
     if not output.exists():
         return
-    from ...sources.index import DatasetIndex
+    from ...sources.dataset_index import DatasetIndex
 
     try:
         DatasetIndex.load(output)

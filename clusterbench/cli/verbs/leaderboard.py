@@ -13,12 +13,18 @@ from ..option import json_option, option
 def leaderboard(
     benchmark: Annotated[
         str | None,
-        option("--benchmark", "-b", metavar="NAME", help="One benchmark; else all of the file."),
+        option(
+            "leaderboard",
+            "--benchmark",
+            "-b",
+            metavar="NAME",
+            help="One benchmark; else all of the file.",
+        ),
     ] = None,
     path: Annotated[
-        Path, option("--leaderboard", "-l", metavar="FILE", help="Leaderboard file.")
+        Path, option("leaderboard", "--leaderboard", "-l", metavar="FILE", help="Leaderboard file.")
     ] = Path("leaderboard.json"),
-    json_output: Annotated[bool, json_option()] = False,
+    json_output: Annotated[bool, json_option("leaderboard")] = False,
 ) -> None:
     """Rank the methods of each benchmark.
 

@@ -26,7 +26,7 @@ class Kind(str, enum.Enum):
 
 def list_names(
     kind: Annotated[Kind, typer.Argument(help="What to list.")],
-    json_output: Annotated[bool, json_option()] = False,
+    json_output: Annotated[bool, json_option("list")] = False,
 ) -> None:
     """List benchmarks, methods and references, encoders, datasets, metrics or class trees."""
     import json
@@ -96,9 +96,9 @@ def _datasets() -> list[dict[str, Any]]:
 
 
 def _encoders() -> list[dict[str, Any]]:
-    from ...features.encoders import recipe
+    from ...features.encoders import recipes
 
-    found = [recipe.load(name) for name in recipe.names()]
+    found = [recipes.load(name) for name in recipes.names()]
     return [
         {
             "name": encoder.name,

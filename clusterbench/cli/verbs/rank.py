@@ -4,32 +4,30 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ...errors import InputError
 from ..option import option
+from ..progress_views import ranking_progress
 
 if TYPE_CHECKING:
     from ...benchmarks.difficulty.class_ranking import ClassRanking
-    from ...benchmarks.difficulty.rank_classes import EncoderProgress
     from ...datasets.registry import Dataset
 
 _SHOWN = 10
-_LINES = 10  # of progress for each encoder, where stderr is not a terminal
 
 
 def rank(
     dataset: Annotated[
-        str, option("--dataset", "-d", metavar="NAME", help="Data set (required).")
+        str, option("rank", "--dataset", "-d", metavar="NAME", help="Data set (required).")
     ] = "",
     encoder: Annotated[
         list[str] | None,
         option(
+            "rank",
             "--encoder",
             "-e",
             metavar="NAMES",
@@ -39,6 +37,7 @@ def rank(
     images_per_class: Annotated[
         int | None,
         option(
+            "rank",
             "--images-per-class",
             metavar="N",
             min=2,
@@ -46,19 +45,21 @@ def rank(
         ),
     ] = None,
     folds: Annotated[
-        int, option("--folds", metavar="N", min=2, help="Folds of the linear probe.")
+        int, option("rank", "--folds", metavar="N", min=2, help="Folds of the linear probe.")
     ] = 3,
     seed: Annotated[
-        int, option("--seed", metavar="N", help="Of the draw of images and folds.")
+        int, option("rank", "--seed", metavar="N", help="Of the draw of images and folds.")
     ] = 0,
     device: Annotated[
-        str, option("--device", metavar="DEVICE", help="auto, cpu, cuda or cuda:N.")
+        str, option("rank", "--device", metavar="DEVICE", help="auto, cpu, cuda or cuda:N.")
     ] = "auto",
     output: Annotated[
         Path | None,
-        option("--output", metavar="FILE", help="File to write; else in the data set's folder."),
+        option(
+            "rank", "--output", metavar="FILE", help="File to write; else in the data set's folder."
+        ),
     ] = None,
-    force: Annotated[bool, option("--force", help="Replace a file that is there.")] = False,
+    force: Annotated[bool, option("rank", "--force", help="Replace a file that is there.")] = False,
 ) -> None:
     """Rank a data set's classes by kNN and a linear probe on its train images.
 
@@ -82,7 +83,7 @@ def rank(
     names = split_commas(encoder or []) or [data.default_encoder]
     stores = [data.store(name) for name in names]
     pool = Pool(data.index, seed)
-    with _progress() as progress:
+    with ranking_progress() as progress:
         ranking = rank_classes(
             pool, stores, images_per_class, folds=folds, device=where, progress=progress
         )
@@ -150,29 +151,3 @@ def _titles(data: Dataset) -> dict[str, str]:
     tree = data.tree
     nodes = zip(tree.nodes, tree.names, strict=True)
     return {node: f"{node} ({name})" for node, name in nodes if name and name != node}
-
-
-@contextmanager
-def _progress() -> Iterator[EncoderProgress]:
-    """A bar per encoder on a terminal, ten lines each elsewhere; on stderr."""
-    if not sys.stderr.isatty():
-        yield _line
-        return
-    from rich.console import Console
-    from rich.progress import Progress as Bars
-
-    bars: dict[str, Any] = {}
-    with Bars(console=Console(stderr=True), transient=True) as view:
-
-        def show(encoder: str, done: int, total: int) -> None:
-            if encoder not in bars:
-                bars[encoder] = view.add_task(encoder)
-            view.update(bars[encoder], completed=done, total=total)
-
-        yield show
-
-
-def _line(encoder: str, done: int, total: int) -> None:
-    if done and done % -(-total // _LINES) == 0:
-        sys.stderr.write(f"{encoder}: {done} of {total} steps\n")
-        sys.stderr.flush()

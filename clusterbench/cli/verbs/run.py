@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ...errors import InputError
+from ...methods import DEFAULT
 from ..console import ToldError
 from ..option import json_option, option
 
@@ -22,14 +23,15 @@ _STRATEGIES = (
 
 def run(
     benchmark: Annotated[
-        str, option("--benchmark", "-b", metavar="NAME", help="Benchmark (required).")
+        str, option("run", "--benchmark", "-b", metavar="NAME", help="Benchmark (required).")
     ] = "",
     dataset: Annotated[
-        str, option("--dataset", "-d", metavar="NAME", help="Data set.")
+        str, option("run", "--dataset", "-d", metavar="NAME", help="Data set.")
     ] = "icons-wordnet",
     task: Annotated[
         list[str] | None,
         option(
+            "run",
             "--task",
             "-t",
             metavar="NAMES",
@@ -38,19 +40,30 @@ def run(
     ] = None,
     encoder: Annotated[
         str | None,
-        option("--encoder", "-e", metavar="NAME", help="Whose features; else the data set's own."),
+        option(
+            "run",
+            "--encoder",
+            "-e",
+            metavar="NAME",
+            help="Whose features; else the data set's own.",
+        ),
     ] = None,
     method: Annotated[
         list[str],
-        option("--method", "-m", metavar="NAMES", help="Methods: repeat, or separate by commas."),
-    ] = ["kmeans", "temi", "scan"],  # noqa: B006
+        option(
+            "run", "--method", "-m", metavar="NAMES", help="Methods: repeat, or separate by commas."
+        ),
+    ] = list(DEFAULT),  # noqa: B006
     references: Annotated[
         bool,
-        option("--references", help="Supervised ceilings too: knn, linear-probe, nearest-mean."),
+        option(
+            "run", "--references", help="Supervised ceilings too: knn, linear-probe, nearest-mean."
+        ),
     ] = False,
     protocol: Annotated[
         str,
         option(
+            "run",
             "--protocol",
             metavar="NAME",
             help="train->val: fit on train, score val images; transductive: score train images.",
@@ -59,30 +72,34 @@ def run(
     k: Annotated[
         str | None,
         option(
+            "run",
             "--k",
             metavar="N",
             help="Number of clusters, or a factor of the classes (2x); else each task's classes.",
         ),
     ] = None,
     seeds: Annotated[
-        str, option("--seeds", "-s", metavar="SEEDS", help="How many (3), or which (0,4,7).")
+        str, option("run", "--seeds", "-s", metavar="SEEDS", help="How many (3), or which (0,4,7).")
     ] = "3",
     device: Annotated[
-        str, option("--device", metavar="DEVICE", help="auto, cpu, cuda or cuda:N.")
+        str, option("run", "--device", metavar="DEVICE", help="auto, cpu, cuda or cuda:N.")
     ] = "auto",
     results: Annotated[
-        Path, option("--results", "-r", metavar="FOLDER", help="Where results are kept.")
+        Path, option("run", "--results", "-r", metavar="FOLDER", help="Where results are kept.")
     ] = Path("results"),
     overwrite_strategy: Annotated[
-        str, option("--overwrite-strategy", metavar="STRATEGY", help=_STRATEGIES)
+        str, option("run", "--overwrite-strategy", metavar="STRATEGY", help=_STRATEGIES)
     ] = "only-missing",
     preset: Annotated[
         str | None,
-        option("--preset", metavar="NAME", help="Settings of the methods; else the data set's."),
+        option(
+            "run", "--preset", metavar="NAME", help="Settings of the methods; else the data set's."
+        ),
     ] = None,
     param: Annotated[
         list[str] | None,
         option(
+            "run",
             "--param",
             "-p",
             metavar="METHOD.NAME=VALUE",
@@ -90,16 +107,16 @@ def run(
         ),
     ] = None,
     dry_run: Annotated[
-        bool, option("--dry-run", help="Show the plan; compute and write nothing.")
+        bool, option("run", "--dry-run", help="Show the plan; compute and write nothing.")
     ] = False,
-    json_output: Annotated[bool, json_option()] = False,
+    json_output: Annotated[bool, json_option("run")] = False,
 ) -> None:
     """Run methods on the tasks of a benchmark.
 
     Results that are there already are kept: the same command resumes what was interrupted.
     """
     from ..option_values import parse_params, parse_seeds, split_commas
-    from ..progress import progress_view
+    from ..progress_views import progress_view
 
     params, chosen_seeds = parse_params(param or []), parse_seeds(seeds)
     if not benchmark:

@@ -18,7 +18,8 @@ from ...labels.matching import (
 )
 from ..class_table import check_output, write_classes
 from ..option import json_option, option
-from ..resampling import asked, resampling_line
+from ..option_values import resampling as asked_resampling
+from ..progress_views import resampling_line
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,35 +39,44 @@ def score(
         ),
     ],
     target_column: Annotated[
-        str | None, option(TARGET_COLUMN, metavar="NAME", help="Array, column or key of TARGETS.")
+        str | None,
+        option("score", TARGET_COLUMN, metavar="NAME", help="Array, column or key of TARGETS."),
     ] = None,
     prediction_column: Annotated[
-        str | None, option(PREDICTION_COLUMN, metavar="NAME", help="The same of PREDICTIONS.")
+        str | None,
+        option("score", PREDICTION_COLUMN, metavar="NAME", help="The same of PREDICTIONS."),
     ] = None,
     intervals: Annotated[
         int,
         option(
+            "score",
             "--intervals",
             metavar="N",
             help="Intervals over samples from N resamples, such as 1000.",
         ),
     ] = 0,
     level: Annotated[
-        float, option("--level", metavar="SHARE", help="Level of the intervals.")
+        float, option("score", "--level", metavar="SHARE", help="Level of the intervals.")
     ] = 0.95,
     seed: Annotated[
-        int, option("--seed", metavar="N", help="Seed of the resamples and of --chance.")
+        int, option("score", "--seed", metavar="N", help="Seed of the resamples and of --chance.")
     ] = 0,
     chance: Annotated[
-        bool, option("--chance", help="Show what random clusters of the same sizes score.")
+        bool, option("score", "--chance", help="Show what random clusters of the same sizes score.")
     ] = False,
     average: Annotated[
         str,
-        option("--average", metavar="NAME", help="In NMI, AMI: arithmetic, geometric, min, max."),
+        option(
+            "score",
+            "--average",
+            metavar="NAME",
+            help="In NMI, AMI: arithmetic, geometric, min, max.",
+        ),
     ] = "arithmetic",
     train_targets: Annotated[
         Path | None,
         option(
+            "score",
             "--train-targets",
             metavar="FILE",
             help="Classes of the training samples, to rank classes by.",
@@ -74,20 +84,30 @@ def score(
     ] = None,
     tree: Annotated[
         Path | None,
-        option("--tree", metavar="FILE", help="tree.tsv: score on the class tree as well."),
+        option(
+            "score", "--tree", metavar="FILE", help="tree.tsv: score on the class tree as well."
+        ),
     ] = None,
     class_names: Annotated[
         Path | None,
-        option("--class-names", metavar="FILE", help="Tree nodes of class 0, 1 ..., one a line."),
+        option(
+            "score",
+            "--class-names",
+            metavar="FILE",
+            help="Tree nodes of class 0, 1 ..., one a line.",
+        ),
     ] = None,
     per_class: Annotated[
         Path | None,
-        option("--per-class", metavar="FILE", help="Write ACC class by class to a CSV file."),
+        option(
+            "score", "--per-class", metavar="FILE", help="Write ACC class by class to a CSV file."
+        ),
     ] = None,
     label_sets: Annotated[
-        bool, option("--label-sets", help="TARGETS holds lists: several labels per sample.")
+        bool,
+        option("score", "--label-sets", help="TARGETS holds lists: several labels per sample."),
     ] = False,
-    json_output: Annotated[bool, json_option()] = False,
+    json_output: Annotated[bool, json_option("score")] = False,
 ) -> None:
     """Score clusters against true classes.
 
@@ -96,7 +116,7 @@ def score(
     -1 is "not assigned": wrong for ACC, one more group for the other scores; a class of -1 is "no
     class": left out. Ranked clusters (rows of several, best first) give top-n ACC.
     """
-    resampling = asked(intervals, level, seed)
+    resampling = asked_resampling(intervals, level, seed)
     true, found = read_pair(
         targets,
         predictions,

@@ -18,7 +18,7 @@ def show(
     task: Annotated[
         str, typer.Argument(help="BENCHMARK/DATASET/TASK, or a manifest file.", metavar="TASK")
     ],
-    json_output: Annotated[bool, json_option()] = False,
+    json_output: Annotated[bool, json_option("show")] = False,
 ) -> None:
     """Show what a task is: recipe, counts, measured factors, classes and hashes."""
     import json

@@ -16,13 +16,17 @@ def submit(
     ],
     leaderboard: Annotated[
         Path,
-        option("--leaderboard", "-l", metavar="FILE", help="Leaderboard; made if need be."),
+        option(
+            "submit", "--leaderboard", "-l", metavar="FILE", help="Leaderboard; made if need be."
+        ),
     ] = Path("leaderboard.json"),
     replace: Annotated[
         bool,
-        option("--replace", help="Take a run's other predictions in place of those entered."),
+        option(
+            "submit", "--replace", help="Take a run's other predictions in place of those entered."
+        ),
     ] = False,
-    json_output: Annotated[bool, json_option()] = False,
+    json_output: Annotated[bool, json_option("submit")] = False,
 ) -> None:
     """Verify results and add them to a leaderboard.
 

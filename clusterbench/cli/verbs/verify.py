@@ -17,7 +17,7 @@ def verify(
             help="Manifests, or folders of them; else those that are pinned.", metavar="[PATHS]"
         ),
     ] = None,
-    json_output: Annotated[bool, json_option()] = False,
+    json_output: Annotated[bool, json_option("verify")] = False,
 ) -> None:
     """Build the tasks of manifests again and compare hashes, counts and factors.
 

@@ -10,7 +10,8 @@ import torch
 
 from ...errors import InputError
 from .libraries import LIBRARIES
-from .recipe import Preprocessing, Recipe, load, minimal
+from .recipe import Preprocessing, Recipe, minimal
+from .recipes import load
 from .weights import hash_state
 
 PRECISIONS = ("fp32", "bf16", "fp16")

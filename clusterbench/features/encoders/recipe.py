@@ -1,15 +1,11 @@
-"""Encoder recipes: which model, which weights, which pixels; read from TOML files."""
+"""A recipe: which model, which weights, which pixels make an encoder."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from ... import catalog
-from ...declared import from_table
 from ...errors import InputError
-from .libraries import LIBRARIES
 
 INTERPOLATIONS = ("bicubic", "bilinear", "lanczos", "nearest")
 
@@ -86,48 +82,6 @@ class Recipe:
     licence: str = ""
     citation: str = ""
 
-    def __post_init__(self) -> None:
-        if self.library not in LIBRARIES:
-            raise InputError(
-                f"library = {self.library!r}; wanted one of {', '.join(LIBRARIES.names())}"
-            )
-
-
-def load(name: str) -> Recipe:
-    """The recipe of an encoder: a shipped or own recipe's name, or where to find the model.
-
-    `PATH/mine.toml` is a recipe file; `timm:MODEL`, `open_clip:MODEL/PRETRAINED`,
-    `python:package.module:function` and `onnx:FILE` need none. Raises InputError for a name that
-    is not there, with the nearest names, and for a file with an unknown key, a missing one or a
-    wrong value, naming file and key.
-    """
-    if name.endswith(".toml"):
-        if not Path(name).is_file():
-            raise InputError(f"--encoder {name}: no such recipe file")
-        return parse(Path(name))
-    library, colon, model = name.partition(":")
-    if colon and library in LIBRARIES and (row := LIBRARIES.get(library)).spelled:
-        model, weights = row.model_and_weights(model)
-        return Recipe(name, library, model, weights=weights)
-    files = _files()
-    if name not in files:
-        raise catalog.unknown_name("encoder", name, files)
-    return parse(files[name])
-
-
-def names() -> list[str]:
-    """Names of all recipes, the user's and the shipped ones."""
-    return sorted(_files())
-
-
-def parse(path: Path) -> Recipe:
-    """Read one recipe file; its name is the file's name without `.toml`."""
-    table = catalog.read_toml(path)
-    found = from_table(Recipe, table, str(path), given={"name": path.stem})
-    if found.library == "onnx" and found.model:
-        return replace(found, model=str(path.parent / found.model))
-    return found
-
 
 def minimal(library: str, model: str) -> str:
     """Text of the shortest recipe that says how images become the model's input."""
@@ -135,11 +89,3 @@ def minimal(library: str, model: str) -> str:
         f'library = "{library}"\nmodel = "{model}"\n\n[preprocessing]\nsize = 224\n'
         'crop = "center"\nmean = [0.485, 0.456, 0.406]\nstd = [0.229, 0.224, 0.225]'
     )
-
-
-def _files() -> dict[str, Path]:
-    found: dict[str, Path] = {}
-    for folder in catalog.folders("features"):
-        for path in sorted(folder.glob("*.toml")):
-            found.setdefault(path.stem, path)
-    return found

@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import DTypeLike
 
 from ...cores import n_cores
+from ...devices import resolve_device
 from ...errors import InputError
 from ...files import sha256_file
 from ...sources.source import ImageSource
@@ -32,10 +32,9 @@ from ..store.shard_file import open_hdf5, shard_fault
 from ..store.store import FeatureStore
 from ..store.values import dtype_name, storage_dtype
 from ..store.writer import SHARD_ROWS, finish_store, require_space
-from . import extraction_plan as resume
 from .broken import BrokenImages
 from .decoding import DIGEST_BYTES, Decoder
-from .extraction_plan import Plan, make_plan
+from .extraction_plan import Plan, begin, check_images, make_plan
 from .forward import FIXED_BATCH, Computation, Forward, computing
 from .pipeline import Pipeline, Report
 from .processes import Team, team
@@ -135,7 +134,7 @@ def extract(
     the images is broken, or the encoder gives NaN.
     """
     mates = team()
-    chosen = choose_device(device, mates)
+    chosen = resolve_device(device, mates.local_rank)
     computation = Computation(precision, channels_last, compile, deterministic)
     if batch_size < 1:
         raise InputError(f"batch size {batch_size}; wanted 1 or more")
@@ -177,9 +176,9 @@ def extract(
             with claims.finishing(plan.n_shards):  # never undo what another process finishes now
                 plan = planned()
                 if not plan.finished:
-                    resume.begin(plan, origin)
+                    begin(plan, origin)
             if verify_images:
-                resume.check_images(plan, source)
+                check_images(plan, source)
             if plan.finished:
                 break
             broken = BrokenImages(source, plan, max_broken)
@@ -207,24 +206,6 @@ def extract(
             claims.path.unlink(missing_ok=True)
     seconds = time.perf_counter() - started
     return Extraction(store, n_new, before, store.broken, seconds, waiting)
-
-
-def choose_device(device: str, mates: Team | None = None) -> torch.device:
-    """A torch device; "auto" is this process's CUDA device, else the CPU. InputError if not there.
-
-    Of several processes on a node, each takes the GPU of its own number.
-    """
-    if device == "auto":
-        if not torch.cuda.is_available():
-            return torch.device("cpu")
-        return torch.device("cuda", (mates.local_rank if mates else 0) % torch.cuda.device_count())
-    try:
-        chosen = torch.device(device)
-        torch.empty(1, device=chosen)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0][:100]
-        raise InputError(f"device {device!r}: {reason}; wanted auto, cpu or cuda[:N]") from error
-    return chosen
 
 
 def default_workers(mates: Team | None = None) -> int:

@@ -29,6 +29,8 @@ from ..store.on_disk import is_busy
 from ..store.shard_file import shard_fault
 from ..store.store import FeatureStore
 from ..store.writer import write_virtual
+from .job import ExtractionJob
+from .origin import Origin
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,32 @@ def check_repairable(diagnosis: Diagnosis) -> None:
         )
     if is_busy(path):
         raise InputError(f"{path} is being extracted now; repair it when that is done")
+
+
+def repair_job(
+    diagnosis: Diagnosis,
+    source: str | None = None,
+    weights: Path | None = None,
+    device: str = "auto",
+    workers: int | None = None,
+) -> ExtractionJob:
+    """The extraction that makes a store's damaged files again, from its own images and weights.
+
+    Args:
+        diagnosis: of the store.
+        source: where its images are now; None for where they were.
+        weights: where its weights are now; None for where they were.
+        device: where the encoder runs.
+        workers: decoding processes; None for the cores but one.
+
+    Raises:
+        InputError: the store does not say where its images are.
+    """
+    origin = Origin.read(diagnosis.path).moved(source, weights)
+    max_broken = min(1.0, max(0.01, diagnosis.broken + 1e-9))
+    return ExtractionJob(
+        origin, diagnosis.path, device, workers, max_broken, check_images=True, repairing=True
+    )
 
 
 def repair(diagnosis: Diagnosis, extract: Callable[[], None]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import numpy as np
 from ...errors import InputError
 from ...labels.alignment import align
 from ...labels.reading import LabelFile
-from ...sources.index import SPLITS
+from ...sources.dataset_index import SPLITS
 from . import columns
 from .layouts import Part
 from .matrix import FeatureFile

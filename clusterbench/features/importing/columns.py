@@ -11,7 +11,7 @@ from ...catalog import unknown_name
 from ...errors import InputError
 from ...labels.encoding import LabelColumn, decode, id_texts
 from ...labels.reading import TARGET_NAMES, LabelFile, read_labels
-from ...sources.index import SPLITS
+from ...sources.dataset_index import SPLITS
 from .arrays import hdf5_datasets, reading
 from .formats import names_in
 from .matrix import plain_name

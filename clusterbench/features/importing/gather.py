@@ -8,7 +8,7 @@ import numpy as np
 
 from ...errors import InputError
 from ...progress import Progress
-from ...sources.index import DatasetIndex
+from ...sources.dataset_index import DatasetIndex
 from .matrix import AnyOrderFile, FeatureFile
 
 _WINDOW_BYTES = 32 << 20  # gathered at once: the larger, the more rows a reading finds in order

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...errors import InputError
 from ...labels.reading import LabelFile
-from ...sources.index import DatasetIndex
+from ...sources.dataset_index import DatasetIndex
 
 #: The class of samples without a label.
 UNLABELLED = "unlabelled"

@@ -20,7 +20,7 @@ from ...errors import ClusterbenchError, InputError
 from ...files import atomic_path, sha256_file, sha256_json, write_bytes
 from ...hdf5_files import DAMAGED_ERRORS, open_hdf5, text_attribute, write_hdf5
 from ...progress import Progress
-from ...sources.index import DatasetIndex
+from ...sources.dataset_index import DatasetIndex
 from .layout import BROKEN, DATASET, INDEX, Shard, checked_manifest, write_manifest
 from .rows import StoredRows
 from .shard_file import hash_columns, reason, write_shard

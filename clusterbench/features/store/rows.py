@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike
 
 from ...catalog import unknown_name
 from ...errors import InputError
-from ...sources.index import DatasetIndex
+from ...sources.dataset_index import DatasetIndex
 from .layout import INDEX, Shard
 from .shard_file import RowFile, rows_offset
 from .values import not_finite

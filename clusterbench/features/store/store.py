@@ -10,7 +10,7 @@ from numpy.typing import DTypeLike
 
 from ...errors import InputError
 from ...progress import Progress
-from ...sources.index import DatasetIndex
+from ...sources.dataset_index import DatasetIndex
 from .layout import MANIFEST, read_manifest, shards_of
 from .rows import StoredRows
 

@@ -16,7 +16,7 @@ from numpy.typing import DTypeLike
 from ...errors import InputError, StorageError
 from ...files import sha256_file, write_bytes
 from ...hdf5_files import create_hdf5
-from ...sources.index import DatasetIndex
+from ...sources.dataset_index import DatasetIndex
 from .identity import identity_hash, require_identity
 from .layout import (
     BROKEN,

@@ -91,13 +91,13 @@ class RunReport:
 
     def table(self) -> RenderableType:
         """The table of means over seeds, for a Rich console."""
-        from .table import render
+        from .means_table import render
 
         return render(*self._summaries())
 
     def text(self, width: int = 80) -> str:
         """The table as plain text without colours."""
-        from .table import render_text
+        from .means_table import render_text
 
         return render_text(*self._summaries(), width=width)
 

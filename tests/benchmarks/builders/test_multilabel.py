@@ -22,7 +22,7 @@ from clusterbench.benchmarks.class_pool import Pool
 from clusterbench.benchmarks.declaration import BenchmarkDeclaration, TaskDeclaration
 from clusterbench.errors import InputError
 from clusterbench.metrics import score_label_sets
-from clusterbench.sources.index import DatasetIndex
+from clusterbench.sources.dataset_index import DatasetIndex
 from clusterbench.taxonomy import Tree
 
 

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from clusterbench import InputError
-from clusterbench.features.encoders import efficientnet_lite, recipe
+from clusterbench.features.encoders import efficientnet_lite, recipes
 from clusterbench.features.encoders.encoder import load_encoder
 from clusterbench.features.encoders.images import to_pixels
 from clusterbench.features.encoders.recipe import Preprocessing, Recipe
@@ -59,7 +59,7 @@ def test_every_tensor_of_the_package_has_one_place_of_equal_shape_in_timm_and_in
 
 
 def test_the_network_is_the_published_one():
-    module = efficientnet_lite.build(recipe.load("efficientnet-lite0"))
+    module = efficientnet_lite.build(recipes.load("efficientnet-lite0"))
     norms = [m for m in module.modules() if isinstance(m, torch.nn.BatchNorm2d)]
     assert {norm.eps for norm in norms} == {1e-3}
     activations = {type(m).__name__ for m in module.modules() if "ReLU" in type(m).__name__}
@@ -82,7 +82,7 @@ def test_lite_sees_what_is_in_a_photograph(encoder, name, wanted):
 
     pixels = to_pixels(photo(name), Preprocessing(224))
     images = (torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() - 127) / 128
-    classifier = efficientnet_lite.build_classifier(recipe.load(encoder))
+    classifier = efficientnet_lite.build_classifier(recipes.load(encoder))
     with torch.inference_mode():
         best = int(classifier(images).argmax())
     assert ImageNetInfo().index_to_description(best).startswith(wanted)
@@ -279,7 +279,7 @@ def test_open_clip_weights_from_a_file_take_the_pixels_of_those_named(tmp_path):
     tower = open_clip.create_model("ViT-B-16-SigLIP2", load_weights=False).visual
     torch.save(tower.state_dict(), tmp_path / "w.pt")
     found = load_encoder("open_clip:ViT-B-16-SigLIP2/webli", tmp_path / "w.pt").preprocessing
-    assert found == recipe.load("siglip2-vitb16").preprocessing
+    assert found == recipes.load("siglip2-vitb16").preprocessing
     assert (found.crop, found.mean) == ("squash", (0.5, 0.5, 0.5))
 
 

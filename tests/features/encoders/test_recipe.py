@@ -1,7 +1,7 @@
 import pytest
 
 from clusterbench import InputError
-from clusterbench.features.encoders import recipe
+from clusterbench.features.encoders import recipes
 from clusterbench.features.encoders.recipe import Preprocessing
 
 GOOD = """
@@ -23,15 +23,15 @@ def home(tmp_path, monkeypatch):
 
 def test_the_encoders_of_the_field_are_there():
     wanted = {"efficientnet-lite0", "clip-vit-b16", "clip-vit-l14", "dino-vitb16"}
-    assert wanted | {"dinov2-vitb14", "dinov2-vitl14", "mae-vitb16"} <= set(recipe.names())
+    assert wanted | {"dinov2-vitb14", "dinov2-vitl14", "mae-vitb16"} <= set(recipes.names())
 
 
 def test_a_users_recipe_is_found_and_wins(home):
     (home / "mine.toml").write_text(GOOD)
     (home / "dino-vitb16.toml").write_text(GOOD)
-    assert recipe.load("mine").preprocessing == Preprocessing(224, crop_fraction=0.9)
-    assert recipe.load("dino-vitb16").dim == 192
-    assert "mine" in recipe.names()
+    assert recipes.load("mine").preprocessing == Preprocessing(224, crop_fraction=0.9)
+    assert recipes.load("dino-vitb16").dim == 192
+    assert "mine" in recipes.names()
 
 
 @pytest.mark.parametrize(
@@ -63,38 +63,38 @@ def test_a_wrong_recipe_is_refused_with_file_and_key(home, old, new, message):
     assert old in GOOD
     (home / "mine.toml").write_text(GOOD.replace(old, new))
     with pytest.raises(InputError, match=r"mine\.toml: ") as error:
-        recipe.load("mine")
+        recipes.load("mine")
     assert error.match(message)
 
 
 def test_unknown_encoder_gets_the_nearest_names():
     with pytest.raises(InputError, match="unknown encoder 'dinov2-vitb15'; did you mean dinov2"):
-        recipe.load("dinov2-vitb15")
+        recipes.load("dinov2-vitb15")
 
 
 def test_model_names_of_libraries_need_no_file():
-    found = recipe.load("open_clip:ViT-B-32/laion2b_s34b_b79k")
+    found = recipes.load("open_clip:ViT-B-32/laion2b_s34b_b79k")
     assert (found.library, found.model, found.weights) == (
         "open_clip",
         "ViT-B-32",
         "laion2b_s34b_b79k",
     )
-    assert recipe.load("timm:resnet18.a1_in1k").model == "resnet18.a1_in1k"
+    assert recipes.load("timm:resnet18.a1_in1k").model == "resnet18.a1_in1k"
 
 
 def test_a_python_function_and_an_onnx_file_are_named_on_the_command_line():
-    found = recipe.load("python:package.module:function")
+    found = recipes.load("python:package.module:function")
     assert (found.library, found.model) == ("python", "package.module:function")
-    found = recipe.load("onnx:models/a.onnx")
+    found = recipes.load("onnx:models/a.onnx")
     assert (found.library, found.model) == ("onnx", "models/a.onnx")
 
 
 def test_a_recipe_file_is_taken_from_any_folder(tmp_path):
     (tmp_path / "mine.toml").write_text(GOOD)
-    found = recipe.load(str(tmp_path / "mine.toml"))
+    found = recipes.load(str(tmp_path / "mine.toml"))
     assert (found.name, found.dim) == ("mine", 192)
     with pytest.raises(InputError, match=r"--encoder .*absent\.toml: no such recipe file"):
-        recipe.load(str(tmp_path / "absent.toml"))
+        recipes.load(str(tmp_path / "absent.toml"))
 
 
 def test_the_model_of_an_onnx_recipe_is_looked_for_beside_it(tmp_path):
@@ -105,7 +105,7 @@ def test_the_model_of_an_onnx_recipe_is_looked_for_beside_it(tmp_path):
         ("", ""),
     ]:
         (tmp_path / "mine.toml").write_text(text.format(model))
-        assert recipe.load(str(tmp_path / "mine.toml")).model == wanted
+        assert recipes.load(str(tmp_path / "mine.toml")).model == wanted
 
 
 def test_identity_of_squash_has_no_crop_fraction():

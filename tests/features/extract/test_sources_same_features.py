@@ -15,9 +15,9 @@ from extraction_toys import flat_encoder, shard_bytes
 from PIL import Image
 
 from clusterbench import FeatureStore
-from clusterbench.cli.verbs.extract import staged
 from clusterbench.features.encoders.images import decode, to_pixels
 from clusterbench.features.extract.extraction import extract
+from clusterbench.features.extract.job import staged
 from clusterbench.sources import parquet
 from clusterbench.sources.opening import open_source
 from clusterbench.sources.parquet import ParquetSource
@@ -188,7 +188,9 @@ def test_tables_in_another_order_are_staged_into_the_same_store(world, tmp_path,
     monkeypatch.setattr(parquet, "_CACHE_BYTES", 1)
     source = open_source(world.locations["parquet"])
     assert isinstance(source, ParquetSource) and source.needs_staging()
-    flat = staged(source, tmp_path / "st")
+    said: list[str] = []
+    flat = staged(source, tmp_path / "st", said.append)
+    assert len(said) == 1 and "copying the images once" in said[0]
     assert isinstance(flat, StagedSource)
     files = sorted(path.suffix for path in (tmp_path / "st.images").glob("[!.]*"))
     assert files == [".bin", ".bin", ".h5", ".h5"]

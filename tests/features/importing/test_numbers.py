@@ -13,7 +13,7 @@ from import_toys import DIM, N, X, check, make, refused, write
 from clusterbench.features.importing import gather, importer, matrix
 from clusterbench.features.importing.gather import Gathered
 from clusterbench.features.importing.matrix import MappedFile
-from clusterbench.sources.index import DatasetIndex
+from clusterbench.sources.dataset_index import DatasetIndex
 
 UNLABELLED = ["unlabelled"] * N
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from clusterbench import InputError
-from clusterbench.sources.index import DatasetIndex
+from clusterbench.sources.dataset_index import DatasetIndex
 
 IDS = np.array([b"cat/1", b"cat/2", b"dog/1"])
 

@@ -1,0 +1,313 @@
+"""Progress on stderr, of all verbs: bars on a terminal, lines now and then elsewhere."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..progress import Progress, unseen
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+    from rich.table import Column
+    from typing_extensions import Self
+
+    from ..benchmarks.difficulty.rank_classes import EncoderProgress
+    from ..features.extract.pipeline import ExtractionProgress
+    from ..runs.events import RunEvent
+
+_LINE_SECONDS = 30.0  # between lines where stderr is not a terminal
+_EVERY = 0.2  # seconds between two updates of a line
+_RANKING_LINES = 10  # for each encoder, where stderr is not a terminal
+
+
+class ProgressView(Protocol):
+    """Shows events while it is open; counts the runs that ended."""
+
+    finished: int
+    total: int
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+    def __call__(self, event: RunEvent) -> None:
+        """Show one event."""
+        ...
+
+
+def progress_view() -> ProgressView:
+    """The view for this process's stderr."""
+    return BarView() if sys.stderr.isatty() else LineView()
+
+
+class LineView:
+    """One plain line per finished run, for logs and pipes."""
+
+    def __init__(self) -> None:
+        self.finished = 0
+        self.total = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        return None
+
+    def __call__(self, event: RunEvent) -> None:
+        """Show one event."""
+        self.total = event.total
+        if event.kind == "end":
+            self.finished += 1
+            sys.stderr.write(f"[{self.finished}/{event.total}] {end_line(event)}\n")
+            sys.stderr.flush()
+
+
+class BarView:
+    """A bar over all runs and one for the fit that has gone on longest; failures stay as lines."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+        from rich.progress import Progress as RichProgress
+        from rich.progress import TimeElapsedColumn as Elapsed
+
+        self.finished = 0
+        self.total = 0
+        self._active: dict[int, RunEvent] = {}
+        self._progress = RichProgress(
+            TextColumn("{task.description}", table_column=_column(34)),
+            BarColumn(bar_width=20),
+            MofNCompleteColumn(),
+            Elapsed(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._all: TaskID = self._progress.add_task("preparing", total=None)
+        self._fit: TaskID = self._progress.add_task("", total=None, visible=False)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._progress.stop()
+
+    def __call__(self, event: RunEvent) -> None:
+        """Show one event."""
+        self.total = event.total
+        if event.kind == "end":
+            self.finished += 1
+            self._active.pop(event.position, None)
+            if event.status == "failed":
+                self._progress.console.print(end_line(event), markup=False, highlight=False)
+        else:
+            self._active[event.position] = event
+        self._progress.update(
+            self._all, description="runs", total=event.total, completed=self.finished
+        )
+        self._show_fit()
+
+    def _show_fit(self) -> None:
+        if not self._active:
+            self._progress.update(self._fit, visible=False)
+            return
+        oldest = next(iter(self._active.values()))
+        others = len(self._active) - 1
+        title = f"  {oldest.run.title}" + (f" +{others}" if others else "")
+        self._progress.update(
+            self._fit,
+            description=title,
+            total=oldest.steps or None,
+            completed=oldest.done,
+            visible=True,
+        )
+
+
+def end_line(event: RunEvent) -> str:
+    """How a run ended, on one line."""
+    if event.status == "failed":
+        return f"{event.run.title}: failed: {event.message}"
+    return f"{event.run.title}: done in {event.seconds:.1f} s"
+
+
+def _column(width: int) -> Column:
+    from rich.table import Column
+
+    return Column(width=width, no_wrap=True, overflow="ellipsis")
+
+
+@contextmanager
+def byte_progress(text: str, unit: str = "bytes") -> Iterator[Progress]:
+    """A bar with a text in front on a terminal; nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield unseen
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TaskProgressColumn, TextColumn
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TimeRemainingColumn as Remaining
+
+    columns = (TextColumn(text), BarColumn(), TaskProgressColumn(), Remaining())
+    with RichProgress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(unit, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
+def resampling_line() -> Iterator[Progress | None]:
+    """Gives the callback to hand on as `progress`; the line is wiped at the end.
+
+    Nothing is shown in a pipe or for a short wait.
+    """
+    if not sys.stderr.isatty():
+        yield None
+        return
+    shown = time.monotonic()
+
+    def show(done: int, total: int) -> None:
+        nonlocal shown
+        if time.monotonic() - shown >= _EVERY:
+            shown = time.monotonic()
+            sys.stderr.write(f"\rresampling {done}/{total}\x1b[K")
+            sys.stderr.flush()
+
+    try:
+        yield show
+    finally:
+        sys.stderr.write("\r\x1b[K")
+        sys.stderr.flush()
+
+
+@contextmanager
+def ranking_progress() -> Iterator[EncoderProgress]:
+    """A bar per encoder on a terminal, ten lines each elsewhere; on stderr."""
+    if not sys.stderr.isatty():
+        yield _ranking_line
+        return
+    from rich.console import Console
+    from rich.progress import Progress as Bars
+
+    bars: dict[str, Any] = {}
+    with Bars(console=Console(stderr=True), transient=True) as view:
+
+        def show(encoder: str, done: int, total: int) -> None:
+            if encoder not in bars:
+                bars[encoder] = view.add_task(encoder)
+            view.update(bars[encoder], completed=done, total=total)
+
+        yield show
+
+
+def _ranking_line(encoder: str, done: int, total: int) -> None:
+    if done and done % -(-total // _RANKING_LINES) == 0:
+        sys.stderr.write(f"{encoder}: {done} of {total} steps\n")
+        sys.stderr.flush()
+
+
+class ImportLines:
+    """Progress on stderr: a line now and then."""
+
+    def __init__(self) -> None:
+        self.last = time.monotonic()
+
+    def __call__(self, done: int, total: int) -> None:
+        """Write a line if the last one is long enough ago."""
+        now = time.monotonic()
+        if now - self.last < _LINE_SECONDS:
+            return
+        self.last = now
+        # The features are read twice: for their hash, and to be written.
+        step = "checked" if done <= total else "written"
+        share = done / total if done <= total else done / total - 1
+        sys.stderr.write(f"{min(share, 1):.0%} of {total:,} bytes {step}\n")
+        sys.stderr.flush()
+
+
+@contextmanager
+def extraction_progress() -> Iterator[Callable[[ExtractionProgress], None] | None]:
+    """A bar on a terminal, a line now and then elsewhere; of several processes the first tells."""
+    if os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")) != "0":
+        yield None
+    elif sys.stderr.isatty():
+        with _extraction_bar() as show:
+            yield show
+    else:
+        yield ExtractionLines(sys.stderr.write)
+
+
+@contextmanager
+def _extraction_bar() -> Iterator[Callable[[ExtractionProgress], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TimeRemainingColumn as Remaining
+
+    bar = RichProgress(
+        TextColumn("images"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        Remaining(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    tasks: list[Any] = []
+    size: list[int] = []
+
+    def show(progress: ExtractionProgress) -> None:
+        if not tasks:  # made here, so that images of earlier runs do not count as speed
+            tasks.append(bar.add_task("", total=progress.total, completed=progress.done, rate=""))
+        if size and progress.batch_size != size[-1]:
+            bar.console.print(smaller_batch(size[-1], progress.batch_size), highlight=False)
+        size[:] = [progress.batch_size]
+        speed = bar.tasks[0].speed
+        rate = f"{speed:,.0f}/s, {progress.waiting:.0%} waiting for data" if speed else ""
+        bar.update(tasks[0], completed=progress.done, rate=rate)
+
+    with bar:
+        yield show
+
+
+class ExtractionLines:
+    """Plain lines, for logs and pipes, at most one in 30 seconds."""
+
+    def __init__(self, write: Callable[[str], Any], seconds: float = _LINE_SECONDS) -> None:
+        self.write, self.seconds = write, seconds
+        self.started = self.last = time.monotonic()
+        self.first: int | None = None
+        self.batch_size: int | None = None
+
+    def __call__(self, progress: ExtractionProgress) -> None:
+        """Write a line if the last one is long enough ago."""
+        now = time.monotonic()
+        if self.first is None:
+            self.first = progress.done
+        if self.batch_size not in (None, progress.batch_size):
+            self.write(smaller_batch(self.batch_size or 0, progress.batch_size) + "\n")
+        self.batch_size = progress.batch_size
+        if now - self.last < self.seconds:
+            return
+        self.last = now
+        rate = (progress.done - self.first) / max(now - self.started, 1e-9)
+        left = (progress.total - progress.done) / rate if rate else float("inf")
+        self.write(
+            f"{progress.done:,} of {progress.total:,} images, {rate:,.0f}/s, "
+            f"{left:,.0f} s left, {progress.waiting:.0%} of the time waiting for data\n"
+        )
+        sys.stderr.flush()
+
+
+def smaller_batch(before: int, now: int) -> str:
+    """What is said when the device's memory did not hold a batch."""
+    return f"out of memory with {before} images at a time; going on with {now}"
