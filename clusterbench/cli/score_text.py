@@ -9,7 +9,7 @@ from ..metrics.hierarchy import HierarchyScores
 from ..metrics.intervals import Interval
 from ..metrics.label_sets import LabelSetScores
 from ..metrics.per_class import Band
-from ..metrics.top_n import TopScores as RankedScores
+from ..metrics.top_n import TopScores
 
 _RANKS = 10  # later ones are in the JSON
 
@@ -51,7 +51,7 @@ def scores_text(scores: Scores, chance: Mapping[str, float] | None = None) -> li
     return lines
 
 
-def ranked_text(scores: RankedScores) -> list[str]:
+def top_text(scores: TopScores) -> list[str]:
     """Top-n ACC."""
     rows = [["", "score", "chance"]]
     for rank in _ranks(scores.n_ranks):

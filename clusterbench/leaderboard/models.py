@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
-from ..results.record import Protocol, RankedRecord, Sha256, UtcTime
+from ..results.record import Protocol, Sha256, TopRecord, UtcTime
 from ..results.schema import StrictModel, read_model
 
 SCHEMA = "clusterbench-leaderboard/1"
@@ -31,7 +31,7 @@ class Entry(StrictModel):
     protocol: Protocol = "train->val"
     reference: bool = False  # a supervised ceiling: shown beside the ranking, never in it
     metrics: dict[str, float]
-    ranked: RankedRecord | None = None
+    ranked: TopRecord | None = None
     predictions_sha256: Sha256
     verified: Literal[True] = True
     created: UtcTime

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from ..results.protocol import scored_label_sets
-from ..results.record import RankedRecord
-from ..results.top_scoring import ranked_scores
+from ..results.record import TopRecord
+from ..results.top_scoring import top_scores
 
 if TYPE_CHECKING:
     from ..results.evidence import Evidence
 
 
-def ranked_again(evidence: Evidence, tolerance: float) -> RankedRecord | None:
+def top_again(evidence: Evidence, tolerance: float) -> TopRecord | None:
     """The ranked scores that the predictions give; None where none are ranked.
 
     Raises InputError, naming the file and the score, where a recorded one is missing, surplus or
@@ -23,7 +23,7 @@ def ranked_again(evidence: Evidence, tolerance: float) -> RankedRecord | None:
     recorded, task = evidence.record.ranked, evidence.task
     if evidence.ranked is None or recorded is None:
         return None
-    again = ranked_scores(
+    again = top_scores(
         evidence.targets,
         evidence.ranked,
         evidence.record.k,

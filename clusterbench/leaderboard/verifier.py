@@ -9,10 +9,10 @@ from ..benchmarks import Task
 from ..errors import InputError
 from ..references import names as reference_names
 from ..results.evidence import Evidence, EvidenceReader
-from ..results.record import RankedRecord, ResultRecord, utc_now
+from ..results.record import ResultRecord, TopRecord, utc_now
 from ..results.scoring import floor, split_scores
 from .models import BoardBenchmark, Entry, TaskDefinition
-from .top_check import ranked_again
+from .top_check import top_again
 
 #: Largest difference between a recorded score and the one computed again.
 TOLERANCE = 1e-9
@@ -35,7 +35,7 @@ class Verifier:
         evidence = self._reader.read(path)
         _check_reference(evidence)
         metrics = _score_again(evidence)
-        return _entry(evidence.record, metrics, ranked_again(evidence, TOLERANCE))
+        return _entry(evidence.record, metrics, top_again(evidence, TOLERANCE))
 
     def definition(self, benchmark: str, dataset: str) -> BoardBenchmark:
         """All tasks of a benchmark on a data set, as built here."""
@@ -103,7 +103,7 @@ def _definition(task: Task) -> TaskDefinition:
     )
 
 
-def _entry(record: ResultRecord, metrics: dict[str, float], ranked: RankedRecord | None) -> Entry:
+def _entry(record: ResultRecord, metrics: dict[str, float], ranked: TopRecord | None) -> Entry:
     assert record.predictions is not None
     return Entry(
         key=record.key,

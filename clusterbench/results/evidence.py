@@ -14,7 +14,7 @@ from ..errors import InputError
 from .predictions import holds_predictions, read_predictions, rows_hash
 from .protocol import scored_rows, scored_targets
 from .record import ResultRecord, read_result
-from .top_predictions import ranked_evidence
+from .top_predictions import top_evidence
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +69,7 @@ class EvidenceReader:
             raise InputError(f"{path}: {error}") from error
         self._check_inputs(path, record, task)
         file, predictions = _predictions(path, record, task)
-        ranked = ranked_evidence(file, record, task, predictions)
+        ranked = top_evidence(file, record, task, predictions)
         return Evidence(path, record, task, predictions, ranked)
 
     def tasks(self, benchmark: str, dataset: str) -> dict[str, Task]:

@@ -54,7 +54,7 @@ def read_predictions(path: Path) -> tuple[np.ndarray, str]:
     return predictions, rows
 
 
-def read_ranked(path: Path) -> np.ndarray | None:
+def read_top(path: Path) -> np.ndarray | None:
     """Ranked clusters (n, n_ranks) int32, None in a file without; InputError for unusable ones."""
     path = Path(path)
     with _archive(path) as archive:

@@ -135,7 +135,7 @@ class LabelSetsRecord(StrictModel):
     coverage: tuple[float, ...]
 
 
-class RankedRecord(StrictModel):
+class TopRecord(StrictModel):
     """Scores of the first `n_ranks` clusters of each sample; entry r - 1 of a tuple is for rank r.
 
     `chains` treats each node from a sample's class to its root as one of its labels; `label_sets`
@@ -206,7 +206,7 @@ class ResultRecord(StrictModel):
     protocol: Protocol = "train->val"
     scores: SplitScores | None = None
     train_scores: SplitScores | None = None
-    ranked: RankedRecord | None = None
+    ranked: TopRecord | None = None
     random_floor: dict[str, float]
     predictions: PredictionsRecord | None = None
     error: ErrorRecord | None = None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ClusterbenchError, InputError
-from .predictions import read_ranked
+from .predictions import read_top
 from .record import ResultRecord
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..methods import Clusterer
 
 
-class UnusableRankingError(ClusterbenchError):
+class UnusableTopError(ClusterbenchError):
     """A method's ranked clusters are not different clusters per sample, its prediction first."""
 
 
@@ -28,31 +28,31 @@ def ranks(task: Task, k: int, reference: bool = False) -> int | None:
     return min(task.n_ranks, k) if task.n_ranks > 1 and not reference else None
 
 
-def ranked_clusters(
+def top_clusters(
     method: Clusterer, features: np.ndarray, predictions: np.ndarray, n_ranks: int
 ) -> np.ndarray:
     """(n, n_ranks) int32: the method's `predict_top`, checked.
 
     features: (n, dim); predictions: (n,) int32, what `predict` said of them.
 
-    Raises UnusableRankingError for anything but n_ranks different clusters in [0, K) per row, of
+    Raises UnusableTopError for anything but n_ranks different clusters in [0, K) per row, of
     which the first is the prediction.
     """
     found: Any = np.asarray(method.predict_top(features, n_ranks))
     shape = (len(features), n_ranks)
     if found.shape != shape or found.dtype.kind not in "iu":
-        raise UnusableRankingError(
+        raise UnusableTopError(
             f"predict_top returned {found.dtype} of shape {found.shape}; expected whole numbers "
             f"of shape {shape}"
         )
     fault = _fault(found, predictions, method.n_clusters)
     if fault:
-        raise UnusableRankingError(f"predict_top {fault}")
+        raise UnusableTopError(f"predict_top {fault}")
     ranked: np.ndarray = found.astype(np.int32)
     return ranked
 
 
-def ranked_evidence(
+def top_evidence(
     file: Path, record: ResultRecord, task: Task, predictions: np.ndarray
 ) -> np.ndarray | None:
     """The ranked clusters in the predictions file of a success; None where none are ranked.
@@ -75,7 +75,7 @@ def ranked_evidence(
             f"{file}: its result has no ranked scores; task {task.name!r} scores {wanted} clusters "
             "per row"
         )
-    ranked = read_ranked(file)
+    ranked = read_top(file)
     shape = (len(predictions), wanted)
     if ranked is None or ranked.shape != shape:
         found = "no ranked clusters" if ranked is None else f"ranked clusters {ranked.shape}"

@@ -6,28 +6,28 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..metrics import score_hierarchy, score_label_sets, score_ranked
-from .record import ChainsRecord, HierarchyRecord, LabelSetsRecord, LevelRecord, RankedRecord
+from ..metrics import score_hierarchy, score_label_sets, score_top
+from .record import ChainsRecord, HierarchyRecord, LabelSetsRecord, LevelRecord, TopRecord
 
 if TYPE_CHECKING:
     from ..benchmarks.targets import Hierarchy, LabelSets
     from ..metrics import HierarchyScores, LabelSetScores
 
 
-def ranked_scores(
+def top_scores(
     targets: np.ndarray,
     ranked: np.ndarray,
     k: int,
     *,
     hierarchy: Hierarchy | None = None,
     label_sets: LabelSets | None = None,
-) -> RankedRecord:
+) -> TopRecord:
     """Top-n ACC, and what the ranks find on the class tree and among the label sets of a task.
 
     targets: (n,) int32; ranked: (n, n_ranks) int32 in [0, k), best first. hierarchy, label_sets: as
     in `Task`; the sets are those of the n samples.
     """
-    top = score_ranked(targets, ranked, n_clusters=k)
+    top = score_top(targets, ranked, n_clusters=k)
     tree = chains = sets = None
     if hierarchy is not None:
         tree = _hierarchy(
@@ -48,7 +48,7 @@ def ranked_scores(
                 n_clusters=k,
             )
         )
-    return RankedRecord(
+    return TopRecord(
         n_ranks=top.n_ranks,
         top_n_acc=top.top_n_acc,
         top_n_chance=top.top_n_chance,

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..errors import ClusterbenchError, StorageError
 from ..progress import Progress
-from ..results.top_predictions import ranked_clusters
+from ..results.top_predictions import top_clusters
 
 if TYPE_CHECKING:
     from ..methods import Clusterer
@@ -160,7 +160,7 @@ def predict(fitted: Fit, eval_features: np.ndarray, n_ranks: int | None = None) 
 
     def clusters() -> tuple[np.ndarray, np.ndarray | None]:
         first = _clusters(method.predict(eval_features), len(eval_features), fitted.k)
-        return first, _ranked(fitted, eval_features, first, n_ranks)
+        return first, _top(fitted, eval_features, first, n_ranks)
 
     (evaluation, ranked), warned, seconds = attempt("predict", method, clusters, fitted)
     return Predicted(
@@ -182,7 +182,7 @@ def transductive(fitted: Fit, train_features: np.ndarray, n_ranks: int | None = 
     train = fitted.train
     assert train is not None
     ranked, warned, _ = attempt(
-        "predict", fitted.method, lambda: _ranked(fitted, train_features, train, n_ranks), fitted
+        "predict", fitted.method, lambda: _top(fitted, train_features, train, n_ranks), fitted
     )
     return Predicted(
         train,
@@ -195,12 +195,12 @@ def transductive(fitted: Fit, train_features: np.ndarray, n_ranks: int | None = 
     )
 
 
-def _ranked(
+def _top(
     fitted: Fit, features: np.ndarray, first: np.ndarray, n_ranks: int | None
 ) -> np.ndarray | None:
     if n_ranks is None:
         return None
-    return ranked_clusters(cast("Clusterer", fitted.method), features, first, n_ranks)
+    return top_clusters(cast("Clusterer", fitted.method), features, first, n_ranks)
 
 
 def attempt(

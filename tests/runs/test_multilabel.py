@@ -16,15 +16,15 @@ from clusterbench.errors import InputError
 from clusterbench.features.store.store import FeatureStore
 from clusterbench.files import sha256_file
 from clusterbench.leaderboard import read_leaderboard, submit
-from clusterbench.metrics import score_hierarchy, score_label_sets, score_ranked
+from clusterbench.metrics import score_hierarchy, score_label_sets, score_top
 from clusterbench.results.evidence import EvidenceReader
 from clusterbench.results.predictions import (
     read_predictions,
-    read_ranked,
+    read_top,
     rows_hash,
     write_predictions,
 )
-from clusterbench.results.top_predictions import UnusableRankingError, ranked_clusters
+from clusterbench.results.top_predictions import UnusableTopError, top_clusters
 from clusterbench.runs import read_result
 from clusterbench.sources.dataset_index import DatasetIndex
 
@@ -63,12 +63,12 @@ def test_real_features_are_ranked_scored_and_written(icons: list[Any]) -> None:
         task, record = outcome.run.task, read_result(outcome.run.path)
         assert record.status == "success" and record.ranked is not None
         predictions, rows = read_predictions(outcome.run.predictions_path)
-        ranked = read_ranked(outcome.run.predictions_path)
+        ranked = read_top(outcome.run.predictions_path)
         assert ranked is not None and ranked.shape == (len(task.eval_rows), 5)
         np.testing.assert_array_equal(ranked[:, 0], predictions)
         assert rows == rows_hash(task.eval_rows)
 
-        top = score_ranked(task.eval_targets, ranked, n_clusters=280)
+        top = score_top(task.eval_targets, ranked, n_clusters=280)
         assert record.ranked.top_n_acc == top.top_n_acc
         assert record.ranked.top_n_acc[0] == record.scores.metrics["acc"]
         tree = task.hierarchy
@@ -90,7 +90,7 @@ def test_a_k_below_the_ranks_ranks_every_cluster() -> None:
     for k in (3, 1):
         outcome = run(k=k, results=f"k{k}").outcomes[0]
         assert outcome.record.ranked.n_ranks == k
-        assert read_ranked(outcome.run.predictions_path).shape[1] == k
+        assert read_top(outcome.run.predictions_path).shape[1] == k
         assert [s.status for s in submit(outcome.run.path, BOARD)] == ["added"]
 
 
@@ -165,7 +165,7 @@ class TestVerified:
     )
     def test_other_rankings(self, result: Path, spoil: Any, message: str) -> None:
         file = result.with_suffix(".npz")
-        predictions, ranked = read_predictions(file)[0], read_ranked(file)
+        predictions, ranked = read_predictions(file)[0], read_top(file)
         task = EvidenceReader().read(result).task
         write_predictions(file, predictions, task.eval_rows, spoil(ranked))
         content = json.loads(result.read_text())
@@ -187,7 +187,7 @@ def test_ranked_scores_on_a_plain_task_are_refused(
     tiny_world: SimpleNamespace, icons: list[Any]
 ) -> None:
     outcome = tiny_world.run(seeds=1).outcomes[0]
-    assert outcome.record.ranked is None and read_ranked(outcome.run.predictions_path) is None
+    assert outcome.record.ranked is None and read_top(outcome.run.predictions_path) is None
     content = json.loads(outcome.run.path.read_text())
     content["ranked"] = icons[0].record.ranked.to_dict()
     outcome.run.path.write_text(json.dumps(content))
@@ -221,10 +221,10 @@ def test_a_methods_ranking_is_checked(ranked: Any, message: str) -> None:
     stub: Any = Stub(ranked)
     X, predictions = np.zeros((2, 1)), np.array([0, 2])
     if message:
-        with pytest.raises(UnusableRankingError, match=message):
-            ranked_clusters(stub, X, predictions, 2)
+        with pytest.raises(UnusableTopError, match=message):
+            top_clusters(stub, X, predictions, 2)
     else:
-        assert ranked_clusters(stub, X, predictions, 2).dtype == np.int32
+        assert top_clusters(stub, X, predictions, 2).dtype == np.int32
 
 
 @pytest.fixture

@@ -204,8 +204,8 @@ def _single(
 ) -> Answer:
     from ...metrics import chance_levels
     from ...metrics import score as compute
-    from ...metrics.top_n import score_top as score_ranked
-    from ..score_text import ranked_text, scores_text
+    from ...metrics.top_n import score_top
+    from ..score_text import scores_text, top_text
 
     is_ranked = found.values.ndim == 2
     first = found.values[:, 0] if is_ranked else found.values
@@ -226,9 +226,9 @@ def _single(
     lines = scores_text(scores, levels)
     if is_ranked:
         with naming(_names(true, found)):
-            ranked = score_ranked(true.values, found.values)
+            ranked = score_top(true.values, found.values)
         document["ranked"] = ranked.to_dict()
-        lines += ["", *ranked_text(ranked)]
+        lines += ["", *top_text(ranked)]
     return document, lines
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .summary import Figure
 
 if TYPE_CHECKING:
-    from ...results.record import RankedRecord
+    from ...results.record import TopRecord
     from ..outcome import Outcome
 
 
@@ -97,7 +97,7 @@ def summarise_top(outcomes: Iterable[Outcome]) -> dict[str, TopSummary]:
 def other_share(found: Sequence[float], top_n: Sequence[float], rank: int) -> float | None:
     """Mean share of the chain over the images whose cluster at this rank is not their own class.
 
-    found: `ChainsRecord.chain_share` or its `chance`; top_n: `RankedRecord.top_n_acc` or
+    found: `ChainsRecord.chain_share` or its `chance`; top_n: `TopRecord.top_n_acc` or
     `top_n_chance`, whose steps are the shares of images that meet their own class at a rank (and so
     find the whole chain there). None where all images do.
     """
@@ -128,7 +128,7 @@ def _row(method: str, outcomes: list[Outcome]) -> TopRow:
 
 
 def _figures(
-    records: list[RankedRecord], values: Callable[[RankedRecord], dict[str, float | None]]
+    records: list[TopRecord], values: Callable[[TopRecord], dict[str, float | None]]
 ) -> dict[str, Figure]:
     seeds = [values(record) for record in records]
     figures = {}
@@ -139,7 +139,7 @@ def _figures(
     return figures
 
 
-def _scores(record: RankedRecord) -> dict[str, float | None]:
+def _scores(record: TopRecord) -> dict[str, float | None]:
     labels = record.label_sets or record.chains
     tree = record.hierarchy
     return {
@@ -151,7 +151,7 @@ def _scores(record: RankedRecord) -> dict[str, float | None]:
     }
 
 
-def _at(record: RankedRecord, rank: int) -> dict[str, float | None]:
+def _at(record: TopRecord, rank: int) -> dict[str, float | None]:
     values: dict[str, float | None] = {
         "top_n_acc": record.top_n_acc[rank - 1],
         "top_n_chance": record.top_n_chance[rank - 1],

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from clusterbench.benchmarks.targets import Hierarchy, LabelSets
-from clusterbench.results.top_scoring import ranked_scores
+from clusterbench.results.top_scoring import top_scores
 from clusterbench.runs.plan import FeatureSource
 from clusterbench.runs.reporting.report import RunReport
 from clusterbench.runs.reporting.top_summary import other_share, summarise_top
@@ -49,7 +49,7 @@ SHARES = np.array([[share(a, b) for b in range(N_CLASSES)] for a in range(N_CLAS
 @pytest.mark.parametrize("seed", range(4))
 def test_the_share_beside_the_own_class_is_the_mean_over_such_images(seed: int) -> None:
     targets, ranked = ranking(seed)
-    record = ranked_scores(targets, ranked, N_CLASSES, hierarchy=TREE)
+    record = top_scores(targets, ranked, N_CLASSES, hierarchy=TREE)
     assert record.hierarchy is not None
     chains = record.hierarchy.chains
     for rank in (1, 2, 3):
@@ -99,7 +99,7 @@ def report(outcomes: list[Any]) -> RunReport:
 
 
 def records(siblings: float) -> list[Any]:
-    return [ranked_scores(*ranking(seed, siblings), N_CLASSES, hierarchy=TREE) for seed in range(2)]
+    return [top_scores(*ranking(seed, siblings), N_CLASSES, hierarchy=TREE) for seed in range(2)]
 
 
 def test_rank_two_stands_out_where_it_names_siblings_and_not_where_it_knows_nothing() -> None:
@@ -149,7 +149,7 @@ class TestTables:
         labels = LabelSets(
             np.concatenate(sets), np.cumsum([0, *map(len, sets)]), tuple("abcdefghi")
         )
-        found = [ranked_scores(*ranking(s), N_CLASSES, label_sets=labels) for s in range(2)]
+        found = [top_scores(*ranking(s), N_CLASSES, label_sets=labels) for s in range(2)]
         lines = report([outcome("a", s, r) for s, r in enumerate(found)]).text().splitlines()
         assert max(map(len, lines)) <= 80
         assert any("label hit" in line for line in lines)
