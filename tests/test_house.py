@@ -1,4 +1,4 @@
-"""The layout holds: imports point downwards, nothing goes round in a circle, a name is one thing."""
+"""The layout holds: imports point down, nothing goes round in a circle, a name is one thing."""
 
 from __future__ import annotations
 
