@@ -9,6 +9,7 @@ import io
 import os
 import sys
 import threading
+from collections.abc import Callable
 from typing import Annotated, NoReturn
 
 import typer
@@ -70,48 +71,28 @@ def _root(
         typer.echo(context.get_help())
 
 
-app.command("run", epilog=environment_note("run"))(run)
-app.command("build", epilog=environment_note("build"))(build)
-app.command(
-    "show",
-    short_help="Show a task: recipe, counts, factors, hashes.",
-    epilog=environment_note("show"),
-)(show)
-app.command(
-    "verify",
-    short_help="Build the tasks of manifests again and compare.",
-    epilog=environment_note("verify"),
-)(verify)
-app.command(
-    "extract",
-    short_help="Extract the features of images into a feature store.",
-    epilog=environment_note("extract"),
-)(extract)
-app.command(
-    "index",
-    short_help="Index the images of a source into one file.",
-    epilog=environment_note("index"),
-)(index)
-app.command(
-    "import",
-    short_help="Make a feature store from features you have.",
-    epilog=environment_note("import"),
-)(import_features)
-app.add_typer(cache, name="cache")
-app.command(
-    "rank",
-    short_help="Rank classes from easy to hard, for the benchmark easy.",
-    epilog=environment_note("rank"),
-)(rank)
-app.command("score", epilog=environment_note("score"))(score)
-app.command("compare", epilog=environment_note("compare"))(compare)
-app.command("submit", epilog=environment_note("submit"))(submit)
-app.command("leaderboard", epilog=environment_note("leaderboard"))(leaderboard)
-app.command(
-    "list",
-    short_help="List benchmarks, methods, encoders, datasets, trees.",
-    epilog=environment_note("list"),
-)(list_names)
+#: Verbs in the order of the help; a short help where the first line of the verb's own is too long.
+_VERBS: tuple[tuple[str, Callable[..., None] | typer.Typer, str | None], ...] = (
+    ("run", run, None),
+    ("build", build, None),
+    ("show", show, "Show a task: recipe, counts, factors, hashes."),
+    ("verify", verify, "Build the tasks of manifests again and compare."),
+    ("extract", extract, "Extract the features of images into a feature store."),
+    ("index", index, "Index the images of a source into one file."),
+    ("import", import_features, "Make a feature store from features you have."),
+    ("cache", cache, None),
+    ("rank", rank, "Rank classes from easy to hard, for the benchmark easy."),
+    ("score", score, None),
+    ("compare", compare, None),
+    ("submit", submit, None),
+    ("leaderboard", leaderboard, None),
+    ("list", list_names, "List benchmarks, methods, encoders, datasets, trees."),
+)
+for _name, _verb, _short in _VERBS:
+    if isinstance(_verb, typer.Typer):
+        app.add_typer(_verb, name=_name)
+    else:
+        app.command(_name, short_help=_short, epilog=environment_note(_name))(_verb)
 
 # Of the library under Typer, only the error classes are needed; they are reached through the one
 # that Typer exports, since Typer brings its own copy of Click in some versions.
