@@ -458,6 +458,7 @@ def test_a_name_that_is_not_utf8_is_no_obstacle(cli, cache, recipe, tmp_path):
     assert cache("list", ".", "--json")[0] == 0
 
 
+@pytest.mark.slow
 def test_the_command_itself_repairs(st, tiny_world):
     before = files(st)
     flip(st / "shard-00004.h5", 2500)

@@ -120,7 +120,7 @@ def test_another_precision_is_refused_and_the_difference_is_named(extract):
 
 def test_images_that_other_processes_did_are_told_apart(extract, monkeypatch):
     """Given a process that finds half of what it planned done when it comes to it."""
-    from clusterbench.features.extract.extraction import extraction
+    from clusterbench.features.extract import extraction
 
     monkeypatch.setattr(extraction, "extract", _half_by_others(extraction.extract), raising=True)
     code, out, _ = extract("--source", "birds", "--encoder", "flat")

@@ -133,6 +133,7 @@ class TestDigits:
         assert source.pixels.min() == 0
         assert source.pixels.max() == 255
 
+    @pytest.mark.slow
     def test_a_benchmark_runs_on_the_built_set(
         self, home: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

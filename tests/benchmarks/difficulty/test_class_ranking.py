@@ -180,6 +180,7 @@ def test_the_ranking_is_the_one_of_every_machine():
     )
 
 
+@pytest.mark.slow
 def test_other_instruction_sets_and_threads_give_the_same_ranking():
     script = (
         "import sys; sys.path[:0] = sys.argv[1:]\n"
