@@ -91,16 +91,18 @@ def test_features_do_not_depend_on_the_batch_size_beyond_rounding(name, tmp_path
         assert np.abs((other - stores[0]) / length).max() < 1e-4
 
 
-@pytest.mark.parametrize("name", ["efficientnet-lite0", "small"])
+@pytest.mark.parametrize(
+    "name", [pytest.param("efficientnet-lite0", marks=pytest.mark.slow), "small"]
+)
 def test_files_are_the_same_for_any_number_of_threads(name, tmp_path):
     """A process of two threads and two of one thread each, as torchrun starts them, agree."""
-    source = index_folder(make_images(tmp_path / "images", n=40))
+    source = index_folder(make_images(tmp_path / "images", n=100))
     before = torch.get_num_threads()
     try:
         for threads in (1, 2, 3):
             torch.set_num_threads(threads)
             encoder = small_encoder() if name == "small" else load_encoder(name)
-            extract(source, encoder, tmp_path / str(threads), batch_size=20, **OPTIONS)
+            extract(source, encoder, tmp_path / str(threads), batch_size=50, **OPTIONS)
     finally:
         torch.set_num_threads(before)
     one = shard_bytes(tmp_path / "1")

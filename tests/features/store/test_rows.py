@@ -55,7 +55,6 @@ def test_an_unknown_class_is_refused_with_near_names(store):
 
 @settings(
     max_examples=60,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(
