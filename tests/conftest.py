@@ -1,17 +1,33 @@
-"""A small world on disk: a data set, its features, a benchmark, and methods that misbehave."""
+"""How the tests run, and a small world on disk: a data set, its features, a benchmark, methods."""
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
+from hypothesis import settings
+
+from clusterbench.cores import n_cores
+
+# Before anything loads a numerical library: arrays of tests are small, and threads that wait for
+# each other take most of the time where several processes share the cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Examples of a property, where it names no number itself: the same ones each time by default.
+settings.register_profile("default", deadline=None, max_examples=100, derandomize=True)
+settings.register_profile("thorough", deadline=None, max_examples=400)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+MOST_WORKERS = 8  # of `-n auto`: each holds a copy of torch
+GROWTH = 64 << 20  # bytes of memory after which a test's leftovers are given back
 
 N_CLASSES, N_TRAIN, N_VAL, DIM = 6, 20, 5, 8
 
@@ -142,9 +158,65 @@ spy = clusterbench_test_methods:Spy
 """
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    return min(MOST_WORKERS, n_cores())
+
+
+def pytest_collection_finish() -> None:
+    keep()
+
+
+def keep() -> None:
+    """What imports and caches hold is there until the end: looking through it takes time."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session")
+def given_back() -> Callable[[], None]:
+    """Gives freed memory back to the system, if this process has grown since the last time.
+
+    The allocator of glibc keeps what large arrays leave behind.
+    """
+    statm = Path("/proc/self/statm")
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if statm.is_file() else None
+    page = os.sysconf("SC_PAGE_SIZE") if trim is not None else 0
+    held = 0
+
+    def give_back() -> None:
+        nonlocal held
+        if trim is None or int(statm.read_text().split()[1]) * page < held + GROWTH:
+            return
+        keep()
+        trim(0)
+        held = int(statm.read_text().split()[1]) * page
+
+    return give_back
+
+
+@pytest.fixture(autouse=True)
+def no_memory_kept(given_back: Callable[[], None]) -> Iterator[None]:
+    """The largest test decides how much memory a run takes, not their sum."""
+    yield
+    given_back()
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    """torch computes with two threads."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="session")
 def tiny_files(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     """Written once: `home` (a CLUSTERBENCH_HOME) and `plugins` (a folder for the Python path)."""
+    import numpy as np
+
     from clusterbench.features.store.store import FeatureStore
     from clusterbench.sources.dataset_index import DatasetIndex
 
@@ -183,16 +255,19 @@ def tiny_files(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
 def tiny_world(
     tiny_files: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> SimpleNamespace:
-    """The small world in this process, working in an empty folder.
+    """The small world in this process, working in an empty folder; intervals of few resamples.
 
     `run(**settings)` calls `clusterbench.run` on it; `command(*words, **environment)` runs the
     command line in a process of its own.
     """
+    from clusterbench.metrics import Resampling
+
     for name in [name for name in os.environ if name.startswith("CLUSTERBENCH_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("CLUSTERBENCH_HOME", str(tiny_files.home))
     monkeypatch.syspath_prepend(str(tiny_files.plugins))
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("clusterbench.runs.execute.INTERVALS", Resampling(n_resamples=20))
 
     def run(**settings: Any) -> Any:
         import clusterbench

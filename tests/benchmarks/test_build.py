@@ -83,6 +83,7 @@ def test_some_tasks_are_the_same_alone(tmp_path):
         toy_tasks(tmp_path, only=["hard"])
 
 
+@pytest.mark.slow
 def test_another_process_with_another_hash_seed_builds_the_same_tasks(tmp_path):
     script = (
         "import sys; sys.path[:0] = sys.argv[2:]\n"

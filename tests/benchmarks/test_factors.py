@@ -9,7 +9,6 @@ from clusterbench.errors import InputError
 counts = st.lists(st.integers(1, 1000), min_size=1, max_size=40)
 
 
-@settings(max_examples=100, deadline=None)
 @given(counts)
 def test_gini_is_the_mean_absolute_difference_over_twice_the_mean(values):
     x = np.array(values, dtype=float)
@@ -17,7 +16,7 @@ def test_gini_is_the_mean_absolute_difference_over_twice_the_mean(values):
     assert gini(np.array(values)) == pytest.approx(expected, abs=1e-12)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(counts)
 def test_effective_classes_is_exp_of_the_entropy(values):
     p = np.array(values) / sum(values)

@@ -173,7 +173,7 @@ def test_hierarchy_and_label_sets_are_in_the_hash():
     assert sets.manifest()["label_sets"]["n"] == n
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.integers(1, 12), st.randoms(use_true_random=False), st.lists(st.integers(0, 11), max_size=9)
 )

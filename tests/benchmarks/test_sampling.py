@@ -25,7 +25,7 @@ def plain_priority(text, seed):
     return plain_mix(state)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     st.lists(st.text("abc/äß-", min_size=1, max_size=12), min_size=1, max_size=20),
     st.integers(0, 2**31),
@@ -62,7 +62,7 @@ def test_a_sample_that_leaves_moves_no_other():
     assert drawn - {lost} < set(draw_classes(rest, names, 10, 0).tolist())
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(st.integers(0, 9), min_size=2, max_size=8).filter(any), st.integers(0, 5), st.data()
 )

@@ -29,6 +29,7 @@ def test_without_a_benchmark_the_error_lists_them(cli: Cli) -> None:
     assert "tiny-imbalance" in err and "granularity" in err
 
 
+@pytest.mark.slow
 def test_a_run_in_a_process_of_its_own(tiny_world: SimpleNamespace) -> None:
     done = tiny_world.command(*RUN, "-m", "modulo,kmeans", "--seeds", "2")
     assert done.returncode == 0, done.stderr
@@ -45,6 +46,7 @@ def test_a_run_in_a_process_of_its_own(tiny_world: SimpleNamespace) -> None:
     assert again.stderr == "8 of 8 runs were there already; nothing to do\n"
 
 
+@pytest.mark.slow
 def test_an_ascii_terminal_still_gets_the_table(tiny_world: SimpleNamespace) -> None:
     done = tiny_world.command(
         *RUN, "-m", "modulo", "--seeds", "1", PYTHONIOENCODING="ascii", PYTHONUTF8="0"
@@ -237,6 +239,7 @@ def test_an_interrupt_keeps_what_is_finished(cli: Cli, monkeypatch: pytest.Monke
     assert len(list(Path("results").rglob("*.json"))) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_a_killed_command_resumes(tiny_world: SimpleNamespace, number: signal.Signals) -> None:
     words = (*RUN, "-m", "slow", "--seeds", "2")

@@ -22,7 +22,7 @@ def chain(parents, node):
     return [] if node < 0 else [node, *chain(parents, int(parents[node]))]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(forests())
 def test_depths_heights_and_sums_equal_the_chains(parents):
     n, depth = len(parents), depths(parents)
@@ -37,7 +37,6 @@ def test_depths_heights_and_sums_equal_the_chains(parents):
     assert sum_below(woods, weights).tolist() == sums
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.lists(st.integers(-1, 7), min_size=8, max_size=8))
 def test_nodes_whose_chain_never_ends_show(parents):
     def ends(node):
@@ -54,7 +53,6 @@ def test_nodes_whose_chain_never_ends_show(parents):
         assert int((depth < 0).argmax()) == endless[0]
 
 
-@settings(max_examples=100, deadline=None)
 @given(forests(), st.integers(0, 2**32 - 1))
 def test_agreement_of_two_nodes_is_that_of_the_tree(parents, seed):
     """One class in one cluster, three samples: all of `agreement` is about one pair of nodes."""
@@ -78,7 +76,6 @@ def test_agreement_of_two_nodes_is_that_of_the_tree(parents, seed):
         assert (alone.credit, alone.shared[0], alone.mistakes.sum()) == (0, 3, 0)
 
 
-@settings(max_examples=100, deadline=None)
 @given(forests(), st.integers(0, 2**32 - 1))
 def test_overlap_equals_python_sets(parents, seed):
     n, rng = len(parents), np.random.default_rng(seed)

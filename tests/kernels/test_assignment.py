@@ -35,19 +35,19 @@ def check(table, dense=None):
     return answer
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(hnp.arrays(np.int64, SHAPES, elements=st.integers(0, 40)))
 def test_as_heavy_as_scipy_on_dense_tables(dense):
     check(table_of(dense), dense)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(hnp.arrays(np.int64, SHAPES, elements=st.sampled_from([0, 0, 0, 1, 1, 2])))
 def test_as_heavy_as_scipy_on_sparse_tables_full_of_ties(dense):
     check(table_of(dense), dense)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     hnp.arrays(np.int64, SHAPES, elements=st.integers(0, 3)),
     st.integers(0, 11),
@@ -128,7 +128,6 @@ def test_the_same_table_gives_the_same_assignment():
     assert np.array_equal(first.columns, second.columns)
 
 
-@settings(deadline=None)
 @given(hnp.arrays(np.int64, SHAPES, elements=st.integers(0, 3)), st.data())
 def test_paired_counts_look_up_one_entry_a_row(dense, data):
     n_rows, n_columns = dense.shape

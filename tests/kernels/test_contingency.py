@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
@@ -26,7 +26,6 @@ def dense_of(table):
     return csr_array((table.data, table.indices, table.indptr), shape=shape).toarray()
 
 
-@settings(deadline=None)
 @given(labellings())
 def test_the_table_counts_every_pair(labels):
     expected = counted(*labels)
@@ -42,7 +41,6 @@ def test_the_table_counts_every_pair(labels):
         assert (np.diff(table.indices[start:stop]) > 0).all()
 
 
-@settings(deadline=None)
 @given(labellings())
 def test_transposed_exchanges_rows_and_columns(labels):
     targets, predictions, n_rows, n_columns = labels
@@ -63,7 +61,6 @@ def test_any_integer_dtype_layout_and_writability_gives_the_same_table(dtype):
     assert [a.dtype.name for a in table] == ["int64", "int32", *["int64"] * 5]
 
 
-@settings(deadline=None)
 @given(labellings(), st.randoms(use_true_random=False))
 def test_samples_without_a_class_are_left_out_and_without_a_cluster_are_the_last_column(
     labels, random
@@ -83,7 +80,6 @@ def test_samples_without_a_class_are_left_out_and_without_a_cluster_are_the_last
         assert np.array_equal(ours, theirs)
 
 
-@settings(deadline=None)
 @given(labellings(), st.data())
 def test_reweighted_is_the_table_of_the_new_counts(labels, data):
     table = contingency(*labels)

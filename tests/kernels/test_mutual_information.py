@@ -57,7 +57,7 @@ def sizes_of_two_partitions(draw):
     return parts
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(sizes_of_two_partitions())
 def test_expected_equals_exact_rational_arithmetic(sizes):
     rows, columns = sizes

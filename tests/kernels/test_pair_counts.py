@@ -1,11 +1,10 @@
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from clusterbench.kernels.pair_counts import pairs_within
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 2**32 - 1), max_size=50))
 def test_pairs_equal_python_integers(counts):
     expected = sum(count * (count - 1) // 2 for count in counts)

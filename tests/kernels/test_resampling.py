@@ -1,13 +1,12 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chisquare, hypergeom
 
 from clusterbench.kernels.resampling import regrouped, subsampled
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=20), st.data())
 def test_a_subset_has_its_size_and_takes_no_sample_twice(counts, data):
     counts = np.array(counts)
@@ -52,7 +51,6 @@ def test_the_state_of_the_generator_decides_and_moves_on():
     assert not np.array_equal(first, subsampled(counts, 60, one))
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 2**60), st.integers(0, 4)), max_size=6))
 def test_regrouped_sums_exactly(pairs):
     weights = np.array([weight for weight, _ in pairs], np.int64)

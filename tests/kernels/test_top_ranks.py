@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from clusterbench.kernels.top_ranks import first_misplaced, first_repeat, read_only, set_hits
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.integers(1, 4).flatmap(
         lambda m: st.lists(
@@ -31,7 +31,7 @@ def test_the_first_misplaced_cluster_is_found(rows):
 SETS = st.lists(st.lists(st.integers(0, 5), max_size=4), min_size=1, max_size=6)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(SETS, st.sampled_from([np.int32, np.int64]))
 def test_the_first_repeated_label_is_found(sets, dtype):
     labels = np.array([label for members in sets for label in members], dtype)
@@ -45,7 +45,6 @@ def test_the_first_repeated_label_is_found(sets, dtype):
     assert first_repeat(labels, offsets, 6) == (repeats[0] if repeats else -1)
 
 
-@settings(max_examples=100, deadline=None)
 @given(SETS, st.integers(0, 2**32 - 1))
 def test_hits_equal_python_sets(sets, seed):
     rng = np.random.default_rng(seed)

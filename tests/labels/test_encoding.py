@@ -83,7 +83,7 @@ def test_lists_of_one_length_are_ranked_predictions_or_label_sets(tmp_path, list
         assert (sets.values.tolist(), sets.n) == ([*codes[0], *codes[1]], 2)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(lists=st.lists(st.lists(st.integers(0, 99), max_size=4), min_size=1))
 def test_label_sets_have_any_length(lists):
     with tempfile.TemporaryDirectory() as folder:

@@ -19,7 +19,7 @@ from clusterbench.labels.reading import PREDICTION_NAMES, PREDICTION_NAMES_ALONE
 words = st.text(st.characters(codec="utf-8", categories=("Ll", "Lu", "Lo")), min_size=1)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     labels=st.one_of(
         st.lists(st.integers(-1, 2**40), min_size=1),

@@ -86,7 +86,7 @@ CASES = {
 }
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(**CASES, beta=st.sampled_from([0.55, 0.6, 1.0]))
 def test_temi_equals_the_per_head_per_pair_reference_with_gradients(
     seed: int, heads: int, batch: int, clusters: int, scale: float, beta: float
@@ -105,7 +105,7 @@ def test_temi_equals_the_per_head_per_pair_reference_with_gradients(
     torch.testing.assert_close(ours.grad.double(), theirs.grad, rtol=1e-5, atol=1e-5)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(**CASES, alpha=st.sampled_from([0.0, 1.0, 5.0]))
 def test_scan_equals_the_per_head_per_pair_reference_with_gradients(
     seed: int, heads: int, batch: int, clusters: int, scale: float, alpha: float

@@ -17,7 +17,7 @@ def reference(features: np.ndarray, k: int) -> np.ndarray:
     return np.argsort(-similarity, axis=1, kind="stable")[:, :k]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(n=st.integers(2, 60), seed=st.integers(0, 999), data=st.data())
 def test_equals_the_dense_reference(n: int, seed: int, data: st.DataObject) -> None:
     k = data.draw(st.integers(1, n - 1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from clusterbench.methods import get, names
@@ -15,7 +15,6 @@ FAST = {"n_heads": 2, "epochs": 2, "hidden": 16, "bottleneck": 8, "n_neighbors":
 SMALL = {"kmeans": {"n_init": 2, "max_iter": 5}, "temi": FAST, "scan": FAST}
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 6))
 def test_first_leads_and_the_others_keep_their_order(seed: int, n_ranks: int) -> None:
     rng = np.random.default_rng(seed)

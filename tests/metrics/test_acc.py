@@ -7,7 +7,7 @@ from scipy.optimize import linear_sum_assignment
 from clusterbench.metrics import score
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(labellings())
 def test_acc_equals_scipy_on_the_dense_table(pair):
     dense = dense_table(*pair)
@@ -15,7 +15,6 @@ def test_acc_equals_scipy_on_the_dense_table(pair):
     assert score(*pair).acc == right / len(pair[0])
 
 
-@settings(max_examples=100, deadline=None)
 @given(labellings())
 def test_many_to_one_is_the_majority_of_each_cluster(pair):
     scores = score(*pair)

@@ -21,7 +21,7 @@ def checked(targets, predictions):
     return check_labels(targets, "t"), [check_labels(p, "p") for p in predictions]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(several())
 def test_cells_count_every_combination_and_know_their_table_entry(labels):
     targets, predictions = labels
@@ -46,7 +46,6 @@ def test_cells_count_every_combination_and_know_their_table_entry(labels):
     assert found == combinations
 
 
-@settings(max_examples=100, deadline=None)
 @given(several(), st.data())
 def test_a_subset_is_the_same_samples_for_every_prediction(labels, data):
     """With the same prediction twice, both subsets are equal; classes agree in any case."""

@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from clusterbench.metrics import score
@@ -19,7 +19,6 @@ def test_statistics_by_hand():
     assert clusters.effective == pytest.approx(2**1.75)
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 20), min_size=1, max_size=15).filter(any), st.integers(0, 5))
 def test_gini_is_half_the_relative_mean_difference(sizes, empty):
     padded = np.array(sizes + [0] * empty)

@@ -22,7 +22,7 @@ def with_missing(draw):
     return targets, np.where(missing, -1, predictions)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(with_missing())
 def test_unassigned_samples_are_one_more_group_for_scores_of_partitions(pair):
     targets, predictions = pair
@@ -37,7 +37,7 @@ def test_unassigned_samples_are_one_more_group_for_scores_of_partitions(pair):
     assert scores.fowlkes_mallows == pytest.approx(fowlkes_mallows_score(*pair), abs=1e-9)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(with_missing())
 def test_unassigned_samples_are_wrong_for_accuracies(pair):
     targets, predictions = pair
@@ -57,7 +57,6 @@ def test_unassigned_samples_are_wrong_for_accuracies(pair):
             assert metric.partition or getattr(scores, name) == worst
 
 
-@settings(max_examples=100, deadline=None)
 @given(with_missing())
 def test_samples_without_a_class_are_left_out(pair):
     predictions, targets = pair  # here the targets are missing
@@ -80,7 +79,7 @@ def test_all_samples_unassigned_have_scores_too():
     assert (scores.clusters.largest, scores.clusters.effective) == (0, 0.0)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(with_missing())
 def test_right_counts_the_samples_in_the_paired_cluster(pair):
     classes, clusters = (check_labels(part, "labels") for part in pair)

@@ -87,7 +87,7 @@ class ByHand:
         return np.mean(dealt)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(cases())
 def test_scores_of_the_primary_cluster_equal_the_definitions(case):
     scores, by_hand = score_hierarchy(*case), ByHand(*case)
@@ -105,7 +105,7 @@ def test_scores_of_the_primary_cluster_equal_the_definitions(case):
     assert scores.mistakes_unpaired == (pytest.approx(unpaired / wrong) if wrong else None)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(cases())
 def test_chain_coverage_and_its_chance_equal_the_definitions(case):
     chains, by_hand = score_hierarchy(*case).chains, ByHand(*case)
@@ -115,7 +115,6 @@ def test_chain_coverage_and_its_chance_equal_the_definitions(case):
         assert chains.chance[r] == pytest.approx(by_hand.dealt_out(r), abs=1e-12)
 
 
-@settings(max_examples=100, deadline=None)
 @given(cases())
 def test_relations_between_the_scores(case):
     targets, ranked, *_ = case

@@ -21,7 +21,7 @@ from clusterbench.metrics.validate import check_labels
 AVERAGES = ["arithmetic", "geometric", "min", "max"]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(labellings())
 @pytest.mark.parametrize("average", AVERAGES)
 def test_nmi_and_ami_equal_scikit_learn(average, pair):
@@ -35,7 +35,7 @@ def test_nmi_and_ami_equal_scikit_learn(average, pair):
     assert scores.ami == pytest.approx(ami, abs=1e-9)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(labellings())
 def test_v_measure_and_its_parts_equal_scikit_learn(pair):
     scores = score(*pair)
@@ -44,7 +44,6 @@ def test_v_measure_and_its_parts_equal_scikit_learn(pair):
     assert scores.v_measure == pytest.approx(scores.nmi, abs=1e-12)
 
 
-@settings(max_examples=100, deadline=None)
 @given(labellings())
 @pytest.mark.parametrize("beta", [0.3, 2.0])
 def test_v_measure_weighs_completeness_by_beta(beta, pair):
@@ -85,7 +84,6 @@ def test_random_predictions_raise_nmi_but_not_ami():
     assert abs(scores.ami) < 0.01
 
 
-@settings(max_examples=100, deadline=None)
 @given(labellings())
 def test_scores_of_information_never_leave_their_range_by_a_rounding(pair):
     for average in AVERAGES:

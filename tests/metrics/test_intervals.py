@@ -27,6 +27,7 @@ def some(*names):
     return {name: METRICS[name] for name in names}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "k", "share"), [(600, 10, 0.6), (800, 60, 0.5)])
 def test_ninety_five_percent_intervals_cover_the_expected_score(n, k, share):
     """Fresh samples 400 times: the mean of the scores must lie in 93 to 97% of the intervals.

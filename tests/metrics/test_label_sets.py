@@ -51,7 +51,7 @@ def with_labels(sets, ranked):
     return sets, rows, label_of
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(cases())
 def test_any_label_acc_is_the_best_over_all_pairings(case):
     sets, ranked = case
@@ -65,7 +65,7 @@ def test_any_label_acc_is_the_best_over_all_pairings(case):
     assert score_label_sets(*flat(sets), ranked).any_label_acc == best / len(rows)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(cases())
 def test_scores_by_rank_equal_the_definitions(case):
     scores = score_label_sets(*flat(case[0]), case[1])
@@ -83,7 +83,6 @@ def test_scores_by_rank_equal_the_definitions(case):
     assert scores.labels_per_sample == pytest.approx(sizes.mean())
 
 
-@settings(max_examples=100, deadline=None)
 @given(cases())
 def test_relations_between_the_scores(case):
     sets, ranked = case
@@ -100,7 +99,6 @@ def test_relations_between_the_scores(case):
     assert scores.n_labels == len({label for labels in sets for label in labels})
 
 
-@settings(max_examples=100, deadline=None)
 @given(ranked_targets())
 def test_sets_of_one_label_give_acc_and_top_n_acc(pair):
     targets, ranked = pair
@@ -158,7 +156,7 @@ def test_the_chance_level_is_the_mean_over_dealt_out_rankings():
     assert (error < 0.01).all()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(cases(), SEEDS)
 def test_names_of_labels_and_clusters_and_the_order_in_a_set_do_not_matter(case, seed):
     sets, ranked = case

@@ -3,7 +3,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
@@ -48,7 +48,6 @@ def triples(draw):
     return np.array(targets), np.array(draw(labels)), np.array(draw(labels))
 
 
-@settings(max_examples=100, deadline=None)
 @given(triples())
 def test_scores_and_tests_are_those_of_each_sample(labels):
     targets, a, b = labels

@@ -10,13 +10,13 @@ from clusterbench.metrics.counts import Counts
 from clusterbench.metrics.pairs import ari, fowlkes_mallows
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(labellings())
 def test_ari_equals_scikit_learn(pair):
     assert score(*pair).ari == pytest.approx(adjusted_rand_score(*pair), abs=1e-9)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(labellings())
 def test_fowlkes_mallows_equals_scikit_learn(pair):
     expected = fowlkes_mallows_score(*pair)

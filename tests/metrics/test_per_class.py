@@ -20,7 +20,6 @@ def counts_of(targets, predictions):
     return count(check_labels(targets, "targets"), check_labels(predictions, "predictions"))
 
 
-@settings(max_examples=100, deadline=None)
 @given(labellings())
 def test_class_acc_is_the_paired_share_of_each_class(pair):
     counts = counts_of(*pair)
@@ -84,7 +83,6 @@ def test_classes_of_equal_frequency_share_a_band():
     json.dumps(bands.to_dict(), allow_nan=False)
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=20).filter(any))
 def test_every_class_with_samples_is_in_one_band_and_rarer_bands_are_rarer(frequencies):
     sizes = np.array(frequencies)
@@ -120,7 +118,7 @@ def test_frequencies_need_labels_to_look_up():
         score(["a", "b"], [0, 1], class_frequencies=[1, 2])
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(labellings())
 def test_score_classes_has_a_row_for_each_class_as_it_was_labelled(pair):
     targets, predictions = pair

@@ -1,10 +1,9 @@
-from hypothesis import given, settings
+from hypothesis import given
 from labellings import dense_table, labellings
 
 from clusterbench.metrics import score
 
 
-@settings(max_examples=100, deadline=None)
 @given(labellings())
 def test_purity_is_the_majority_of_each_cluster(pair):
     scores = score(*pair)

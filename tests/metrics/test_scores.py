@@ -26,7 +26,7 @@ def test_counts_are_what_occurs_or_what_is_said():
     assert said.clusters.n_empty == 7
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(labellings())
 def test_empty_labels_and_the_order_of_samples_change_no_score(pair):
     targets, predictions = pair

@@ -21,7 +21,7 @@ def found_by_hand(targets, ranked, class_of):
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(ranked_targets())
 def test_top_n_acc_and_its_chance_equal_the_definition(pair):
     targets, ranked = pair
@@ -36,7 +36,6 @@ def test_top_n_acc_and_its_chance_equal_the_definition(pair):
     assert scores.top_n_chance == pytest.approx(dealt.mean(axis=0), abs=1e-12)
 
 
-@settings(max_examples=100, deadline=None)
 @given(ranked_targets())
 def test_top_1_is_acc_and_top_n_never_falls(pair):
     targets, ranked = pair

@@ -16,6 +16,7 @@ from clusterbench.datasets import registry
 from clusterbench.errors import InputError, StorageError
 from clusterbench.features.store.store import FeatureStore
 from clusterbench.metrics import score
+from clusterbench.results import scoring
 from clusterbench.results.predictions import read_predictions, rows_hash
 from clusterbench.runs import RunEvent, read_result
 from clusterbench.runs.survey import survey
@@ -324,8 +325,9 @@ def test_k_may_differ_from_the_number_of_classes(tiny_world: SimpleNamespace) ->
 
 
 def test_a_result_holds_bands_of_the_training_frequencies_and_intervals_over_samples(
-    tiny_world: SimpleNamespace,
+    tiny_world: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("clusterbench.runs.execute.INTERVALS", scoring.INTERVALS)
     report = tiny_world.run(seeds=1)
     scores = {o.run.task.name: o.record.scores for o in report.outcomes}
     train = {o.run.task.name: o.record.train_scores for o in report.outcomes}
@@ -333,6 +335,7 @@ def test_a_result_holds_bands_of_the_training_frequencies_and_intervals_over_sam
     assert scores["ratio-4"].bands["head"].n_classes >= 1
     assert scores["ratio-4"].bands["tail"].n_classes >= 1
     for split in scores.values():
+        assert split.intervals.n_resamples == 400
         assert set(split.intervals.metrics) == set(split.metrics)
         for name, interval in split.intervals.metrics.items():
             assert interval.low <= split.metrics[name] <= interval.high

@@ -59,6 +59,7 @@ class TestIdx:
             (gzip.compress(b""), "wanted IDX of uint8"),
             (gzip.compress(bytes([0, 0, 8, 1, 0, 0, 0, 3, 1])), r"holds 1 values; .* says \(3,\)"),
         ],
+        ids=["no gzip", "cut", "no uint8", "empty", "wrong size"],
     )
     def test_other_files_are_refused(self, content: bytes, message: str) -> None:
         with pytest.raises(InputError, match=message):
@@ -133,6 +134,7 @@ class TestDigits:
         assert source.pixels.min() == 0
         assert source.pixels.max() == 255
 
+    @pytest.mark.slow
     def test_a_benchmark_runs_on_the_built_set(
         self, home: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

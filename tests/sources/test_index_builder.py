@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from clusterbench import InputError
@@ -16,7 +16,6 @@ SAMPLES = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(SAMPLES, st.integers(1, 7))
 def test_chunks_in_any_order_become_what_a_plain_sort_gives(samples, chunk):
     builder = IndexBuilder({"at": np.int64})

@@ -104,7 +104,7 @@ def _all(source):
     return [source.read(row) for row in range(source.index.n)]
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.parametrize("method", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])
 def test_pickles_and_forks_read_the_same(kind, location, reference, method):
     if method == "spawn" and kind not in ("class-tars", "parquet"):
         pytest.skip("one of each family is enough for the slow way")

@@ -9,7 +9,7 @@ from clusterbench.taxonomy import Tree
 from clusterbench.taxonomy.cuts import cut_into, without_inner
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(forests(), st.data())
 def test_groups_hold_each_class_once_and_do_not_split_below_a_label(parents, data):
     tree = Tree.from_parents(parents)
@@ -30,7 +30,7 @@ def test_groups_hold_each_class_once_and_do_not_split_below_a_label(parents, dat
         assert len(used) == len(classes)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(forests(), st.data())
 def test_cut_into_opens_the_groups_that_a_plain_search_opens(parents, data):
     tree = Tree.from_parents(parents)
@@ -91,7 +91,7 @@ def test_without_inner_keeps_an_antichain():
     assert without_inner(tree, classes).tolist() == [False, True, True, False, True]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(forests(), st.data())
 def test_without_inner_agrees_with_chains(parents, data):
     tree = Tree.from_parents(parents)

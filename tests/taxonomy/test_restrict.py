@@ -13,7 +13,7 @@ def masks(tree):
     return st.lists(st.booleans(), min_size=len(tree), max_size=len(tree)).map(np.array)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(forests(), st.data())
 def test_a_kept_node_hangs_from_its_nearest_kept_ancestor(parents, data):
     tree = Tree.from_parents(parents)
@@ -25,7 +25,7 @@ def test_a_kept_node_hangs_from_its_nearest_kept_ancestor(parents, data):
         assert [small.nodes[j] for j in small.chain(i)] == wanted
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(forests(), st.data())
 def test_restricting_in_two_steps_is_the_same(parents, data):
     tree = Tree.from_parents(parents)
@@ -36,7 +36,7 @@ def test_restricting_in_two_steps_is_the_same(parents, data):
     assert in_steps.parents.tolist() == at_once.parents.tolist()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(forests(), st.data())
 def test_with_ancestors_is_the_union_of_chains(parents, data):
     tree = Tree.from_parents(parents)

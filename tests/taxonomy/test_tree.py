@@ -15,7 +15,7 @@ def write(path: Path, *lines: str, header: str = "node\tparent\tname") -> Path:
     return path
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(forests())
 def test_every_query_agrees_with_walking_the_parents(parents):
     tree = Tree.from_parents(parents)
@@ -35,7 +35,7 @@ def test_every_query_agrees_with_walking_the_parents(parents):
     assert [nodes[j] for j in tree.roots] == [n for n in nodes if not parents[n]]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(forests(), st.integers(0, 8))
 def test_cut_gives_the_ancestor_at_the_depth(parents, depth):
     tree = Tree.from_parents(parents)
@@ -44,7 +44,7 @@ def test_cut_gives_the_ancestor_at_the_depth(parents, depth):
         assert tree.nodes[label] == upwards[max(len(upwards) - 1 - depth, 0)]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(forests())
 def test_lowest_common_ancestor_is_the_first_shared_link(parents):
     tree = Tree.from_parents(parents)
@@ -57,7 +57,7 @@ def test_lowest_common_ancestor_is_the_first_shared_link(parents):
             assert found[a, b] == (shared[0] if shared else -1)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(forests(), st.integers(0, 8), st.integers(0, 8))
 def test_a_deeper_cut_refines_a_higher_one(parents, high, extra):
     tree = Tree.from_parents(parents)
@@ -66,7 +66,7 @@ def test_a_deeper_cut_refines_a_higher_one(parents, high, extra):
     assert tree.cut(tree.height).tolist() == list(range(len(tree)))
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(st.lists(st.integers(-1, 7), min_size=8, max_size=8))
 def test_parents_are_a_tree_exactly_when_every_walk_ends(parents):
     nodes = tuple("abcdefgh")

@@ -40,7 +40,8 @@ def write(path, features=X, **columns):
         parquet.write_table(table, path, row_group_size=17)
     else:
         with h5py.File(path, "w") as file:
-            file.create_dataset("group/features", data=features, chunks=(8, 3), compression="gzip")
+            chunks = (max(8, len(features) // 100), 3)
+            file.create_dataset("group/features", data=features, chunks=chunks, compression="gzip")
             for name, column in columns.items():
                 text = np.asarray(column).dtype.kind == "U"
                 data = np.asarray(column, dtype=object) if text else column

@@ -111,7 +111,7 @@ def worlds(draw):
     return Pool(index, draw(st.integers(0, 5))), ranking, n_classes
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(worlds())
 def test_sets_have_equal_sizes_and_the_easiest_and_hardest_do_not_overlap(world):
     pool, ranking, n_classes = world
@@ -137,7 +137,7 @@ def test_sets_have_equal_sizes_and_the_easiest_and_hardest_do_not_overlap(world)
     assert again.train_rows.tolist() == made["easiest"].train_rows.tolist()
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(worlds(), st.integers(0, 99))
 def test_random_classes_do_not_depend_on_the_ranks(world, seed):
     pool, ranking, n_classes = world

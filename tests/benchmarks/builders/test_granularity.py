@@ -27,7 +27,7 @@ def test_images_stand_still_while_labels_and_k_move():
     assert drafts[1].factors["fine_per_class"] == 3.0
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 6), st.integers(0, 99))
 def test_labels_equal_the_trees_cut(depth, seed):
     index = make_index([4] * 32)
@@ -61,7 +61,7 @@ def test_natural_sizes_without_images_per_class():
     assert len(draft.train_rows) == sum(range(10, 34))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.sampled_from([{"depth": 2}, {"depth": 4}, {"n_coarse": 5}, {"coarse_share": 0.3}]), SEEDS)
 def test_the_control_merges_other_classes_into_labels_of_the_same_sizes(cut, seed):
     index = make_index([7] * 32)
@@ -120,7 +120,7 @@ def test_images_of_inner_classes_go_to_the_nearest_leaf_below_them():
     assert draft.factors["inner_share"] == 8 / 26
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(SEEDS)
 def test_inner_images_against_a_plain_reference(seed):
     rng = np.random.default_rng(seed)

@@ -52,7 +52,7 @@ def worlds(draw):
 
 
 class TestChains:
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=60)
     @given(worlds(), st.integers(0, 99), st.booleans())
     def test_every_class_keeps_its_chain_of_the_tree(self, world, seed, drawn):
         index, tree = world
@@ -79,7 +79,7 @@ class TestChains:
         again = built("chains", MemoryDataset(index, tree), **params)
         assert again.manifest_hash == task.manifest_hash
 
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=30)
     @given(worlds())
     def test_sets_are_nested_along_the_chain(self, world):
         task = built("chains", MemoryDataset(*world))
@@ -157,7 +157,7 @@ class TestReal:
         assert int((np.diff(REAL.offsets) == 0).sum()) == 3163  # counted in the file
         assert real_sets([2]) == [[970, 795]]
 
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=25)
     @given(
         st.lists(st.integers(1, 50_000), min_size=5, max_size=60, unique=True),
         st.sampled_from(["ILSVRC2012_val_{:08d}", "ILSVRC2012_val_{:08d}_n01440764"]),

@@ -21,7 +21,6 @@ def series(pool, **settings_):
     }
 
 
-@settings(max_examples=100, deadline=None)
 @given(
     st.sampled_from(["exponential", "zipf"]),
     st.integers(2, 300),
@@ -51,7 +50,6 @@ def test_sizes_of_a_hand_worked_profile():
     assert profile_sizes("zipf", 4, 25, 4).tolist() == [48, 24, 16, 12]
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.data(), st.integers(1, 40))
 def test_natural_evaluation_sizes_follow_the_training_sizes(data, n_classes):
     sizes = np.array(
@@ -102,7 +100,7 @@ def test_a_series_of_both_shapes_shares_its_classes():
     assert exponential.train_rows.tolist() != zipf.train_rows.tolist()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.integers(2, 80), min_size=8, max_size=25), st.integers(0, 99))
 def test_sizes_left_to_the_data_are_the_largest_possible(counts, seed):
     pool = Pool(make_index(counts), seed)
@@ -123,7 +121,7 @@ def test_means_too_small_for_the_ratio_are_refused(mean, ratio):
         profile_sizes("exponential", 50, mean, ratio)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 1000), st.integers(12, 40))
 def test_only_the_shape_of_the_sizes_moves_in_a_series(seed, n_classes):
     rng = np.random.Generator(np.random.PCG64(seed))

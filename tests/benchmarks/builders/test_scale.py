@@ -12,7 +12,7 @@ from clusterbench.benchmarks.class_pool import Pool
 from clusterbench.errors import InputError
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.integers(1, 20), min_size=12, max_size=30), st.integers(0, 99))
 def test_smaller_tasks_are_parts_of_larger_ones(counts, seed):
     counts[:8] = [12] * 8

@@ -12,7 +12,7 @@ from clusterbench.errors import InputError
 HALF_WIDTHS = st.integers(500_000, 50_000_000).map(lambda millionths: millionths / 1e6)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.integers(1, 40), min_size=2, max_size=30), HALF_WIDTHS, HALF_WIDTHS)
 def test_windows_are_nested_and_are_percentiles(counts, wide, narrow):
     wide, narrow = max(wide, narrow), min(wide, narrow)

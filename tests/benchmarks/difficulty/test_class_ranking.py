@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from benchmark_toys import MemoryStore, clustered_features, make_index
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from clusterbench.benchmarks.class_pool import Pool
@@ -79,7 +79,6 @@ counts = st.integers(2, 12).flatmap(
 )
 
 
-@settings(deadline=None)
 @given(counts, st.data())
 def test_ranks_agree_with_scipy_and_the_order_with_the_mean_rank(columns, data):
     from scipy.stats import rankdata
@@ -95,7 +94,6 @@ def test_ranks_agree_with_scipy_and_the_order_with_the_mean_rank(columns, data):
     assert sorted(order) == list(range(len(some)))
 
 
-@settings(deadline=None)
 @given(counts)
 def test_a_class_that_beats_another_everywhere_is_ranked_before_it(columns):
     ranking = make_ranking(*columns)
@@ -117,7 +115,6 @@ def test_columns_of_some_encoders():
         ranking.mean_rank(["c009"])
 
 
-@settings(deadline=None)
 @given(st.integers(0, 99), st.integers(2, 5))
 def test_folds_hold_equally_many_images_of_each_class(seed, folds):
     rng = np.random.Generator(np.random.PCG64(seed))
@@ -180,6 +177,7 @@ def test_the_ranking_is_the_one_of_every_machine():
     )
 
 
+@pytest.mark.slow
 def test_other_instruction_sets_and_threads_give_the_same_ranking():
     script = (
         "import sys; sys.path[:0] = sys.argv[1:]\n"

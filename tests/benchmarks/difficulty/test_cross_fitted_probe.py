@@ -57,7 +57,7 @@ def objective(weights, rows, l2):
 
 
 @given(st.integers(0, 999), st.integers(1, 300), st.sampled_from([1e-30, 1.0, 1e30]))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_integers_point_where_the_features_do_at_any_scale(seed, dim, scale):
     features = generator(seed).standard_normal((5, dim)).astype(np.float32)
     integers = unit_integers(features * np.float32(scale)).astype(np.float64)
@@ -109,7 +109,7 @@ def test_weights_are_clipped_so_that_every_logit_is_exact():
 
 
 @given(st.integers(0, 999), st.integers(1, 60), st.floats(0.01, 100))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_the_bound_is_above_the_largest_eigenvalue_and_near_it(seed, dim, spread):
     factor = generator(seed).standard_normal((dim, dim)) * np.linspace(1, spread, dim) * 1000
     gram = np.rint(factor.T @ factor)

@@ -28,7 +28,7 @@ def plain_scores(features, labels, n_classes, k):
     return correct.tolist(), same.tolist()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 999), st.integers(4, 40), st.integers(1, 9), st.booleans())
 def test_scores_agree_with_a_plain_reference(seed, n, k, coarse):
     rng = np.random.Generator(np.random.PCG64(seed))

@@ -208,6 +208,7 @@ def test_models_and_weights_that_do_not_exist_get_the_nearest_names(name, messag
         load_encoder(name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["timm:resnet18.a1_in1k", "open_clip:ViT-B-32/laion2b_s34b_b79k"])
 def test_weights_that_cannot_be_downloaded_give_one_line_that_says_what_to_pass(name):
     # The hub's client decides on being offline when it is imported: a process of its own.
@@ -273,6 +274,7 @@ def test_open_clip_loads_local_weights_and_gives_the_image_embedding(
     np.testing.assert_allclose(encoder.preprocessing.mean, (0.48145466, 0.4578275, 0.40821073))
 
 
+@pytest.mark.slow
 def test_open_clip_weights_from_a_file_take_the_pixels_of_those_named(tmp_path):
     import open_clip
 

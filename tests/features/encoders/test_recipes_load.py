@@ -112,6 +112,7 @@ def test_every_recipe_names_a_model_and_weights_that_exist(name):
         assert timm.is_model(found.model)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OF_HUBS)
 def test_size_pixels_and_dimensions_are_those_of_the_library(name):
     found = RECIPES[name]
@@ -163,6 +164,7 @@ def test_the_licence_is_the_one_that_timm_states(name):
     assert (ours == stated) != (name in LICENCES), LICENCES.get(name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [n for n in OF_HUBS if RECIPES[n].parameters <= FILE_UP_TO])
 def test_small_encoders_load_a_weight_file_and_see_an_image(name, tmp_path, photo):
     torch.save(architecture(name).state_dict(), tmp_path / "weights.pth")
@@ -184,6 +186,7 @@ def once_per_architecture(names):
     return list(found.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     once_per_architecture(n for n in OF_HUBS if FILE_UP_TO < RECIPES[n].parameters <= RUN_UP_TO),

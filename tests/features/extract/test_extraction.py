@@ -287,6 +287,7 @@ def command(images, output, *more):
     return [sys.executable, "-c", code, *map(str, options)]
 
 
+@pytest.mark.slow
 def test_after_kill_9_the_same_command_goes_on_and_the_files_are_the_same(tmp_path):
     images = make_images(tmp_path / "images", n=60)
     out = tmp_path / "killed"

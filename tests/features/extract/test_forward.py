@@ -91,7 +91,9 @@ def test_features_do_not_depend_on_the_batch_size_beyond_rounding(name, tmp_path
         assert np.abs((other - stores[0]) / length).max() < 1e-4
 
 
-@pytest.mark.parametrize("name", ["efficientnet-lite0", "small"])
+@pytest.mark.parametrize(
+    "name", [pytest.param("efficientnet-lite0", marks=pytest.mark.slow), "small"]
+)
 def test_files_are_the_same_for_any_number_of_threads(name, tmp_path):
     """A process of two threads and two of one thread each, as torchrun starts them, agree."""
     source = index_folder(make_images(tmp_path / "images", n=100))
@@ -107,7 +109,7 @@ def test_files_are_the_same_for_any_number_of_threads(name, tmp_path):
     assert shard_bytes(tmp_path / "2") == one == shard_bytes(tmp_path / "3")
 
 
-def test_a_module_that_keeps_state_is_never_called_by_two_threads(tmp_path):
+def test_a_module_that_keeps_state_is_never_called_by_two_threads(tmp_path, two_threads):
     class Keeps(torch.nn.Module):
         inside = 0
 
@@ -247,6 +249,7 @@ def test_channels_last_is_equal_up_to_rounding_and_recorded(tmp_path):
         assert json.loads(file.attrs["made_with"])["channels_last"] is True
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
 def test_compiled_features_are_equal_up_to_rounding(tmp_path):
     source, encoder = index_folder(make_images(tmp_path / "images", n=20)), small_encoder()
@@ -256,7 +259,7 @@ def test_compiled_features_are_equal_up_to_rounding(tmp_path):
     np.testing.assert_allclose(done.store.read(), plain.read(), atol=1e-5)
 
 
-def test_switches_of_torch_are_as_before_afterwards():
+def test_switches_of_torch_are_as_before_afterwards(two_threads):
     before = (
         torch.backends.cudnn.allow_tf32,
         torch.backends.cudnn.deterministic,

@@ -123,6 +123,7 @@ def stores(folder, output):
     return shard_bytes(folder / "one"), shard_bytes(output)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("processes", [2, 4])
 def test_any_number_of_processes_gives_the_same_files(world, tmp_path, processes):
     run = torchrun(world, tmp_path / "st", processes)
@@ -134,6 +135,7 @@ def test_any_number_of_processes_gives_the_same_files(world, tmp_path, processes
     assert not (tmp_path / "st" / ".claims").exists()
 
 
+@pytest.mark.slow
 def test_with_restarts_a_killed_process_costs_no_file(world, tmp_path):
     output = tmp_path / "st"
     run = torchrun(world, output, 2, "--max-restarts", "2", TEST_SLEEP="0.05")
@@ -156,6 +158,7 @@ def rank(world, output, number, count, **variables):
     )
 
 
+@pytest.mark.slow
 def test_when_one_is_killed_the_others_do_its_shard_and_finish(world, tmp_path):
     output = tmp_path / "st"
     processes = [rank(world, output, number, 3, TEST_SLEEP="0.1") for number in range(3)]
@@ -167,6 +170,7 @@ def test_when_one_is_killed_the_others_do_its_shard_and_finish(world, tmp_path):
     assert one == many
 
 
+@pytest.mark.slow
 def test_a_stopped_process_holds_up_nothing_but_its_open_shards(world, tmp_path):
     output = tmp_path / "st"
     slow = rank(world, output, 0, 2, TEST_SLEEP="0.2")
@@ -221,6 +225,7 @@ print(killed, len(stores))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1])
 def test_killed_at_30_random_moments_the_resumed_stores_are_the_undisturbed_one(world, seed):
     """A process is killed after a random time, the next one goes on, until a store is done."""

@@ -92,7 +92,7 @@ def test_nan_and_infinity_are_refused_and_the_row_of_the_file_is_named(tmp_path,
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_gathering_is_a_permutation_of_the_rows_whatever_the_files_and_slices(
     tmp_path_factory, data
 ):

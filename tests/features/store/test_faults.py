@@ -40,6 +40,7 @@ def test_progress_counts_to_all_bytes(store):
     assert seen == [(48, 120), (96, 120), (120, 120)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", range(4))
 def test_every_bit_pattern_change_of_a_shard_is_found_and_only_it_named(store, part):
     """Each byte of a shard in turn, header, rows and records alike."""
@@ -55,6 +56,7 @@ def test_every_bit_pattern_change_of_a_shard_is_found_and_only_it_named(store, p
     assert faults(store) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bit", [0, 7])
 def test_a_shard_with_any_byte_changed_is_refused_or_read_never_a_raw_error(store, bit):
     """Opening, reading and judging a shard by itself answer in our own errors."""
@@ -87,6 +89,7 @@ def test_a_changed_byte_of_another_file_is_found_and_only_it_named(store, name):
     assert named(store.path) == []
 
 
+@pytest.mark.slow
 def test_an_index_with_any_byte_changed_is_refused_or_the_same(store):
     path, wanted = store.path / "index.h5", store.index.hash
     refused = 0
@@ -101,6 +104,7 @@ def test_an_index_with_any_byte_changed_is_refused_or_the_same(store):
     assert refused > 20
 
 
+@pytest.mark.slow
 def test_every_byte_of_the_manifest_matters(store):
     path = store.path / "store.json"
     content = path.read_bytes()

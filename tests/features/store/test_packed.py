@@ -94,6 +94,7 @@ def test_packing_twice_gives_the_same_bytes(store, packed, tmp_path):
     assert (tmp_path / "two.h5").read_bytes() == packed.path.read_bytes()
 
 
+@pytest.mark.slow
 def test_a_store_of_very_many_shards_can_be_packed(tmp_path):
     store = write_store(tmp_path / "st", n=400, shard_rows=1)
     packed = store.pack(tmp_path / "one.h5")
@@ -101,6 +102,7 @@ def test_a_store_of_very_many_shards_can_be_packed(tmp_path):
     np.testing.assert_array_equal(packed.read(), store.read())
 
 
+@pytest.mark.slow
 def test_a_changed_byte_anywhere_in_a_packed_file_is_found(tmp_path):
     packed = write_store(tmp_path / "st", n=6, shard_rows=4).pack(tmp_path / "one.h5")
     assert packed.verify() == []

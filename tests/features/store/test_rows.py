@@ -55,7 +55,6 @@ def test_an_unknown_class_is_refused_with_near_names(store):
 
 @settings(
     max_examples=60,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(
@@ -168,14 +167,20 @@ def test_a_walk_stays_below_the_memory_given(big, walk, memory, subset):
     assert peak < memory
 
 
-@pytest.mark.parametrize("step", [1, 2, 65, 200])
-def test_row_numbers_of_narrow_features_count_towards_the_memory(tmp_path, step):
-    """With one dimension the row numbers are what takes the memory."""
+@pytest.fixture(scope="module")
+def narrow(tmp_path_factory):
+    """600,000 rows of one dimension."""
     n = 600_000
-    store = FeatureStore.write(
-        tmp_path / "st", np.zeros((n, 1), np.float16), make_index(n, 10_000), encoder="e"
-    )
-    rows = np.arange(0, n, step)
+    features, index = np.zeros((n, 1), np.float16), make_index(n, 10_000)
+    folder = tmp_path_factory.mktemp("narrow")
+    return FeatureStore.write(folder / "st", features, index, encoder="e")
+
+
+@pytest.mark.parametrize("step", [1, 2, 65, 200])
+def test_row_numbers_of_narrow_features_count_towards_the_memory(narrow, step):
+    """With one dimension the row numbers are what takes the memory."""
+    store = FeatureStore.open(narrow.path)
+    rows = np.arange(0, store.n, step)
     for walk, options in (("subset_blocks", {}), ("shuffled_blocks", {"seed": 1})):
         memory = 30 * MB
         _, peak = peak_of(
@@ -231,7 +236,7 @@ def _read_rows(store, rows, queue):
     queue.put([store.read(part) for part in rows])
 
 
-@pytest.mark.parametrize("start", ["fork", "spawn"])
+@pytest.mark.parametrize("start", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])
 def test_processes_that_read_at_once_get_their_own_rows(either, features, start):
     """Also forked ones, which share the descriptors that were open before."""
     either.read()

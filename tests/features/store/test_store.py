@@ -279,7 +279,7 @@ def _read_in_child(store, queue):
     queue.put(store.read(slice(0, 10)).sum())
 
 
-@pytest.mark.parametrize("start", ["fork", "spawn"])
+@pytest.mark.parametrize("start", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])
 def test_a_store_can_be_read_in_forked_and_spawned_workers(store, features, start):
     store.read(slice(0, 5))
     context = multiprocessing.get_context(start)

@@ -36,7 +36,7 @@ def assert_same(found, wanted):
     np.testing.assert_array_equal(found[good].view(np.uint32), wanted[good].view(np.uint32))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(arrays(np.uint32, st.integers(1, 64), elements=bits))
 def test_rounding_to_bfloat16_is_that_of_torch(pattern):
     values = pattern.view(np.float32)
@@ -53,7 +53,7 @@ def test_rounding_every_exponent_and_upper_half_is_that_of_torch():
         assert_same(round_to_bfloat16(values), as_torch_rounds(values))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(arrays(np.uint32, (4, 5), elements=bits))
 def test_stored_values_are_those_numpy_and_torch_convert_to(pattern):
     values = pattern.view(np.float32)
@@ -75,7 +75,7 @@ def test_any_array_is_stored_little_endian_and_in_rows(dtype, order):
     assert found.tobytes() == np.arange(12, dtype="<f4").tobytes()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     dtype=st.sampled_from([np.float16, np.float32]),
     dim=st.sampled_from([1, 3, 768, 1000]),
