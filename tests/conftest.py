@@ -267,7 +267,7 @@ def tiny_world(
     monkeypatch.setenv("CLUSTERBENCH_HOME", str(tiny_files.home))
     monkeypatch.syspath_prepend(str(tiny_files.plugins))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("clusterbench.runs.execute.INTERVALS", Resampling(n_resamples=20))
+    monkeypatch.setattr("clusterbench.runs.one_run.INTERVALS", Resampling(n_resamples=20))
 
     def run(**settings: Any) -> Any:
         import clusterbench

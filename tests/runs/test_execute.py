@@ -327,7 +327,7 @@ def test_k_may_differ_from_the_number_of_classes(tiny_world: SimpleNamespace) ->
 def test_a_result_holds_bands_of_the_training_frequencies_and_intervals_over_samples(
     tiny_world: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("clusterbench.runs.execute.INTERVALS", scoring.INTERVALS)
+    monkeypatch.setattr("clusterbench.runs.one_run.INTERVALS", scoring.INTERVALS)
     report = tiny_world.run(seeds=1)
     scores = {o.run.task.name: o.record.scores for o in report.outcomes}
     train = {o.run.task.name: o.record.train_scores for o in report.outcomes}

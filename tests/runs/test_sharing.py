@@ -13,7 +13,6 @@ from sharing_toys import executed, one_by_one, planned, tasks, timeless
 from clusterbench.features.store.store import FeatureStore
 from clusterbench.results.predictions import read_predictions, rows_hash
 from clusterbench.runs import RunEvent, pool, read_result
-from clusterbench.runs.fitting import StageError
 from clusterbench.runs.sharing import batches
 
 NAMES = ["all", "other", "half", "merged"]
@@ -156,16 +155,16 @@ def test_a_prediction_that_fails_fails_its_run_alone(
 def test_a_score_that_fails_fails_its_run_alone(
     tiny_world: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from clusterbench.runs import execute as module
+    from clusterbench.runs import one_run as module
 
-    original = module._scores
+    original = module._split_scores
 
-    def scores(run: Any, assignment: Any) -> Any:
+    def scores(run: Any, predicted: Any) -> Any:
         if run.task.name == "half":
-            raise StageError("score", ValueError("no"))
-        return original(run, assignment)
+            raise ValueError("no")
+        return original(run, predicted)
 
-    monkeypatch.setattr(module, "_scores", scores)
+    monkeypatch.setattr(module, "_split_scores", scores)
     records = executed(planned(["all", "half", "merged"], ["modulo"], "results", seeds=(0,)))
     assert [record.status for record in records] == ["success", "failed", "success"]
 
