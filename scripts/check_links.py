@@ -143,6 +143,7 @@ def _slug(heading: str) -> str:
 
 
 def main() -> int:
+    """Check the files named, or all; 1 if a link is broken."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("files", nargs="*", type=Path, help="Markdown files; without any, all")
     chosen = [path.resolve() for path in parser.parse_args().files] or documents()
