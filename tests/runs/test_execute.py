@@ -295,6 +295,7 @@ def test_a_full_disk_stops_with_one_error_and_leaves_nothing_half_written(
     tiny_world: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The disk fills up in the middle of the third run's predictions."""
+    monkeypatch.setattr("clusterbench.runs.pool.n_cores", lambda: 1)  # one run after another
     original = Path.open
 
     def full(self: Path, mode: str = "r", *rest: Any, **options: Any) -> Any:
