@@ -125,8 +125,7 @@ class Registry(Generic[Entry]):
             InputError: no such name (the nearest ones are suggested), or a thing of another kind.
         """
         if name in self.built_in:
-            found: Entry = self._load(self.built_in[name])
-            return found
+            return self._named(name, self._load(self.built_in[name]), self.built_in[name])
         for point in self._points():
             if point.name == name:
                 return self._checked(point)
@@ -153,7 +152,13 @@ class Registry(Generic[Entry]):
 
     def _checked(self, point: EntryPoint) -> Entry:
         base = self._load(self.base)
-        loaded = point.load()
+        try:
+            loaded = point.load()
+        except Exception as error:  # whatever the other package runs into
+            raise InputError(
+                f"entry point {point.value} of {self.kind} {point.name!r} cannot be loaded "
+                f"({type(error).__name__}: {error}); mend or uninstall the package"
+            ) from error
         fits = issubclass(loaded, base) if isinstance(loaded, type) else isinstance(loaded, base)
         if not fits:
             what = f"{self.package}.{base.__name__}"
@@ -161,5 +166,14 @@ class Registry(Generic[Entry]):
                 f"entry point {point.value} of {self.kind} {point.name!r} is {loaded!r}; "
                 f"expected a subclass of {what}, or a row of that type"
             )
-        entry: Entry = loaded
+        return self._named(point.name, loaded, point.value)
+
+    def _named(self, name: str, found: Any, place: str) -> Entry:
+        """`found`, whose own name must be the one it is listed under: results are read by it."""
+        own = getattr(found, "name", name)
+        if own != name:
+            raise InputError(
+                f"{self.kind} {name!r} ({place}) calls itself {own!r}; give both the same name"
+            )
+        entry: Entry = found
         return entry

@@ -4,7 +4,7 @@
 
 For each population, fresh samples are drawn again and again; the expected score is the mean over
 many of them. Shown is the share of 95% intervals that hold it, per metric: those of
-`clusterbench.metrics.intervals` (subsets of nine tenths, without replacement) and two ordinary
+`metrics.uncertainty.intervals` (subsets of nine tenths, without replacement) and two ordinary
 bootstraps (samples drawn with replacement) of the same number of resamples: the percentile
 interval, and the score plus and minus its bootstrap standard error. Prints Markdown, and draws
 ACC, AMI and ARI with --figure.
@@ -24,7 +24,7 @@ from clusterbench.cores import n_cores
 from clusterbench.kernels.contingency import contingency, reweighted
 from clusterbench.metrics import METRICS, Resampling
 from clusterbench.metrics.counts import Counts
-from clusterbench.metrics.intervals import sample_intervals
+from clusterbench.metrics.uncertainty.intervals import sample_intervals
 
 NAMES = ("acc", "acc_many_to_one", "balanced_acc", "nmi", "ami", "ari", "fowlkes_mallows")
 RESAMPLES = 200

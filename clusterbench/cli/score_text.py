@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from ..metrics import FURTHER_METRICS, METRICS, Comparison, Scores, SeedScores
 from ..metrics.hierarchy import HierarchyScores
-from ..metrics.intervals import Interval
 from ..metrics.label_sets import LabelSetScores
 from ..metrics.per_class import Band
 from ..metrics.top_n import TopScores
+from ..metrics.uncertainty.intervals import Interval
 
 _RANKS = 10  # later ones are in the JSON
 

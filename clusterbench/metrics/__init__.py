@@ -12,14 +12,14 @@ reach that know nothing, `intervals`, `seeds` and `paired` how far scores and di
 from .chance import RandomFloor, chance_levels, random_floor
 from .clusters import ClusterStatistics
 from .hierarchy import HierarchyScores, score_hierarchy
-from .intervals import Interval, Resampling, SampleIntervals
 from .label_sets import LabelSetScores, score_label_sets
-from .paired import Comparison, compare
 from .per_class import ClassScores, FrequencyBands, score_classes
 from .scores import Scores, score
-from .seeds import SeedScores, score_seeds
 from .table import FURTHER_METRICS, METRICS, FurtherMetric, Metric
 from .top_n import TopScores, score_top
+from .uncertainty.intervals import Interval, Resampling, SampleIntervals
+from .uncertainty.paired import Comparison, compare
+from .uncertainty.seeds import SeedScores, score_seeds
 
 #: Former names of `TopScores` and `score_top`, kept for code that has them.
 RankedScores = TopScores

@@ -10,9 +10,9 @@ import numpy as np
 from ..progress import Progress
 from .clusters import ClusterStatistics, cluster_statistics
 from .counts import count
-from .intervals import Resampling, SampleIntervals, sample_intervals
 from .per_class import FrequencyBands, frequency_bands
 from .table import MetricValues, compute, metrics_with
+from .uncertainty.intervals import Resampling, SampleIntervals, sample_intervals
 from .validate import check_count, check_frequencies, check_labels, check_same_length, check_targets
 
 
@@ -73,7 +73,7 @@ def score(
         class_frequencies: (n_classes,) how often each class occurs in the training rows, for the
             frequency bands; left out, the class sizes of `targets` are taken.
         intervals: with `Resampling(n_resamples, level, seed)`, or just n_resamples, the scores come
-            with intervals over samples (see `clusterbench.metrics.intervals`).
+            with intervals over samples (see `clusterbench.metrics.uncertainty.intervals`).
         progress: called as `progress(done, total)` after each resample.
 
     Time and memory grow with n and the number of (class, cluster) pairs that occur, never with

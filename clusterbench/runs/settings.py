@@ -79,6 +79,7 @@ def _settle_one(
 ) -> MethodSpec:
     from ..references import Reference
 
+    kind = "reference" if issubclass(cls, Reference) else "method"
     hints = typing.get_type_hints(cls.__init__)
     known = [name for name in hints if name not in (*RESERVED, "return")]
     for name, value in settings.items():
@@ -88,7 +89,7 @@ def _settle_one(
                 "use --k, --seeds and --device (k=, seeds=, device=)"
             )
         if name not in known:
-            raise unknown_name(f"parameter of method {cls.name!r}:", name, known)
+            raise unknown_name(f"parameter of {kind} {cls.name!r}:", name, known)
         _check_type(f"{cls.name}.{name}", value, hints[name])
     params = cls(2, random_state=0, device=device, **settings).get_params()
     recorded = {name: plain(value) for name, value in params.items() if name not in RESERVED}

@@ -256,4 +256,4 @@ def check_name(name: str, folder: Path) -> None:
         raise InputError(f"{folder}: file name {name!r} holds a line break; rename it")
 
 
-KIND = SourceKind("folder", index_folder, saved={"FolderSource": "folder"})
+KIND = SourceKind("folder", index_folder, saved={"FolderSource": ".folder"})

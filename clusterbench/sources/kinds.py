@@ -18,8 +18,8 @@ class SourceKind:
 
     name: what `--format` calls it. open: indexes a location, given as text, with the options that
     `takes` names (class_names, root, allow_damaged). prefix, suffixes: locations that begin or end
-    so are of this kind. saved: its classes and the module of each (of this package, or with its
-    full name), for sources that were saved.
+    so are of this kind. saved: its classes and the module of each (".tars": one of this package),
+    for sources that were saved.
     """
 
     name: str

@@ -271,5 +271,5 @@ KIND = SourceKind(
     takes=("class_names",),
     prefix=PREFIX,
     suffixes=SUFFIXES,
-    saved={"ParquetSource": "parquet", "StagedSource": "staging"},
+    saved={"ParquetSource": ".parquet", "StagedSource": ".staging"},
 )

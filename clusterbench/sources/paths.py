@@ -209,5 +209,5 @@ KIND = SourceKind(
     index_paths,
     takes=("class_names", "root"),
     suffixes=(".csv", ".tsv"),
-    saved={"PathsSource": "paths"},
+    saved={"PathsSource": ".paths"},
 )

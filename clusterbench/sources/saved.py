@@ -28,6 +28,11 @@ def save_source(source: ImageSource, path: Path | str) -> None:
     report, its location as JSON, and its containers with size and time. Raises InputError for a
     source that has no location, StorageError when the file cannot be written.
     """
+    if _module_of(type(source).__name__) is None:
+        raise InputError(
+            f"{type(source).__name__}: no kind of source lists it, so it could not be read again; "
+            "name it under `saved` of its SourceKind"
+        )
     facts = {
         "format": _FORMAT,
         "kind": type(source).__name__,
@@ -104,8 +109,7 @@ def _restored(
     columns: dict[str, np.ndarray],
     root: Path | str | None,
 ) -> ImageSource:
-    place = str(_module_of(facts["kind"]))
-    module = importlib.import_module(place if "." in place else f".{place}", __package__)
+    module = importlib.import_module(str(_module_of(facts["kind"])), __package__)
     kind: type[ImageSource] = getattr(module, facts["kind"])
     hints = get_type_hints(kind)
     settings = {n: _typed(hints.get(n), value) for n, value in facts["settings"].items()}
@@ -118,6 +122,11 @@ def _restored(
                 f"{path}: {settings['spec']} gives other items now ({error}); index it again"
             ) from error
     if root is not None:
+        if "root" not in settings:
+            raise InputError(
+                f"{path}: its images do not lie below one folder, so root (--root) has no meaning; "
+                "index the images again where they are now"
+            )
         _move(settings, Path(root))
     if "root" in settings and not settings["root"].is_dir():
         raise InputError(
@@ -166,7 +175,8 @@ def _check_containers(path: Path, source: ImageSource, moved: bool) -> None:
     if changed:
         raise InputError(
             f"{path}: {len(changed)} of {len(held_in)} files changed since it was made (first: "
-            f"{changed[0]}); index the images again"
+            f"{changed[0]}); index the images again, or, if they were moved, give the folder where "
+            "they are now (root, --root)"
         )
 
 

@@ -131,5 +131,5 @@ KIND = SourceKind(
     "class-tars",
     index_class_tars,
     takes=("allow_damaged",),
-    saved={"ClassTarSource": "tars"},
+    saved={"ClassTarSource": ".tars"},
 )

@@ -257,5 +257,5 @@ KIND = SourceKind(
     index_torch,
     takes=("class_names",),
     prefix="torch:",
-    saved={"TorchFilesSource": "torch_dataset", "TorchItemsSource": "torch_dataset"},
+    saved={"TorchFilesSource": ".torch_dataset", "TorchItemsSource": ".torch_dataset"},
 )

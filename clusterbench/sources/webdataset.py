@@ -267,5 +267,5 @@ KIND = SourceKind(
     index_webdataset,
     takes=("class_names", "allow_damaged"),
     suffixes=(".tar",),
-    saved={"WebDatasetSource": "webdataset"},
+    saved={"WebDatasetSource": ".webdataset"},
 )

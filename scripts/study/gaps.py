@@ -11,9 +11,9 @@ import numpy as np
 from scipy.stats import t as student
 
 from clusterbench.metrics import METRICS, Resampling
-from clusterbench.metrics.cells import Cells
 from clusterbench.metrics.counts import Counts
-from clusterbench.metrics.intervals import standard_errors
+from clusterbench.metrics.uncertainty.cells import Cells
+from clusterbench.metrics.uncertainty.intervals import standard_errors
 from clusterbench.metrics.validate import check_labels, check_targets
 
 METRIC = "ami"

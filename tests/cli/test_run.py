@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from clusterbench.cli.progress_views import BarView, LineView, progress_view
+from clusterbench.references import names
 
 RUN = ("run", "-b", "tiny-imbalance", "-d", "tiny", "--device", "cpu")
 
@@ -131,14 +132,10 @@ def test_every_option_is_an_environment_variable(cli: Cli, monkeypatch: pytest.M
     document = json.loads(cli("run")[1])
     assert document["encoder"] == "shifted" and document["seeds"] == [7, 9]
     assert document["dry_run"] and document["overwrite_strategy"] == "never"
-    assert document["results"] == "elsewhere" and len(document["runs"]) == 2 * 2 + 3
+    assert document["results"] == "elsewhere" and len(document["runs"]) == 2 * 2 + len(names())
     assert {run["task"] for run in document["runs"]} == {"ratio-4"}
     assert {run["k"] for run in document["runs"] if not run["reference"]} == {5}
-    assert [run["method"] for run in document["runs"] if run["reference"]] == [
-        "knn",
-        "linear-probe",
-        "nearest-mean",
-    ]
+    assert [run["method"] for run in document["runs"] if run["reference"]] == names()
     assert json.loads(cli("run", "--k", "6")[1])["tasks"][0]["k"] == 6  # the option wins
 
 
@@ -164,12 +161,12 @@ def test_the_transductive_protocol(cli: Cli) -> None:
 
 def test_references_are_rows_between_the_methods_and_the_floor(cli: Cli) -> None:
     code, out, err = cli(*RUN, "-m", "kmeans", "--references", "--seeds", "2", "-t", "ratio-1")
-    assert code == 0 and "5 of 5 runs computed" in err
+    assert code == 0 and f"{2 + len(names())} of {2 + len(names())} runs computed" in err
     first = [
         line.replace("4 classes", "").replace("ratio-1", "").split() for line in out.split("\n")
     ]
-    names = [cells[0] for cells in first[4:] if cells]
-    assert names[:5] == ["kmeans", "knn*", "linear-probe*", "nearest-mean*", "random"]
+    rows = [cells[0] for cells in first[4:] if cells]
+    assert rows[: 2 + len(names())] == ["kmeans", *(f"{n}*" for n in names()), "random"]
     cli("submit", "results")
     _, out, _ = cli("leaderboard")
     assert "* reference, not ranked: fitted with the training labels, a ceiling." in out

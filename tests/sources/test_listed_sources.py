@@ -2,6 +2,7 @@
 
 import io
 import pickle
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from PIL import Image
 from source_toys import Items, contents, ids, toy_images, write_csv, write_folder, write_module
 
 from clusterbench import InputError
+from clusterbench.sources.folder import FolderSource, index_folder
 from clusterbench.sources.opening import detect, open_location, open_source
 from clusterbench.sources.paths import index_paths
 from clusterbench.sources.saved import load_source, save_source
@@ -163,9 +165,9 @@ def test_a_torch_data_set_by_name_is_saved_and_one_given_as_an_object_is_not(tmp
 
 
 def test_places_that_say_no_format_are_refused(tmp_path):
-    (tmp_path / "x.zip").write_bytes(b"")
-    with pytest.raises(InputError, match=r"suffix \.zip says no format; say which with --format"):
-        open_source(tmp_path / "x.zip")
+    (tmp_path / "x.stone").write_bytes(b"")
+    with pytest.raises(InputError, match=r"suffix \.stone says no format; say which with --format"):
+        open_source(tmp_path / "x.stone")
     with pytest.raises(InputError, match="unknown format 'parket'; did you mean parquet"):
         open_source(tmp_path, "parket")
     with pytest.raises(InputError, match="does not exist"):
@@ -187,3 +189,17 @@ def test_an_index_without_a_place_and_a_damaged_file_are_refused(tmp_path):
     (tmp_path / "i.h5").write_bytes(content[: len(content) // 2])
     with pytest.raises(InputError, match="damaged"):
         open_source(tmp_path / "i.h5")
+
+
+def test_a_class_that_no_kind_lists_is_not_saved(tmp_path):
+    """Nobody could read it again."""
+    write_folder(tmp_path / "birds", toy_images())
+
+    class OwnSource(FolderSource):
+        pass
+
+    source = index_folder(tmp_path / "birds")
+    own = OwnSource(**{field.name: getattr(source, field.name) for field in fields(source)})
+    with pytest.raises(InputError, match="OwnSource: no kind of source lists it"):
+        save_source(own, tmp_path / "own.h5")
+    assert not (tmp_path / "own.h5").exists()

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ...errors import InputError
+from ..console import warn
 from ..option import json_option
 
 if TYPE_CHECKING:
@@ -63,10 +65,13 @@ def _benchmarks() -> list[dict[str, Any]]:
 def _methods() -> list[dict[str, Any]]:
     from ... import methods, references
 
-    found: list[tuple[str, str, type[Any]]] = [
-        *((name, "method", methods.get(name)) for name in methods.names()),
-        *((name, "reference", references.get(name)) for name in references.names()),
-    ]
+    found: list[tuple[str, str, type[Any]]] = []
+    for kind, registry in (("method", methods.METHODS), ("reference", references.REFERENCES)):
+        for name in registry.names():
+            try:
+                found.append((name, kind, registry.get(name)))
+            except InputError as error:  # of another package: the others are there all the same
+                warn(f"left out: {error}")
     return [
         {
             "name": name,

@@ -9,6 +9,7 @@ import typer
 
 from ...errors import InputError
 from ...methods import DEFAULT
+from ...references import REFERENCES
 from ..console import ToldError
 from ..option import json_option, option
 
@@ -57,7 +58,9 @@ def run(
     references: Annotated[
         bool,
         option(
-            "run", "--references", help="Supervised ceilings too: knn, linear-probe, nearest-mean."
+            "run",
+            "--references",
+            help=f"Supervised ceilings too: {', '.join(REFERENCES.built_in)}.",
         ),
     ] = False,
     protocol: Annotated[

@@ -29,6 +29,8 @@ def load(name: str) -> Recipe:
         model, weights = row.model_and_weights(model)
         return Recipe(name, library, model, weights=weights)
     files = _files()
+    if name not in files and colon and library.isidentifier():
+        raise catalog.unknown_name("library of encoders", library, LIBRARIES.names())
     if name not in files:
         raise catalog.unknown_name("encoder", name, files)
     return parse(files[name])

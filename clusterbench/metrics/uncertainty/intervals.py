@@ -11,13 +11,13 @@ from statistics import NormalDist
 
 import numpy as np
 
-from ..cores import n_cores
-from ..errors import InputError
-from ..progress import Progress
+from ...cores import n_cores
+from ...errors import InputError
+from ...progress import Progress
+from ..counts import Counts
+from ..table import Metric, compute
+from ..validate import check_count
 from .cells import Cells
-from .counts import Counts
-from .table import Metric, compute
-from .validate import check_count
 
 #: Resamples leave out one sample in this many.
 LEFT_OUT = 10

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
-from ..progress import Progress
+from ...errors import InputError
+from ...progress import Progress
+from ..counts import Counts
+from ..table import compute, metrics_with
+from ..validate import check_labels, check_same_length, check_targets
 from .cells import Cells
-from .counts import Counts
 from .intervals import Interval, Resampling, around, standard_errors
-from .table import compute, metrics_with
-from .validate import check_labels, check_same_length, check_targets
 
 
 @dataclass(frozen=True)

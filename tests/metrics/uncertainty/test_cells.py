@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clusterbench.metrics.cells import Cells
 from clusterbench.metrics.counts import count
+from clusterbench.metrics.uncertainty.cells import Cells
 from clusterbench.metrics.validate import check_labels
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..kernels.contingency import reweighted
-from ..kernels.resampling import regrouped, subsampled
-from .counts import Counts, count
-from .validate import CheckedLabels
+from ...kernels.contingency import reweighted
+from ...kernels.resampling import regrouped, subsampled
+from ..counts import Counts, count
+from ..validate import CheckedLabels
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from ..progress import Progress
+from ...progress import Progress
+from ..counts import Counts
+from ..table import compute, metrics_with
+from ..validate import check_labels, check_same_length, check_targets
 from .cells import Cells
-from .counts import Counts
 from .intervals import Resampling, around, standard_errors
-from .table import compute, metrics_with
-from .validate import check_labels, check_same_length, check_targets
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def compare(
     """Compare two predictions of the same samples, metric by metric.
 
     The differences' intervals are paired: each resample takes the same samples for both (see
-    `clusterbench.metrics.intervals`). For the accuracies there is an exact test as well (McNemar,
+    `intervals`). For the accuracies there is an exact test as well (McNemar,
     Psychometrika 12, 1947): under the hypothesis that a and b are equally accurate, each sample
     that exactly one of them gets right is as likely one's as the other's. Both tests take the
     pairing of clusters and classes as found on these samples.

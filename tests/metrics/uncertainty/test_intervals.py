@@ -7,10 +7,10 @@ from labellings import dense_table
 
 from clusterbench import InputError
 from clusterbench.metrics import METRICS, Resampling, score
-from clusterbench.metrics import intervals as module
-from clusterbench.metrics.cells import Cells
 from clusterbench.metrics.counts import count
-from clusterbench.metrics.intervals import sample_intervals, standard_errors
+from clusterbench.metrics.uncertainty import intervals as module
+from clusterbench.metrics.uncertainty.cells import Cells
+from clusterbench.metrics.uncertainty.intervals import sample_intervals, standard_errors
 from clusterbench.metrics.validate import check_labels
 
 

@@ -1,0 +1,1 @@
+"""How far scores and their differences hold: intervals over samples and seeds, and tests."""
