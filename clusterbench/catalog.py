@@ -57,13 +57,29 @@ def user_home() -> Path:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Parse a TOML file; a syntax error becomes an InputError that names the file."""
+    """Parse a TOML file; what is not TOML becomes an InputError that names the file.
+
+    That includes whole numbers of more than 64 bits, which Python's parser lets pass.
+    """
     try:
         with Path(path).open("rb") as handle:
             content: dict[str, Any] = tomllib.load(handle)
-            return content
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        _check_numbers(content)
+        return content
+    except RecursionError as error:
+        raise InputError(f"{path}: not valid TOML: nested too deeply") from error
+    except ValueError as error:  # a TOMLDecodeError or UnicodeDecodeError, or too many digits
         raise InputError(f"{path}: not valid TOML: {error}") from error
+
+
+def _check_numbers(value: Any) -> None:
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            _check_numbers(item)
+    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ValueError(f"the whole number {value} has more than 64 bits")
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> InputError:

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from clusterbench.catalog import Registry
+from clusterbench.catalog import Registry, read_toml
 from clusterbench.errors import InputError
 
 MODULES = {
@@ -87,3 +87,29 @@ def test_a_package_that_cannot_be_loaded_hides_no_other_method(
     code, out, err = cli("list", "methods")  # type: ignore[operator]
     assert code == 0 and "kmeans" in out and "modulo" in out and "gone" not in out
     assert "left out: entry point no_such_module:X of method 'gone' cannot be loaded" in err
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a = " + "[" * 5_000 + "]" * 5_000, "nested too deeply"),
+        ("a = " + "9" * 5_000, "4300"),
+        ("a = [1, {b = 9223372036854775808}]", "9223372036854775808 has more than 64 bits"),
+        ("a = -9223372036854775809", "more than 64 bits"),
+        ("a = ", "not valid TOML"),
+    ],
+)
+def test_what_is_not_toml_is_one_error_that_names_the_file(
+    text: str, message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "some.toml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=message) as caught:
+        read_toml(path)
+    assert str(caught.value).startswith(f"{path}: not valid TOML")
+
+
+def test_the_whole_numbers_of_toml_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "some.toml"
+    path.write_text("a = [-9223372036854775808, 9223372036854775807]")
+    assert read_toml(path) == {"a": [-(2**63), 2**63 - 1]}

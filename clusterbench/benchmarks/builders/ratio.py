@@ -117,7 +117,16 @@ def _need(params: RatioParams) -> np.ndarray:
 
 
 def _with_sizes(pool: Pool, params: RatioParams) -> RatioParams:
-    """The parameters with numbers for those that were left to the data."""
+    """The parameters with numbers for those that were left to the data.
+
+    InputError for more images than there are, before arrays of that size are made.
+    """
+    n_train = int(pool.train_counts.sum())
+    if (params.n_classes or 1) * (params.images_per_class or 1) > n_train:
+        raise InputError(
+            f"n_classes={params.n_classes} and images_per_class={params.images_per_class} ask for "
+            f"more than the {n_train} images of the train split"
+        )
     if params.n_classes is None:
         n_usable = len(pool.usable(min_eval=params.eval_per_class or 1))
         if n_usable < 4:
