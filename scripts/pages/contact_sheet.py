@@ -1,6 +1,6 @@
 """Draw a contact sheet: random classes of an image folder, a row of images each.
 
-    python scripts/contact_sheet.py IMAGES features/icons-wordnet docs/images/icons-wordnet.png
+    python scripts/pages/contact_sheet.py IMAGES features/icons-wordnet OUTPUT.png
 
 IMAGES is what a builder's `--images` kept.
 """

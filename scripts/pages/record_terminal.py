@@ -1,6 +1,6 @@
 """Record a command's terminal output as an SVG picture.
 
-    python scripts/record_terminal.py [--columns N] OUTPUT.svg COMMAND...
+    python scripts/pages/record_terminal.py [--columns N] OUTPUT.svg COMMAND...
 
 The command runs in a pseudo-terminal; standard output is recorded as it comes, with its colours,
 while progress on standard error is shown here and left out of the picture.

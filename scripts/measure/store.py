@@ -1,7 +1,7 @@
 """Reading a store of ImageNet-21K's size: in file order beside np.memmap, class subsets, shuffled.
 
-    python scripts/measure_store.py /big/disk/folder          # 30 GB; the store is kept
-    python scripts/measure_store.py /tmp/x --rows 500000      # a smaller trial
+    python scripts/measure/store.py /big/disk/folder          # 30 GB; the store is kept
+    python scripts/measure/store.py /tmp/x --rows 500000      # a smaller trial
 
 Rows are synthetic: one random block, rolled for each shard. np.memmap reads the same bytes of the
 same files. Rounds take turns; where /proc/sys/vm/drop_caches can be written, caches are emptied

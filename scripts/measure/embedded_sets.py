@@ -1,6 +1,6 @@
 """Print the figures of an embedded data set's card: sizes, neighbours, k-means.
 
-python scripts/measure_embedded.py features/icons-wordnet [--encoder NAME]
+python scripts/measure/embedded_sets.py features/icons-wordnet [--encoder NAME]
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Time, peak memory and hashes of all tasks on a simulated ImageNet-21K-P (winter 2021).
 
-    python scripts/measure_benchmarks.py [--output FILE]
+    python scripts/measure/benchmarks.py [--output FILE]
 
 The index has the real 10,450 wnids, 11,060,223 train rows with log-normal class sizes and 50 val
 rows per class; there are no images or features. `easy` takes a simulated ranking of the classes,
