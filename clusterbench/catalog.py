@@ -57,7 +57,7 @@ def user_home() -> Path:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Parse a TOML file; what is not TOML becomes an InputError that names the file.
+    """Parse a TOML file; one that cannot be read or is not TOML is an InputError that names it.
 
     That includes whole numbers of more than 64 bits, which Python's parser lets pass.
     """
@@ -66,6 +66,8 @@ def read_toml(path: Path) -> dict[str, Any]:
             content: dict[str, Any] = tomllib.load(handle)
         _check_numbers(content)
         return content
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
     except RecursionError as error:
         raise InputError(f"{path}: not valid TOML: nested too deeply") from error
     except ValueError as error:  # a TOMLDecodeError or UnicodeDecodeError, or too many digits

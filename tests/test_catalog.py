@@ -109,6 +109,14 @@ def test_what_is_not_toml_is_one_error_that_names_the_file(
     assert str(caught.value).startswith(f"{path}: not valid TOML")
 
 
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "link.toml").symlink_to(tmp_path / "gone.toml")
+    for path in (tmp_path, tmp_path / "link.toml"):
+        with pytest.raises(InputError) as caught:
+            read_toml(path)
+        assert str(caught.value).startswith(f"{path}: cannot be read (")
+
+
 def test_the_whole_numbers_of_toml_are_read(tmp_path: Path) -> None:
     path = tmp_path / "some.toml"
     path.write_text("a = [-9223372036854775808, 9223372036854775807]")

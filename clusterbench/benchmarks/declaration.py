@@ -81,7 +81,7 @@ def find(benchmark: str) -> BenchmarkDeclaration:
     """
     for folder in catalog.folders(_KIND):
         path = folder / f"{benchmark}.toml"
-        if benchmark in names() and path.is_file():
+        if benchmark in names() and (path.exists() or path.is_symlink()):
             return read(path)
     raise catalog.unknown_name("benchmark", benchmark, names())
 

@@ -146,7 +146,7 @@ def _guarded() -> int:
         return 1
     except Exception as error:
         if isinstance(error, _CLICK_ERROR):
-            message = error.format_message()  # type: ignore[attr-defined]
+            message = error.format_message().replace(": Value error, ", ": ")  # type: ignore[attr-defined]
             return _complain(message, error, 2 if isinstance(error, _USAGE_ERROR) else 1)
         return _unexpected(error)
 

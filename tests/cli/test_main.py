@@ -77,7 +77,7 @@ def test_help_loads_nothing_heavy_and_answers_at_once() -> None:
         (("run", "--sedes", "3"), "--sedes"),
         (("run", "--benchmark", "easy", "--k", "many"), "k='many'; wanted a whole number"),
         (("run", "--benchmark", "easy", "--k", "0"), "k=0; wanted a whole number"),
-        (("list", "things"), "'things' is not one of"),
+        (("list", "things"), "Invalid value for 'kind': 'things' is not one of"),
         (("list",), "Missing argument"),
         (("score", "only-one.npy"), "Missing argument 'PREDICTIONS'"),
     ],

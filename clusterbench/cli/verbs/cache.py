@@ -74,7 +74,7 @@ def list_stores(
         if entry.state.startswith("damaged"):
             sys.stdout.write(f"{entry.state}\n")
     total = sum(entry.nbytes for entry in found)
-    sys.stdout.write(f"{len(found)} stores, {_bytes(total)}\n")
+    sys.stdout.write(f"{len(found)} store{'s' * (len(found) != 1)}, {_bytes(total)}\n")
 
 
 @cache.command("verify")
