@@ -8,17 +8,14 @@ from __future__ import annotations
 import difflib
 import importlib
 import os
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from .doors import parse_toml, read_bytes
 from .errors import InputError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from .limits import DECLARATION, NAME
+from .printable import shown
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -50,7 +47,7 @@ def folders(kind: str) -> list[Path]:
 def user_home() -> Path:
     """`$CLUSTERBENCH_HOME`, or the platform's user data folder."""
     if home := os.environ.get("CLUSTERBENCH_HOME"):
-        return Path(home)
+        return Path(home).expanduser()
     import platformdirs
 
     return Path(platformdirs.user_data_dir("clusterbench", appauthor=False))
@@ -59,43 +56,27 @@ def user_home() -> Path:
 def read_toml(path: Path) -> dict[str, Any]:
     """Parse a TOML file; one that cannot be read or is not TOML is an InputError that names it.
 
-    That includes whole numbers of more than 64 bits, which Python's parser lets pass.
+    It keeps to the limits of declarations (see limits), and its whole numbers to 64 bits.
     """
-    try:
-        with Path(path).open("rb") as handle:
-            content: dict[str, Any] = tomllib.load(handle)
-        _check_numbers(content)
-        return content
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except RecursionError as error:
-        raise InputError(f"{path}: not valid TOML: nested too deeply") from error
-    except ValueError as error:  # a TOMLDecodeError or UnicodeDecodeError, or too many digits
-        raise InputError(f"{path}: not valid TOML: {error}") from error
-
-
-def _check_numbers(value: Any) -> None:
-    if isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, list):
-        for item in value:
-            _check_numbers(item)
-    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
-        raise ValueError(f"the whole number {value} has more than 64 bits")
+    return parse_toml(read_bytes(path, DECLARATION), str(path))
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> InputError:
     """The error for a name that is not there, with the nearest names that are."""
     names = sorted(known)
     by_lower = {n.lower(): n for n in names}
-    near = [by_lower[n] for n in difflib.get_close_matches(name.lower(), by_lower, 3, 0.5)]
+    near = (
+        [by_lower[n] for n in difflib.get_close_matches(name.lower(), by_lower, 3, 0.5)]
+        if len(name) <= NAME
+        else []
+    )
     if near:
         hint = f"did you mean {' or '.join(near)}?"
     elif len(names) <= 12:
         hint = f"known: {', '.join(names) or 'none'}"
     else:
         hint = f"there are {len(names)}, for example {', '.join(names[:5])}"
-    return InputError(f"unknown {kind} {name!r}; {hint}")
+    return InputError(f"unknown {kind} {shown(repr(name))}; {hint}")
 
 
 class Registry(Generic[Entry]):

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from .printable import one_line
+
 
 class ClusterbenchError(Exception):
     """Something failed while running. The command line exits 1.
 
-    `example` is text to copy, such as a file to write; it is shown below the message's one line.
+    The message is one line of printable text, whatever names of files or contents were put into
+    it. `example` is text to copy, such as a file to write; it is shown below that line.
     """
 
     exit_code = 1
     example = ""
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(one_line(str(message)))
 
 
 class InputError(ClusterbenchError, ValueError):

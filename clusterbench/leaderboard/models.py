@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
+from ..limits import BOARD
 from ..results.record import Protocol, Sha256, TopRecord, UtcTime
 from ..results.schema import StrictModel, read_model
 
@@ -87,6 +88,7 @@ def read_leaderboard(path: Path) -> Leaderboard:
     return read_model(
         path,
         Leaderboard,
+        kind=BOARD,
         schema=SCHEMA,
         repair="restore it from a copy, or submit the results to a new file",
     )

@@ -13,6 +13,7 @@ from pydantic import Field, JsonValue, model_validator
 from typing_extensions import Self
 
 from ..files import sha256_json, write_json
+from ..limits import RESULT
 from .schema import StrictModel, read_model
 
 SCHEMA = "clusterbench-result/1"
@@ -277,6 +278,7 @@ def read_result(path: Path) -> ResultRecord:
     return read_model(
         path,
         ResultRecord,
+        kind=RESULT,
         schema=SCHEMA,
         repair="the same `clusterbench run` command writes it again",
     )

@@ -8,7 +8,10 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from ..doors import read_json
 from ..errors import InputError
+from ..limits import FileKind
+from ..printable import shown
 
 Model = TypeVar("Model", bound="StrictModel")
 
@@ -29,12 +32,15 @@ class StrictModel(BaseModel):
         return self.model_dump(mode="json", by_alias=True)
 
 
-def read_model(path: Path, model: type[Model], *, schema: str, repair: str) -> Model:
+def read_model(
+    path: Path, model: type[Model], *, kind: FileKind, schema: str, repair: str
+) -> Model:
     """Read one JSON file as `model`.
 
     Args:
         path: the file.
         model: what it holds.
+        kind: what such a file is called, and how large it may be.
         schema: the value of the file's "schema" key that this version reads.
         repair: what to do about a file that cannot be read, as the end of the message.
 
@@ -43,18 +49,11 @@ def read_model(path: Path, model: type[Model], *, schema: str, repair: str) -> M
             missing, unknown or of the wrong type. The message names the file and the first fault.
     """
     path = Path(path)
-    try:
-        content = json.loads(path.read_bytes())
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file") from error
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-    except ValueError as error:  # JSONDecodeError, UnicodeDecodeError
-        raise InputError(f"{path}: not whole JSON ({error}); {repair}") from error
+    content = read_json(path, kind, repair=repair)
     found = content.get("schema") if isinstance(content, dict) else None
     if found != schema:
         raise InputError(
-            f"{path}: schema is {found!r}; this version reads {schema!r}"
+            f"{path}: schema is {shown(repr(found))}; this version reads {schema!r}"
             if found is not None
             else f"{path}: has no 'schema' key; wanted a {schema!r} file"
         )

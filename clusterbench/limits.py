@@ -1,0 +1,161 @@
+"""What is accepted from outside: kinds and sizes of files, depth, lengths and ranges of values.
+
+Every reader takes its limits from here, so that docs/security.md can state them in one table. They
+are far above what the package writes itself, and low enough that a file at its limit is read in
+seconds and within a gigabyte.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import InputError
+from .printable import is_control, shown
+
+_MB = 1 << 20
+
+
+@dataclass(frozen=True)
+class FileKind:
+    """A kind of file that is read whole.
+
+    what: what one is called, for messages. largest: bytes. instead: what to do about a larger one.
+    """
+
+    what: str
+    largest: int
+    instead: str = ""
+
+
+RESULT = FileKind("a result", 16 * _MB)
+BOARD = FileKind("a leaderboard", 128 * _MB, "begin a new file")
+MANIFEST = FileKind("a task's manifest", 64 * _MB)
+STORE_RECORD = FileKind("a feature store's record", 64 * _MB)
+DECLARATION = FileKind("a TOML declaration", 1 * _MB)
+RANKING = FileKind("a ranking of classes", 64 * _MB)
+TREE = FileKind("a class tree", 64 * _MB)
+NAMES = FileKind("a list of names", 64 * _MB)
+ID_LIST = FileKind("a list of sample ids", 2048 * _MB)
+JSON_LABELS = FileKind("a JSON file of labels", 128 * _MB, "use .npy or .parquet")
+SIDECAR = FileKind("a sample's label", 1 * _MB)
+IMAGE = FileKind("an image", 256 * _MB)
+
+#: Levels of lists and objects within each other, in any JSON or TOML file.
+DEPTH = 32
+#: Levels, values and characters of a setting or a diagnostic whose form is free.
+FREE_DEPTH, FREE_VALUES, FREE_TEXT = 8, 100_000, 10_000
+#: Parts of a dotted key of a TOML file.
+KEY_PARTS = 64
+#: Characters of a text in a file of ours.
+TEXT = 1_000_000
+
+#: Characters of a name: a method's, an encoder's, a data set's, a task's, a key's.
+NAME = 200
+#: Characters of a class's name, which may be a path; bytes of a sample's id.
+CLASS_NAME, SAMPLE_ID = 1_000, 4_096
+
+#: Seeds lie in [0, SEEDS).
+SEEDS = 2**31
+#: Seeds of one call: each is a fit.
+SEED_COUNT = 10_000
+#: Rows of a feature store or of a file of labels: a row's number is an int32.
+ROWS = 2**31 - 1
+#: Dimensions of a feature.
+DIMENSIONS = 1 << 20
+#: Clusters and classes.
+CLUSTERS = 2**31 - 1
+
+#: Bytes that a compressed or otherwise encoded array may take in memory: labels of 11 million
+#: samples are 88 MB, ids of 32 characters 1.4 GB, and those are best kept in Parquet.
+UNPACKED = 512 * _MB
+
+
+def check_name(name: Any, where: str) -> str:
+    """`name` if it is one that is written into files and shown in tables.
+
+    Raises InputError unless it is a text of 1 to NAME characters on one line, without control
+    characters and without blanks at its ends.
+    """
+    if not isinstance(name, str):
+        raise InputError(f"{where} is {shown(repr(name))}; wanted a text")
+    if fault := name_fault(name):
+        raise InputError(f"{where} {shown(repr(name))} {fault}")
+    return name
+
+
+def name_fault(name: str, longest: int = NAME) -> str:
+    """What is wrong with a name, as the end of a sentence about it; "" when nothing is."""
+    if not name.strip():
+        return "is empty; wanted a name"
+    if len(name) > longest:
+        return f"has {len(name):,} characters; wanted at most {longest:,}"
+    if name != name.strip():
+        return "begins or ends with a blank; leave it out"
+    wrong = next((c for c in name if is_control(c)), None)
+    if wrong is not None:
+        return f"holds the control character U+{ord(wrong):04X}; wanted printable text on one line"
+    return ""
+
+
+def check_value(
+    value: Any,
+    where: str,
+    *,
+    depth: int = DEPTH,
+    values: int | None = None,
+    text: int = TEXT,
+) -> None:
+    """Refuse a JSON or TOML value that is too deep, too large, or holds what JSON has no form for.
+
+    Whole numbers have at most 64 bits, numbers are finite, keys are names of at most `text`
+    characters. Walks without recursion.
+
+    Args:
+        value: what a parser gave.
+        where: what each message begins with.
+        depth: levels of lists and objects.
+        values: how many there may be in all; None for any number.
+        text: characters of a text.
+
+    Raises:
+        InputError: the first value that breaks a limit.
+    """
+    level: list[Any] = [value]
+    count, reached = 0, 0
+    while level:
+        count += len(level)
+        if values is not None and count > values:
+            raise InputError(f"{where}: holds more than {values:,} values")
+        below: list[Any] = []
+        for item in level:
+            if isinstance(item, str):
+                if len(item) > text:
+                    raise InputError(
+                        f"{where}: a text of {len(item):,} characters; wanted at most {text:,}"
+                    )
+            elif isinstance(item, Mapping):
+                for key in item:
+                    if isinstance(key, str) and len(key) > text:
+                        raise InputError(
+                            f"{where}: a key of {len(key):,} characters; wanted at most {text:,}"
+                        )
+                below.extend(item.values())
+            elif isinstance(item, (list, tuple)):
+                below.extend(item)
+            elif isinstance(item, float):
+                if not math.isfinite(item):
+                    raise InputError(f"{where}: holds {item}; wanted finite numbers")
+            elif isinstance(item, int) and not -(2**63) <= item < 2**63:
+                digits = f"{item}" if item.bit_length() < 200 else f"of {item.bit_length()} bits"
+                raise InputError(f"{where}: the whole number {digits} has more than 64 bits")
+        level, reached = below, reached + 1
+        if level and reached > depth:
+            raise InputError(f"{where}: nested too deeply; wanted at most {depth} levels")
+
+
+def check_free(value: Any, where: str) -> None:
+    """`check_value` for a setting or a diagnostic, whose form nothing else restricts."""
+    check_value(value, where, depth=FREE_DEPTH, values=FREE_VALUES, text=FREE_TEXT)
