@@ -33,7 +33,7 @@ def load(name: str) -> dict[str, dict[str, Any]]:
     """
     for folder in folders("benchmarks"):
         path = folder / "presets" / f"{name}.toml"
-        if path.is_file():
+        if path.exists() or path.is_symlink():
             break
     else:
         raise unknown_name("preset", name, names())
