@@ -227,7 +227,7 @@ def attempt(
             stage,
             error,
             fit_seconds=fitted.seconds if fitted else None,
-            diagnostics=method.diagnostics_,
+            diagnostics=getattr(method, "diagnostics_", {}),
             warnings=_unique([*(fitted.warnings if fitted else ()), *caught]),
         ) from error
     finally:
