@@ -71,16 +71,16 @@ def column_names(X: Any) -> np.ndarray | None:
     columns = getattr(X, "columns", None)
     if columns is None or not hasattr(X, "shape"):
         return None
-    names = np.asarray(columns, dtype=object)
+    names = list(columns)
     texts = sum(isinstance(name, str) for name in names)
-    if texts == 0 or names.ndim != 1:
+    if texts == 0:
         return None
     if texts < len(names):
         raise InputTypeError(
             f"Feature names are only supported if all are strings: {texts} of {len(names)} "
             "columns of X have a text as name; name all of them or none"
         )
-    return names
+    return np.asarray(names, dtype=object)
 
 
 def too_long(features: np.ndarray) -> np.ndarray:
@@ -88,6 +88,28 @@ def too_long(features: np.ndarray) -> np.ndarray:
     with np.errstate(over="ignore", invalid="ignore"):
         squared = np.einsum("ij,ij->i", features, features)  # no (n, dim) mask is made
         return np.flatnonzero(~(squared <= ROW_LENGTH**2))
+
+
+def check_standardised(features: Any, first: int = 0) -> None:
+    """Refuse rows that left float32 when each dimension was divided by its deviation.
+
+    features: (n, dim) float32 array or tensor, standardised. first: number of its first row.
+
+    Raises InputError naming the first row that is longer than ROW_LENGTH or not finite.
+    """
+    if isinstance(features, np.ndarray):
+        far = too_long(features)
+    else:
+        import torch
+
+        squared = torch.einsum("ij,ij->i", features, features)
+        far = torch.nonzero(~(squared <= ROW_LENGTH**2))[:, 0].cpu().numpy()
+    if len(far):
+        raise InputError(
+            f"X has {len(far)} of {len(features)} rows, first row {first + far[0]}, that are more "
+            f"than {ROW_LENGTH:g} standard deviations from the training rows; they come from "
+            "elsewhere, or a dimension is constant but for rounding: use another scaling"
+        )
 
 
 def unit_rows(features: np.ndarray) -> np.ndarray:
@@ -124,9 +146,7 @@ def _unit(features: np.ndarray) -> np.ndarray:
 def _as_array(X: Any) -> np.ndarray:
     if hasattr(X, "read") and hasattr(X, "index") and hasattr(X, "identity"):  # a FeatureStore
         X = X.read()
-    if type(X).__module__.partition(".")[0] == "torch":
-        X = _from_torch(X)
-    elif hasattr(X, "tocsr") or hasattr(X, "todense"):  # of scipy and others
+    if hasattr(X, "tocsr") or hasattr(X, "todense"):  # of scipy and others
         raise InputTypeError(
             f"X is a sparse matrix ({type(X).__name__}), which is not supported; "
             "make it dense: X.toarray()"
@@ -141,7 +161,11 @@ def _as_array(X: Any) -> np.ndarray:
             )
         X = X.data
     try:
+        if type(X).__module__.partition(".")[0] == "torch":
+            X = _from_torch(X)
         return np.asarray(X)
+    except InputError:
+        raise
     except (ValueError, TypeError, OverflowError, RuntimeError, NotImplementedError) as error:
         raise InputTypeError(f"X should be a 2-D array of numbers; {error}") from error
 
@@ -171,7 +195,9 @@ def _numbers(found: np.ndarray) -> np.ndarray:
         # Text is no number here, though NumPy would read it as one.
         text = next((v for row in found for v in row if isinstance(v, (str, bytes))), None)
         if text is not None:
-            raise InputTypeError(f"X has dtype object and holds {shown(repr(text))}; wanted numbers")
+            raise InputTypeError(
+                f"X has dtype object and holds {shown(repr(text))}; wanted numbers"
+            )
         try:
             return found.astype(np.float64)
         except (TypeError, ValueError, OverflowError) as error:

@@ -61,9 +61,7 @@ class Clusterer(Estimator, ABC):
         """The cluster of each row of X: (n_samples,) int64 in [0, n_clusters)."""
         return self._predict(self._fitted_features(X))
 
-    def fit_predict(
-        self, X: Any, y: Any = None, *, progress: Progress | None = None
-    ) -> np.ndarray:
+    def fit_predict(self, X: Any, y: Any = None, *, progress: Progress | None = None) -> np.ndarray:
         """`fit(X)`, then `labels_`; y is not looked at."""
         del y
         self.fit(X, progress=progress)

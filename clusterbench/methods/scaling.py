@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import InputError
-from ..feature_rows import to_unit_length, too_long, unit_rows
-from ..limits import ROW_LENGTH
+from ..feature_rows import check_standardised, to_unit_length, unit_rows
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -54,7 +53,7 @@ class Scaler:
         if self.scaling == "standardize":
             with np.errstate(over="ignore"):
                 scaled: np.ndarray = (features - self._mean) / self._deviation
-            self._refuse(too_long(scaled), features)
+            check_standardised(scaled)
             return scaled
         if self.scaling == "l2":
             return unit_rows(features)
@@ -67,19 +66,8 @@ class Scaler:
         if self.scaling == "standardize":
             mean, deviation = (torch.from_numpy(v) for v in (self._mean, self._deviation))
             features.sub_(mean.to(features)).div_(deviation.to(features))
-            squared = torch.einsum("ij,ij->i", features, features)
-            self._refuse(torch.nonzero(~(squared <= ROW_LENGTH**2))[:, 0].cpu().numpy(), features)
+            check_standardised(features)
             return features
         if self.scaling == "l2":
             return to_unit_length(features)
         return features
-
-    @staticmethod
-    def _refuse(rows: np.ndarray, features: Any) -> None:
-        """A dimension that hardly varies in training makes huge numbers of other rows."""
-        if len(rows):
-            raise InputError(
-                f"X has {len(rows)} of {len(features)} rows, first row {rows[0]}, that are more "
-                f"than {ROW_LENGTH:g} standard deviations from the training rows; they come from "
-                "elsewhere, or a dimension is constant but for rounding: use another scaling"
-            )
