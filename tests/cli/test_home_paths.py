@@ -74,7 +74,7 @@ def test_no_path_is_left_out() -> None:
         *("import labels", "import ids", "import split", "import tree", "rank output"),
         *("score targets", "score predictions", "score tree", "score per_class", "compare a"),
         *("compare b", "compare targets", "submit results", "submit leaderboard"),
-        *("leaderboard leaderboard", "cache list folders", "cache pack output"),
+        *("leaderboard path", "cache list folders", "cache pack output"),
     ):
         assert wanted in found, wanted
     command: Any = typer.main.get_command(app)
