@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from .catalog import unknown_name
+from .cost import Cost
 from .errors import ClusterbenchError, InputError
 from .feature_rows import as_features, column_names
 
@@ -82,6 +83,20 @@ class Estimator:
         self.__dict__.clear()
         self.__dict__.update(fresh.__dict__)
         return self
+
+    def cost(self, n_train: int, n_eval: int, dim: int) -> Cost | None:
+        """What a fit with these settings costs, by which `run` says how long it will take.
+
+        Args:
+            n_train: rows it is fitted on.
+            n_eval: rows it predicts.
+            dim: dimensions of the features.
+
+        Returns:
+            The cost; None where it is not known.
+        """
+        del n_train, n_eval, dim
+        return None
 
     def __repr__(self) -> str:
         settings = ", ".join(f"{k}={v!r}" for k, v in self.get_params().items())

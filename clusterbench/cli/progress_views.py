@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 
     from ..benchmarks.difficulty.rank_classes import EncoderProgress
     from ..runs.events import RunEvent
+    from ..runs.forecast import Forecast
 
 _LINE_SECONDS = 30.0  # between lines where stderr is not a terminal
 _EVERY = 0.2  # seconds between two updates of a line
+_WAITING = 20.0  # expected seconds of a run from which they are said
 _RANKING_LINES = 10  # for each encoder, where stderr is not a terminal
 
 
@@ -41,6 +43,10 @@ class ProgressView(Protocol):
 
     def __call__(self, event: RunEvent) -> None:
         """Show one event."""
+        ...
+
+    def foretell(self, forecast: Forecast) -> None:
+        """Say how long it will take, where that is worth a line."""
         ...
 
 
@@ -68,6 +74,12 @@ class LineView:
         if event.kind == "end":
             self.finished += 1
             sys.stderr.write(f"[{self.finished}/{event.total}] {end_line(event)}\n")
+            sys.stderr.flush()
+
+    def foretell(self, forecast: Forecast) -> None:
+        """Say how long it will take, where that is worth a line."""
+        if worth_saying(forecast):
+            sys.stderr.write(f"{time_line(forecast)}\n")
             sys.stderr.flush()
 
 
@@ -116,6 +128,11 @@ class BarView:
         )
         self._show_fit()
 
+    def foretell(self, forecast: Forecast) -> None:
+        """Say how long it will take, where that is worth a line."""
+        if worth_saying(forecast):
+            self._progress.console.print(time_line(forecast), markup=False, highlight=False)
+
     def _show_fit(self) -> None:
         if not self._active:
             self._progress.update(self._fit, visible=False)
@@ -130,6 +147,21 @@ class BarView:
             completed=oldest.done,
             visible=True,
         )
+
+
+def worth_saying(forecast: Forecast) -> bool:
+    """Whether one would wait for it."""
+    return forecast.seconds is not None and forecast.seconds >= _WAITING
+
+
+def time_line(forecast: Forecast) -> str:
+    """How long a run will take, and what to do about one that takes long."""
+    if not forecast.long:
+        return str(forecast)
+    return (
+        f"{forecast}. To take less: fewer seeds (--seeds 1), tasks (--task) or methods "
+        "(--method), or settings for less work (--preset, --param); Ctrl-C keeps what is finished"
+    )
 
 
 def end_line(event: RunEvent) -> str:

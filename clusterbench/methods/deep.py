@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from ..cost import Cost
 from ..devices import resolve_device
 from ..errors import InputError
 from ..estimator import TrainingError, number, positive_int, whole_number
@@ -34,6 +35,10 @@ class DeepClusterer(Clusterer):
     _SCHEDULE: ClassVar[tuple[str, ...]] = tuple(f.name for f in fields(Schedule))
 
     n_heads: int
+    epochs: int
+    batch_size: int
+    hidden: int
+    bottleneck: int
     n_neighbors: int
     learning_rate: float
     student_temperature: float
@@ -54,6 +59,27 @@ class DeepClusterer(Clusterer):
                 raise InputError(f"{name}={settings[name]!r} should be constant or cosine")
             setattr(self, name, settings[name])
         self.scaling = Scaler(settings["scaling"]).scaling
+
+    def cost(self, n_train: int, n_eval: int, dim: int) -> Cost:
+        """All neighbours, the steps of training, and the clusters of all rows by all heads.
+
+        The weights of what is no matrix product were fitted to measured times (docs/decisions.md).
+        """
+        steps_by_epoch = n_train // min(self.batch_size, n_train)
+        rows = 2 * min(self.batch_size, n_train)
+        first = dim * self.hidden
+        later = self.hidden * self.bottleneck + self.bottleneck * self.n_clusters
+        # Of the student forward and twice backward, of the teacher forward; no gradient of the
+        # input is needed.
+        products = 2.0 * rows * self.n_heads * (3 * first + 4 * later)
+        between = 60 * self.hidden + 40 * self.bottleneck + 60 * self.n_clusters
+        moved = self.n_heads * (36.0 * (first + later) + rows * between)
+        steps = self.epochs * steps_by_epoch
+        assigned = 2.0 * (self.n_heads * n_train + n_eval) * (first + later)
+        return Cost(
+            steps * products + 2.0 * n_train**2 * dim + assigned,
+            steps * moved + 2.0 * n_train**2,
+        )
 
     @abstractmethod
     def _objective(self, n_heads: int, device: torch.device) -> Objective:

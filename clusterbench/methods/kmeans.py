@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..cost import Cost
 from ..devices import resolve_device
 from ..errors import InputError
 from ..estimator import TrainingError, positive_int, true_or_false
@@ -13,6 +14,9 @@ from ..progress import Progress
 from .clusterer import Clusterer
 from .scaling import Scaler
 from .top_order import led_by
+
+#: Iterations after which most starts have converged, and faiss ends.
+_CONVERGED = 50
 
 
 class KMeans(Clusterer):
@@ -74,6 +78,13 @@ class KMeans(Clusterer):
         if max_points_per_centroid is not None:
             positive_int("max_points_per_centroid", max_points_per_centroid)
         self.max_points_per_centroid = max_points_per_centroid
+
+    def cost(self, n_train: int, n_eval: int, dim: int) -> Cost:
+        """Distances of all rows to all centroids, in every iteration."""
+        points = min(n_train, self.n_clusters * (self.max_points_per_centroid or n_train))
+        iterations = self.n_init * min(self.max_iter, _CONVERGED)
+        distances = self.n_clusters * (points * iterations + n_train + n_eval)
+        return Cost(2.0 * distances * dim, 0.5 * distances + 2.0 * points * dim * iterations)
 
     def _fit(self, features: np.ndarray, progress: Progress) -> np.ndarray:
         import faiss

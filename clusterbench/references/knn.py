@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from ..cost import Cost
 from ..devices import resolve_device
 from ..estimator import positive_float, positive_int
 from ..progress import Progress
@@ -61,6 +62,10 @@ class KNN(Reference):
         super().__init__(n_classes, random_state, device)
         self.n_neighbors = positive_int("n_neighbors", n_neighbors)
         self.temperature = positive_float("temperature", temperature)
+
+    def cost(self, n_train: int, n_eval: int, dim: int) -> Cost:
+        """Cosines of all pairs."""
+        return Cost(2.0 * n_train * n_eval * dim, 4.0 * n_train * (n_eval + dim))
 
     def _fit(self, features: np.ndarray, targets: np.ndarray, progress: Progress) -> None:
         progress(0, 1)

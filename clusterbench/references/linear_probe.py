@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from ..cost import Cost
 from ..devices import resolve_device
 from ..estimator import TrainingError, positive_float, positive_int
 from ..feature_rows import check_standardised
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 #: Pairs of steps and gradients that L-BFGS remembers.
 _HISTORY = 10
+
+#: Evaluations of the loss in the fits of a few thousand samples of the embedded data.
+_EVALUATIONS = 85
 
 #: Change of the loss below which rounding leaves nothing more to find.
 _STALLED = 1e-9
@@ -78,6 +82,16 @@ class LinearProbe(Reference):
         self.l2 = positive_float("l2", l2, zero=True)
         self.max_iter = positive_int("max_iter", max_iter)
         self.tol = positive_float("tol", tol)
+
+    def cost(self, n_train: int, n_eval: int, dim: int) -> Cost:
+        """Logits and gradients of all rows, as often as L-BFGS usually wants them."""
+        classes = self.n_classes or 2
+        evaluations = min(self.max_iter * 5 // 4, _EVALUATIONS)
+        product = 2.0 * dim * classes
+        return Cost(
+            product * (2 * n_train * evaluations + n_eval),
+            evaluations * n_train * (4.0 * dim + 8.0 * classes),
+        )
 
     def _fit(self, features: np.ndarray, targets: np.ndarray, progress: Progress) -> None:
         import torch

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from ..cost import Cost
 from ..devices import resolve_device
 from ..progress import Progress
 from .blocks import first_columns, row_blocks, unit_rows
@@ -44,6 +45,10 @@ class NearestMean(Reference):
     name: ClassVar[str] = "nearest-mean"
     label: ClassVar[str] = "nearest mean"
     version: ClassVar[int] = 1
+
+    def cost(self, n_train: int, n_eval: int, dim: int) -> Cost:
+        """One pass over the rows, and cosines to the means."""
+        return Cost(2.0 * n_eval * dim * (self.n_classes or 2), 12.0 * n_train * dim)
 
     def _fit(self, features: np.ndarray, targets: np.ndarray, progress: Progress) -> None:
         from scipy.sparse import csr_matrix

@@ -30,7 +30,7 @@ def capture(device: str) -> Environment:
     if resolved.type == "cuda":
         device_name = torch.cuda.get_device_name(resolved)
     else:
-        device_name = _processor()
+        device_name = processor()
     return Environment(
         clusterbench=__version__,
         git_commit=git_commit(),
@@ -86,7 +86,8 @@ def _versions() -> dict[str, str]:
 
 
 @functools.cache
-def _processor() -> str:
+def processor() -> str:
+    """What the processor is called."""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):

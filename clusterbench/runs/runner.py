@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +19,7 @@ from . import apart, events
 from .cluster_count import cluster_count
 from .environment import capture
 from .execute import execute
+from .forecast import Forecast, forecast
 from .outcome import Outcome
 from .plan import STRATEGIES, FeatureSource, PlannedRun, Strategy, plan, seed_list, should_run
 from .reporting.report import RunReport
@@ -46,6 +47,7 @@ def run(
     tasks: str | Sequence[str] | None = None,
     protocol: str = "train->val",
     references: bool = False,
+    foretold: Callable[[Forecast], None] | None = None,
 ) -> RunReport:
     """Run methods on the tasks of a benchmark; results that are there already are kept.
 
@@ -73,6 +75,7 @@ def run(
         tasks: names of tasks of the benchmark; None takes all.
         protocol: "train->val", or "transductive": scored on the training rows, by `labels_`.
         references: run all references too: supervised ceilings, fitted with training labels.
+        foretold: called once with how long it will take, before anything is computed.
 
     Returns:
         The report over all planned runs, those reused included. A run that failed is in it as a
@@ -114,6 +117,15 @@ def run(
     before = [survey(run) for run in planned]
     todo = [should_run(state, overwrite_strategy) for state, _ in before]
     computed: dict[str, ResultRecord] = {}
+    expected: Forecast | None = None
+    if any(todo) and (dry_run or foretold is not None):
+        expected = forecast(
+            [item for item, chosen in zip(planned, todo, strict=True) if chosen],
+            device,
+            [(item, found) for item, (_, found) in zip(planned, before, strict=True) if found],
+        )
+        if foretold is not None:
+            foretold(expected)
     if any(todo) and not dry_run:
         check_writable(Path(results))
 
@@ -158,6 +170,7 @@ def run(
             Outcome(run, state, chosen, run.key in computed, computed.get(run.key, record))
             for run, (state, record), chosen in zip(planned, before, todo, strict=True)
         ),
+        forecast=expected,
     )
 
 

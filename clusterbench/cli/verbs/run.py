@@ -148,6 +148,7 @@ def run(
                 tasks=None if not task else split_commas(task),
                 protocol=protocol,
                 references=references,
+                foretold=None if dry_run else view.foretell,
             )
     except KeyboardInterrupt:
         kept = f"{view.finished} of {view.total} runs" if view.total else "0 runs"
@@ -182,11 +183,15 @@ def _print_table(report: RunReport) -> None:
 
 def _close(report: RunReport) -> None:
     """Say on stderr what was done and what is not well; exit 1 unless every run is a success."""
+    from ..progress_views import time_line
+
     planned, reused = len(report.outcomes), report.n_reused
     if report.dry_run:
         todo = sum(outcome.to_compute for outcome in report.outcomes)
         counts = f"{planned} runs planned, {todo} to compute, {planned - todo} kept"
         typer.echo(f"{counts}; nothing was computed or written", err=True)
+        if report.forecast is not None:
+            typer.echo(time_line(report.forecast), err=True)
         return
     if reused == planned:
         typer.echo(f"{reused} of {planned} runs were there already; nothing to do", err=True)

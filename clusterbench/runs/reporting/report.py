@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...results.record import Protocol, ResultRecord
+from ..forecast import Forecast
 from ..outcome import Outcome
 from ..plan import FeatureSource, Strategy
 from ..survey import count_states
@@ -31,6 +32,8 @@ class RunReport:
     results: Path
     dry_run: bool
     outcomes: tuple[Outcome, ...]
+    #: How long it was said to take; None where nothing was to be computed, or no one asked.
+    forecast: Forecast | None = None
 
     @property
     def records(self) -> list[ResultRecord]:
@@ -80,6 +83,7 @@ class RunReport:
                 "before": count_states(o.before for o in self.outcomes),
                 "now": count_states(o.status for o in self.outcomes),
             },
+            "time": self.forecast.to_dict() if self.forecast else None,
             "tasks": [
                 {**task.to_dict(), "ranked": tops[task.task].to_dict()}
                 if task.task in tops
