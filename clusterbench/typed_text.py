@@ -52,8 +52,9 @@ def read_as(text: str, annotation: Any, where: str) -> Any:
     if str in plain:
         return inner
     wanted = [name_of(kind) for kind in plain] + [repr(choice) for choice in choices]
-    what = "a text" if text else "empty"
-    raise InputError(f"{where}={shown(repr(text))} is {what}; wanted {' or '.join(wanted)}")
+    found = _looks_like(text)
+    what = f"a {type(found).__name__}" if text else "empty"
+    raise InputError(f"{where}={shown(repr(found))} is {what}; wanted {' or '.join(wanted)}")
 
 
 def alternatives(annotation: Any) -> Iterable[Any]:

@@ -36,9 +36,9 @@ _CHILD = """
 import json, sys
 order = json.load(sys.stdin)
 sys.path[:] = order["path"]
-from clusterbench.runs import apart
+from clusterbench.runs import apart, runner
 apart.inside = True
-apart.compute_one(order["request"])
+runner.run(**order["request"])
 """
 
 
@@ -90,15 +90,6 @@ def compute(
             )
         )
         yield run, record
-
-
-def compute_one(request: Mapping[str, Any]) -> None:
-    """What the process of a run does."""
-    from .runner import run
-
-    report = run(**request)
-    if not report.records:
-        raise ClusterbenchError("the run has no record")
 
 
 def _compute(run: PlannedRun, request: Mapping[str, Any], environment: Environment) -> ResultRecord:

@@ -56,7 +56,7 @@ REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
     "param inf": (("-p", "temi.learning_rate=1e999"), "method temi: learning_rate=inf"),
     "param many digits": (("-p", f"kmeans.n_init={'9' * 5_000}"), "kmeans.n_init="),
     "param beyond 64 bits": (("-p", f"kmeans.n_init={'9' * 19}"), "n_init"),
-    "param quoted": (("-p", "kmeans.n_init='3'"), "is a text; wanted int"),
+    "param quoted": (("-p", "kmeans.n_init='3'"), "is a str; wanted int"),
     "param empty value": (("-p", "temi.epochs="), "parameter temi.epochs='' is empty; wanted int"),
     "param code": (("-p", "kmeans.scaling=__import__('os').abort()"), "scaling="),
     "param reserved": (("-p", "kmeans.n_clusters=3"), "use --k, --seeds and --device"),

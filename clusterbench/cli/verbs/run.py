@@ -190,7 +190,7 @@ def _close(report: RunReport) -> None:
         todo = sum(outcome.to_compute for outcome in report.outcomes)
         counts = f"{planned} runs planned, {todo} to compute, {planned - todo} kept"
         typer.echo(f"{counts}; nothing was computed or written", err=True)
-        if report.forecast is not None:
+        if report.forecast is not None and report.forecast.seconds is not None:
             typer.echo(time_line(report.forecast), err=True)
         return
     if reused == planned:
