@@ -40,6 +40,7 @@ TREE = FileKind("a class tree", 64 * _MB)
 NAMES = FileKind("a list of names", 64 * _MB)
 ID_LIST = FileKind("a list of sample ids", 2048 * _MB)
 JSON_LABELS = FileKind("a JSON file of labels", 128 * _MB, "use .npy or .parquet")
+TEXT_LABELS = FileKind("a CSV or TSV file of labels", 2048 * _MB, "use .npy or .parquet")
 SIDECAR = FileKind("a sample's label", 1 * _MB)
 IMAGE = FileKind("an image", 256 * _MB)
 
@@ -68,9 +69,23 @@ DIMENSIONS = 1 << 20
 #: Clusters and classes.
 CLUSTERS = 2**31 - 1
 
+#: Values in a JSON file of labels: each takes some 60 bytes while it is read.
+JSON_VALUES = 8_000_000
+#: Bytes of the footer of a Parquet file, which describes its columns.
+PARQUET_FOOTER = 16 * _MB
+#: Bytes of the first line of a CSV file, which may name columns, and of its later ones.
+FIRST_LINE, LINE = 1 * _MB, 1 * _MB
+
 #: Bytes that a compressed or otherwise encoded array may take in memory: labels of 11 million
 #: samples are 88 MB, ids of 32 characters 1.4 GB, and those are best kept in Parquet.
 UNPACKED = 512 * _MB
+#: How many times its bytes in a file an array may take in memory, where that is above UNPACKED.
+UNPACKED_TIMES = 16
+
+
+def unpacked_limit(stored: int) -> int:
+    """Bytes that something of `stored` bytes in a file may take in memory."""
+    return max(UNPACKED, UNPACKED_TIMES * stored)
 
 
 def check_name(name: Any, where: str) -> str:
