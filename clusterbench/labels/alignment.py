@@ -49,7 +49,7 @@ def fitted(labels: LabelFile, n: int) -> LabelFile:
     if not labels.headless or labels.n != n + 1:
         return labels
     ids = None if labels.ids is None else labels.ids[1:]
-    return replace(labels, values=labels.values[1:], ids=ids, headless=False)
+    return replace(labels, values=labels.values[1:], ids=ids, column="0", headless=False)
 
 
 def is_keyed(labels: LabelFile) -> bool:

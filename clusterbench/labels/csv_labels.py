@@ -15,7 +15,7 @@ from ..limits import CLASS_NAME, FIRST_LINE, LINE, SAMPLE_ID, TEXT_LABELS
 from ..printable import shown
 from .column_request import ColumnRequest, reading
 from .encoding import LabelColumn, id_texts
-from .spelling import as_spelled
+from .spelling import as_spelled, has_whole_numbers
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,11 +42,9 @@ def read_csv(request: ColumnRequest) -> LabelColumn:
     texts = table.column(str(position))
     labels = as_spelled(texts)
     headless = not header and first[0].strip() == "0"
-    if headless and len(texts) > 1:
-        # A column that pandas has no name for is called 0; the labels below may say so.
-        below = as_spelled(texts.slice(1))
-        if below.type != labels.type:
-            labels, headless = below, False
+    if headless and not has_whole_numbers(texts.slice(1)):
+        # A column that pandas has no name for is called 0; here it stands above other labels.
+        labels, headless = as_spelled(texts.slice(1)), False
     _check_lines(where, labels)
     ids = None if at is None else id_texts(table.column(str(at)), where)
     name = first[position] if header else None

@@ -45,6 +45,14 @@ def as_spelled(texts: pa.ChunkedArray) -> pa.ChunkedArray:
     return pa.chunked_array([values.take(chunk.indices) for chunk in encoded.chunks])
 
 
+def has_whole_numbers(texts: pa.ChunkedArray) -> bool:
+    """Whether one of some texts is spelled as a whole number is, or there are none."""
+    import pyarrow.compute as pc
+
+    found = pc.any(pc.match_substring_regex(pc.ascii_trim(texts, characters=" \t"), _WHOLE))
+    return found.as_py() is not False
+
+
 def _numbers(texts: pa.Array) -> pa.Array | None:
     """Distinct texts as numbers, of which no two are equal; None where they are no numbers."""
     import pyarrow as pa
