@@ -69,8 +69,9 @@ DIMENSIONS = 1 << 20
 #: Clusters and classes.
 CLUSTERS = 2**31 - 1
 
-#: Values in a JSON file of labels: each takes some 60 bytes while it is read.
-JSON_VALUES = 8_000_000
+#: Values in a JSON file of labels, each of which takes some 80 bytes while it is read, and how many
+#: of them a key counts for.
+JSON_VALUES, JSON_KEY = 8_000_000, 3
 #: Bytes of the footer of a Parquet file, which describes its columns.
 PARQUET_FOOTER = 16 * _MB
 #: Bytes of the first line of a CSV file, which may name columns, and of its later ones.

@@ -164,7 +164,9 @@ def _first_line(path: Path, delimiter: str) -> list[str]:
         raise InputError(f"{path}: is UTF-16 text; save it as UTF-8")
     with reading(path, _ADVICE):
         # Only the first line is judged here: later ones may be in columns that nobody asks for.
-        text = io.StringIO(start.decode("utf-8", "surrogateescape").removeprefix("\ufeff"), newline="")
+        text = io.StringIO(
+            start.decode("utf-8", "surrogateescape").removeprefix("\ufeff"), newline=""
+        )
         first = next(csv.reader(text, delimiter=delimiter), [])
     if len(start) > FIRST_LINE and not text.read(1):
         raise InputError(

@@ -154,7 +154,7 @@ def _flat_arrow(where: str, data: pa.ChunkedArray, refuse: Refuse) -> Flat:
         return np.zeros(0, np.int64), None
     if _is_text(data):
         found, indices = _distinct(data, where, "a label", CLASS_NAME)
-        return _codes(found, indices, refuse)
+        return _codes(found.to_pylist(), indices, refuse)
     if types.is_dictionary(data.type):  # of numbers
         data = data.cast(data.type.value_type)
         _check_no_null(data, refuse)
@@ -166,13 +166,13 @@ def _flat_arrow(where: str, data: pa.ChunkedArray, refuse: Refuse) -> Flat:
 
 def _codes(found: Sequence[str | None], inverse: np.ndarray, refuse: Refuse) -> Flat:
     """Codes of found[inverse] into the sorted names. An empty string is a missing label."""
-    missing = np.array([not name for name in found])
-    if missing.any():
+    if not all(found):
+        missing = np.array([not name for name in found])
         refuse(int(np.argmax(missing[inverse])))
-    texts = [str(name) for name in found]
-    names = sorted(set(texts) - {_UNASSIGNED})
-    code = {name: number for number, name in enumerate(names)} | {_UNASSIGNED: -1}
-    return np.array([code[name] for name in texts], np.int32)[inverse], tuple(names)
+    names = sorted({name for name in found if name and name != _UNASSIGNED})
+    code = dict(zip(names, range(len(names)), strict=True)) | {_UNASSIGNED: -1}
+    codes = np.fromiter(map(code.__getitem__, found), np.int32, len(found))  # type: ignore[arg-type]
+    return codes[inverse], tuple(names)
 
 
 def _check_no_null(data: pa.ChunkedArray, refuse: Refuse) -> None:
@@ -184,7 +184,7 @@ def _check_no_null(data: pa.ChunkedArray, refuse: Refuse) -> None:
 
 def _distinct(
     data: pa.ChunkedArray, where: str, what: str, longest: int
-) -> tuple[list[str | None], np.ndarray]:
+) -> tuple[pa.ChunkedArray, np.ndarray]:
     """The values that occur among texts or categories, and the position in them of each (n,).
 
     A file's categories stay what they are: written out, a long one would be there once a row.
@@ -196,11 +196,13 @@ def _distinct(
         data = _as_strings(data, where).dictionary_encode()
     data = data.unify_dictionaries()  # one for all chunks
     dictionary = data.chunk(0).dictionary
-    indices = np.concatenate([chunk.indices.to_numpy(zero_copy_only=False) for chunk in data.chunks])
+    indices = np.concatenate(
+        [chunk.indices.to_numpy(zero_copy_only=False) for chunk in data.chunks]
+    )
     used, inverse = np.unique(indices, return_inverse=True)
     texts = _as_strings(pa.chunked_array([dictionary.take(pa.array(used))]), where)
     _check_texts(texts, where, what, longest)
-    return texts.to_pylist(), inverse
+    return texts, inverse
 
 
 def _arrow_ids(data: pa.ChunkedArray, where: str) -> np.ndarray:
@@ -219,8 +221,8 @@ def _arrow_ids(data: pa.ChunkedArray, where: str) -> np.ndarray:
         if not _is_text(data):
             return _arrow_ids(data.cast(kind), where)
         found, inverse = _distinct(data, where, "an id", SAMPLE_ID)
-        _check_width(where, len(data), max((len(text or "") for text in found), default=0), data)
-        return np.array([text or "" for text in found], dtype=np.str_)[inverse]
+        _check_width(where, len(data), pc.max(pc.utf8_length(found)).as_py() or 1, data)
+        return np.array([text or "" for text in found.to_pylist()], dtype=np.str_)[inverse]
     texts = _as_strings(data, where)
     _check_texts(texts, where, "an id", SAMPLE_ID)
     width = pc.max(pc.utf8_length(texts)).as_py() or 1

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..doors import parse_json, read_bytes
 from ..errors import InputError
-from ..limits import JSON_LABELS, JSON_VALUES
+from ..limits import JSON_KEY, JSON_LABELS, JSON_VALUES
 from ..printable import shown
 from .column_request import ColumnRequest, find_name
 from .encoding import LabelColumn, id_texts
@@ -50,11 +50,11 @@ def read_json(request: ColumnRequest) -> LabelColumn:
 
 def _content(request: ColumnRequest) -> Any:
     content = read_bytes(request.path, JSON_LABELS)
-    values = sum(map(content.count, (b",", b"[", b"{")))
+    values = sum(map(content.count, (b",", b"[", b"{"))) + JSON_KEY * content.count(b":")
     if values > JSON_VALUES:
         raise InputError(
-            f"{request.path}: holds about {values:,} values; JSON is read up to {JSON_VALUES:,}: "
-            "use .npy or .parquet"
+            f"{request.path}: is too large for JSON, which is read up to {JSON_VALUES:,} values, or "
+            f"{JSON_VALUES // (JSON_KEY + 1):,} with a key each: use .npy or .parquet"
         )
     repair = "wanted UTF-8 JSON: a list of labels, or an object"
     return parse_json(content, str(request.path), repair=repair)

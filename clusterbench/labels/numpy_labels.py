@@ -72,9 +72,7 @@ def _from_archive(request: ColumnRequest) -> LabelColumn:
         where = request.where(names[position])
         labels = _array(archive, names[position], where)
         ids = None if at is None else id_texts(_array(archive, names[at], where), where)
-    keys = {
-        name: partial(_key, request, name) for name in names if name != names[position]
-    }
+    keys = {name: partial(_key, request, name) for name in names if name != names[position]}
     return LabelColumn(where, labels, ids, names[position], keys)
 
 
@@ -89,4 +87,3 @@ def _key(request: ColumnRequest, name: str) -> np.ndarray | None:
         if len(header.shape) != 1 or header.dtype.kind not in "USiu" or not header.dtype.itemsize:
             return None
         return id_texts(archive.read(name), request.where(name))
-

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from ..doors import open_regular
 from ..errors import InputError
-from ..limits import PARQUET_FOOTER, ROWS, UNPACKED, unpacked_limit
+from ..limits import PARQUET_FOOTER, ROWS, unpacked_limit
 from .column_request import ColumnRequest, reading
 from .encoding import LabelColumn, id_texts
+from .parquet_pages import unpacked_bytes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,9 +31,7 @@ def read_parquet(request: ColumnRequest) -> LabelColumn:
     columns = _read(request, taken)
     where = request.where(names[taken[0]])
     ids = id_texts(columns[1], where) if taken[1:] else None
-    keys = {
-        name: partial(_key, request, at) for at, name in enumerate(names) if at != taken[0]
-    }
+    keys = {name: partial(_key, request, at) for at, name in enumerate(names) if at != taken[0]}
     return LabelColumn(where, columns[0], ids, names[taken[0]], keys)
 
 
@@ -121,19 +120,28 @@ def _is_text(kind: pa.DataType) -> bool:
     return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_binary(kind))
 
 
-def _check_size(
-    request: ColumnRequest, file: parquet.ParquetFile, leaf: int, name: str
-) -> None:
+def _check_size(request: ColumnRequest, file: parquet.ParquetFile, leaf: int, name: str) -> None:
     """InputError for a column that takes much more in memory than it does in the file."""
-    stored = unpacked = 0
-    for group in range(file.num_row_groups):
-        chunk = file.metadata.row_group(group).column(leaf)
-        stored += chunk.total_compressed_size
-        unpacked += max(chunk.total_uncompressed_size, 8 * chunk.num_values)
-    rows = 8 * file.metadata.num_rows
-    stored = min(stored, request.path.stat().st_size)
-    if max(unpacked, rows) > unpacked_limit(stored):
+    groups = [file.metadata.row_group(group) for group in range(file.num_row_groups)]
+    chunks = [group.column(leaf) for group in groups]
+    stored = min(sum(chunk.total_compressed_size for chunk in chunks), request.path.stat().st_size)
+    limit = unpacked_limit(stored)
+    values = sum(
+        max(chunk.num_values, group.num_rows) for chunk, group in zip(chunks, groups, strict=True)
+    )
+    unpacked = max(sum(chunk.total_uncompressed_size for chunk in chunks), 8 * values)
+    if unpacked <= limit:
+        # What the pages say, by which they are decompressed.
+        unpacked = 0
+        with open_regular(request.path) as handle:
+            for chunk in chunks:
+                starts = (chunk.dictionary_page_offset, chunk.data_page_offset)
+                start = min(at for at in starts if at)
+                unpacked += unpacked_bytes(handle, start, chunk.total_compressed_size, limit)
+                if unpacked > limit:
+                    break
+    if unpacked > limit:
         raise InputError(
-            f"{request.where(name)}: takes {max(unpacked, rows) / 1e6:,.0f} MB in memory; "
-            f"wanted at most {unpacked_limit(stored) / 1e6:,.0f} MB"
+            f"{request.where(name)}: takes {unpacked / 1e6:,.0f} MB in memory; "
+            f"wanted at most {limit / 1e6:,.0f} MB"
         )

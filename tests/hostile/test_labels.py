@@ -94,7 +94,9 @@ def sparse(path: Path, head: bytes, size: int) -> None:
 
 
 def text(content: bytes | Callable[[], bytes]) -> Callable[[Path], None]:
-    return lambda path: path.write_bytes(content if isinstance(content, bytes) else content()) and None
+    return lambda path: (
+        path.write_bytes(content if isinstance(content, bytes) else content()) and None
+    )
 
 
 def lied_rows(path: Path) -> None:
@@ -116,7 +118,11 @@ FILES: dict[str, tuple[str, Callable[[Path], None], str]] = {
     "a pipe as csv": ("x.csv", lambda path: os.mkfifo(path), "is a pipe"),
     "a device": ("x.json", lambda path: path.symlink_to("/dev/zero"), "is a device"),
     "a folder": ("x.parquet", lambda path: path.mkdir(), "is a folder"),
-    "a socket": ("x.csv", lambda path: socket.socket(socket.AF_UNIX).bind(str(path)), "is a socket"),
+    "a socket": (
+        "x.csv",
+        lambda path: socket.socket(socket.AF_UNIX).bind(str(path)),
+        "is a socket",
+    ),
     "a dangling link": ("x.npz", lambda path: path.symlink_to("nowhere"), "that is not there"),
     "a circular link": ("x.csv", lambda path: path.symlink_to(path.name), "in a circle"),
     # NumPy
@@ -198,9 +204,7 @@ FILES: dict[str, tuple[str, Callable[[Path], None], str]] = {
     "parquet: uneven ids": (
         "x.parquet",
         lambda path: parquet.write_table(
-            pa.table(
-                {"label": [0] * ID_ROWS, "id": ["x" * 4000, *map(str, range(ID_ROWS - 1))]}
-            ),
+            pa.table({"label": [0] * ID_ROWS, "id": ["x" * 4000, *map(str, range(ID_ROWS - 1))]}),
             path,
         ),
         "shorten the longest ones",
@@ -231,7 +235,11 @@ FILES: dict[str, tuple[str, Callable[[Path], None], str]] = {
     # JSON
     "json: deep": ("x.json", text(b"[" * 100_000 + b"]" * 100_000), "nested too deeply"),
     "json: deep objects": ("x.json", text(b'{"a":' * 100_000 + b"1" + b"}" * 100_000), "deeply"),
-    "json: a string": ("x.json", text(lambda: b'["' + b"x" * (400 * _MB) + b'"]'), "at most 134 MB"),
+    "json: a string": (
+        "x.json",
+        text(lambda: b'["' + b"x" * (400 * _MB) + b'"]'),
+        "at most 134 MB",
+    ),
     "json: a string within": (
         "x.json",
         text(lambda: b'["' + b"x" * (100 * _MB) + b'"]'),
@@ -292,14 +300,20 @@ FILES: dict[str, tuple[str, Callable[[Path], None], str]] = {
     "csv: a long id": (
         "x.csv",
         text(
-            lambda: b"id,label\n"
-            + b"x" * 4000
-            + b",1\n"
-            + b"".join(b"%d,1\n" % i for i in range(ID_ROWS))
+            lambda: (
+                b"id,label\n"
+                + b"x" * 4000
+                + b",1\n"
+                + b"".join(b"%d,1\n" % i for i in range(ID_ROWS))
+            )
         ),
         "shorten the longest ones",
     ),
-    "csv: escape codes": ("x.csv", text("id,label\n\x1b[2J\u202e,\n".encode()), "no label in row 0"),
+    "csv: escape codes": (
+        "x.csv",
+        text("id,label\n\x1b[2J\u202e,\n".encode()),
+        "no label in row 0",
+    ),
     "csv: names": ("x.csv", text("\x1b[2J\u202e,\x9b31m,b\n1,2,3\n".encode()), "and nothing named"),
     "csv: sparse": ("x.csv", lambda path: sparse(path, b"label\n", 10**13), "at most 2,147 MB"),
     "csv: distinct": (

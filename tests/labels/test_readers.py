@@ -196,7 +196,10 @@ def test_object_arrays_are_refused(tmp_path):
     np.save(tmp_path / "x.npy", array, allow_pickle=True)
     np.savez(tmp_path / "x.npz", labels=array)
     for suffix in (".npy", ".npz"):
-        refused(tmp_path / f"x{suffix}", "holds pickled objects, which are not loaded.*save an array of numbers or strings")
+        refused(
+            tmp_path / f"x{suffix}",
+            "holds pickled objects, which are not loaded.*save an array of numbers or strings",
+        )
 
 
 # JSON

@@ -112,9 +112,7 @@ def test_suffixes_of_images_may_be_missing_where_that_is_unambiguous(tmp_path):
 
 def test_a_counter_gives_way_to_names(tmp_path):
     targets = table(tmp_path / "t.csv", id=range(N), filename=IDS, label=TRUE)
-    predictions = table(
-        tmp_path / "p.csv", id=range(N), filename=moved(IDS), cluster=moved(TRUE)
-    )
+    predictions = table(tmp_path / "p.csv", id=range(N), filename=moved(IDS), cluster=moved(TRUE))
     assert pair(targets, predictions)[1] == [TRUE]
 
 

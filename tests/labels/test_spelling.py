@@ -13,7 +13,9 @@ from clusterbench import InputError
 
 SPELLINGS = st.one_of(
     st.sampled_from(["01", "1", "001", "1.0", "1.00", "0e1", "0e2", "1e3", "1000", "0x10", "16"]),
-    st.sampled_from(["+1", "-1", "-01", "-0", "0", "-0.0", "0.0", "1_000", "١", "inf", "nan", "1."]),
+    st.sampled_from(
+        ["+1", "-1", "-01", "-0", "0", "-0.0", "0.0", "1_000", "١", "inf", "nan", "1."]
+    ),
     st.sampled_from(["TRUE", "true", "True", " 1", "1 ", "1e16", "1e+16", "9007199254740993.0"]),
     st.sampled_from(["9007199254740992.0", str(2**63), str(2**64), str(-(2**63)), "0.1", ".1"]),
     st.integers(-(2**65), 2**65).map(str),
