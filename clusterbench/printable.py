@@ -36,7 +36,7 @@ def escaped(text: str) -> str:
 def shown(value: object, length: int = SHOWN_LENGTH) -> str:
     """A name or value for a table or a message: one line, escaped, cut in the middle."""
     text = value if isinstance(value, str) else str(value)
-    return escaped(_cut(text, length))
+    return _cut(escaped(_roughly(text, length)), length, len(text))
 
 
 def one_line(message: str, length: int = MESSAGE_LENGTH) -> str:
@@ -44,14 +44,18 @@ def one_line(message: str, length: int = MESSAGE_LENGTH) -> str:
 
     Runs of white space become one blank. A second call changes nothing.
     """
-    if len(message) > 8 * length:  # before the splitting, which costs as much as the text is long
-        message = _cut(message, 4 * length)
-    return escaped(_cut(" ".join(message.split()), length))
+    text = " ".join(_roughly(message, 4 * length).split())
+    return _cut(escaped(text), length, len(message))
 
 
-def _cut(text: str, length: int) -> str:
+def _roughly(text: str, length: int) -> str:
+    """The ends of a text that will be cut anyway: looking at all of it takes time."""
+    return text if len(text) <= 2 * length else text[:length] + text[-length:]
+
+
+def _cut(text: str, length: int, characters: int) -> str:
     if len(text) <= length:
         return text
-    note = f" ... ({len(text):,} characters) ... "
+    note = f" ... ({characters:,} characters) ... "
     kept = max(2, length - len(note))
     return text[: kept - kept // 3] + note + text[len(text) - kept // 3 :]
