@@ -53,8 +53,8 @@ def _content(request: ColumnRequest) -> Any:
     values = sum(map(content.count, (b",", b"[", b"{"))) + JSON_KEY * content.count(b":")
     if values > JSON_VALUES:
         raise InputError(
-            f"{request.path}: is too large for JSON, which is read up to {JSON_VALUES:,} values, or "
-            f"{JSON_VALUES // (JSON_KEY + 1):,} with a key each: use .npy or .parquet"
+            f"{request.path}: is too large for JSON, which is read up to {JSON_VALUES:,} values, "
+            f"or {JSON_VALUES // (JSON_KEY + 1):,} with a key each: use .npy or .parquet"
         )
     repair = "wanted UTF-8 JSON: a list of labels, or an object"
     return parse_json(content, str(request.path), repair=repair)

@@ -26,7 +26,9 @@ COUNTER_NAMES = ("", "unnamed0", "indexlevel0", "index", "row", "rows")
 #: May be what a class is called.
 _MAY_BE_CLASSES = ("name", "names")
 
-_SUFFIXES = frozenset("jpg jpeg png gif bmp tif tiff webp ppm pgm jp2 avif heic".split())
+_SUFFIXES = frozenset(
+    ("jpg", "jpeg", "png", "gif", "bmp", "tif", "tiff", "webp", "ppm", "pgm", "jp2", "avif", "heic")
+)
 
 
 def plain(name: str) -> str:

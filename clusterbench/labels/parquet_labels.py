@@ -95,6 +95,7 @@ def _read(request: ColumnRequest, taken: Sequence[int]) -> list[pa.ChunkedArray]
     texts = [path for path, field in zip(paths, fields, strict=True) if _is_text(field.type)]
     with _opened(request, texts) as file:
         table = file.read(columns=paths)
+        table.validate(full=True)  # text is UTF-8, and categories are there, only if one looks
         return [table.column(field.name) for field in fields]
 
 

@@ -80,7 +80,8 @@ class _Struct:
         elif kind == 7:
             self.at += 8
         elif kind == 8:
-            self.at += self._varint()
+            length = self._varint()  # moves `at` as well
+            self.at += length
         elif kind in (9, 10):
             head = self._byte()
             length = self._varint() if head >> 4 == 15 else head >> 4

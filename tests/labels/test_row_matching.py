@@ -244,7 +244,7 @@ def test_another_delimiter_is_named(tmp_path, sign):
     for column in (None, "label"):
         with pytest.raises(InputError, match=f"has {name} between its fields .*wanted commas"):
             read_labels(path, TARGET_NAMES, column)
-    with pytest.raises(InputError, match="has a comma between its fields .*wanted tabs"):
+    with pytest.raises(InputError, match=r"has a comma between its fields .*wanted tabs"):
         read_labels(write_text(tmp_path / "x.tsv", "id,label\na,1\n"), TARGET_NAMES)
 
 

@@ -114,8 +114,9 @@ def score(
 
     Files: .npy, .npz, .csv, .tsv, .parquet or .json with a label per sample, numbers or strings.
     Samples are matched by a column that says which they are ("id", "filename" ...) where both files
-    have one, else by position; a line on stderr says by which. A cluster of -1 is "not assigned": wrong for ACC, one more group for the other scores; a class of -1 is "no
-    class": left out. Ranked clusters (rows of several, best first) give top-n ACC.
+    have one, else by position; a line on stderr says by which. A cluster of -1 is "not assigned":
+    wrong for ACC, one more group for the other scores; a class of -1 is "no class": left out.
+    Ranked clusters (rows of several, best first) give top-n ACC.
     """
     from ..score_text import matching_notes
 
