@@ -66,6 +66,9 @@ SEED_COUNT = 10_000
 ROWS = 2**31 - 1
 #: Dimensions of a feature.
 DIMENSIONS = 1 << 20
+#: Euclidean length of a feature row: squared distances, even summed over ROWS of them, then stay
+#: finite in float32.
+ROW_LENGTH = 1e14
 #: Clusters and classes.
 CLUSTERS = 2**31 - 1
 

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import InputError
+from ..limits import SEED_COUNT, SEEDS
+from ..printable import shown
 from ..results.protocol import scored_rows, scored_targets
 from ..results.record import Protocol, run_key
 from .cluster_count import cluster_count
@@ -175,15 +177,27 @@ def seed_list(seeds: int | Sequence[int]) -> tuple[int, ...]:
     if isinstance(seeds, bool):
         raise InputError(f"seeds={seeds!r}; wanted a count or a list of seeds")
     if isinstance(seeds, int):
-        if seeds < 1:
-            raise InputError(f"seeds={seeds}; wanted at least 1")
+        if not 1 <= seeds <= SEED_COUNT:
+            raise InputError(
+                f"seeds={_shown(seeds)}; wanted a count from 1 to {SEED_COUNT:,}, at least 1 "
+                "(each seed is a fit)"
+            )
         return tuple(range(seeds))
     chosen = tuple(seeds)
+    if len(chosen) > SEED_COUNT:
+        raise InputError(f"{len(chosen):,} seeds; wanted at most {SEED_COUNT:,}")
     for seed in chosen:
-        if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**31:
-            raise InputError(f"seed {seed!r}; wanted whole numbers in [0, 2**31)")
+        if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < SEEDS:
+            raise InputError(f"seed {_shown(seed)}; wanted whole numbers in [0, 2**31)")
     if not chosen:
         raise InputError("seeds is empty; wanted a count or a list of seeds")
     if len(set(chosen)) < len(chosen):
         raise InputError(f"seeds {', '.join(map(str, chosen))}: one occurs twice; name each once")
     return chosen
+
+
+def _shown(value: Any) -> str:
+    """A value as Python writes it, which for a number of thousands of digits it refuses to."""
+    if isinstance(value, int) and value.bit_length() > 200:
+        return f"a number of {value.bit_length()} bits"
+    return shown(repr(value))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..errors import InputError, StorageError
 from ..files import write_bytes
+from ..printable import shown
 from ..results.predictions import holds_predictions
 from ..results.record import ResultRecord, read_result
 from .plan import PlannedRun, State
@@ -17,9 +18,15 @@ def survey(run: PlannedRun) -> tuple[State, ResultRecord | None]:
 
     A result counts as whole only when it is readable, is the result of this very run, and its
     predictions file has the recorded hash. Anything less is "partial" and never blocks a run.
+    Raises StorageError where the folder cannot be looked into.
     """
-    if not run.path.exists():
-        return ("partial" if run.predictions_path.exists() else "missing"), None
+    try:
+        if not run.path.exists():
+            return ("partial" if run.predictions_path.exists() else "missing"), None
+    except OSError as error:  # a name that is too long, a folder that may not be read
+        raise StorageError(
+            f"cannot look for {shown(run.path)}: {error.strerror}; choose another --results folder"
+        ) from error
     try:
         record = read_result(run.path)
     except InputError:
