@@ -21,7 +21,7 @@ from .outcome import Outcome
 from .plan import STRATEGIES, FeatureSource, PlannedRun, Strategy, plan, seed_list, should_run
 from .reporting.report import RunReport
 from .settings import build, settle
-from .survey import check_writable, survey
+from .survey import check_replaceable, check_writable, survey
 
 DEFAULT_DATASET = "icons-wordnet"
 
@@ -111,12 +111,14 @@ def run(
     todo = [should_run(state, overwrite_strategy) for state, _ in before]
     computed: dict[str, ResultRecord] = {}
     if any(todo) and not dry_run:
+        wanted = [run for run, chosen in zip(planned, todo, strict=True) if chosen]
         check_writable(Path(results))
+        for one in wanted:
+            check_replaceable(one)
 
         def make(run: PlannedRun) -> Any:
             return build(run.method, k=run.k, seed=run.seed, device=device)
 
-        wanted = [run for run, chosen in zip(planned, todo, strict=True) if chosen]
         steps = execute(wanted, store, make, capture(device), progress or events.ignore)
         computed = {run.key: record for run, record in steps}
 

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from ..catalog import unknown_name
 from ..errors import InputError
 from ..estimator import RESERVED
-from ..results.record import plain
+from ..limits import SETTINGS
+from ..results.fields import free_fault
+from ..results.plain import plain
 from .plan import MethodSpec
 
 if TYPE_CHECKING:
@@ -93,6 +95,8 @@ def _settle_one(
         _check_type(f"{cls.name}.{name}", value, hints[name])
     params = cls(2, random_state=0, device=device, **settings).get_params()
     recorded = {name: plain(value) for name, value in params.items() if name not in RESERVED}
+    if fault := free_fault(recorded, SETTINGS):
+        raise InputError(f"parameters of {kind} {cls.name!r} cannot be recorded: {fault}")
     if issubclass(cls, Reference):
         return MethodSpec(cls.name, cls.version, recorded, reference=True, seeded=cls.seeded)
     return MethodSpec(cls.name, cls.version, recorded)
