@@ -148,24 +148,22 @@ def _check_described(path: Path, recorded: SplitScores, again: SplitScores) -> N
                 f"{path}: scores.bands.{band} is recorded as {found.to_dict()}, its predictions "
                 f"give {wanted.to_dict()}"
             )
-    for name, found in recorded.clusters.items():
-        if name not in again.clusters or not _same({name: found}, again.clusters):
+    for name, size in recorded.clusters.items():
+        if name not in again.clusters or not _same({name: size}, again.clusters):
             raise InputError(
-                f"{path}: scores.clusters.{name} is recorded as {found}, its predictions give "
+                f"{path}: scores.clusters.{name} is recorded as {size}, its predictions give "
                 f"{again.clusters.get(name)}"
             )
 
 
 def _same(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    return all(
-        (
-            wanted[key] is not None
-            and value is not None
-            and math.isclose(value, wanted[key], rel_tol=TOLERANCE, abs_tol=TOLERANCE)
-        )
-        or value is wanted[key]
-        for key, value in found.items()
-    )
+    return all(_close(value, wanted[key]) for key, value in found.items())
+
+
+def _close(found: float | None, wanted: float | None) -> bool:
+    if found is None or wanted is None:
+        return found is wanted
+    return math.isclose(found, wanted, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
 
 
 def _definition(task: Task) -> TaskDefinition:

@@ -86,7 +86,8 @@ def free_fault(value: Any, largest: int) -> str:
 
 
 def _keys(value: Any) -> list[str]:
-    keys, rest = [], [value]
+    keys: list[Any] = []
+    rest = [value]
     while rest:
         item = rest.pop()
         if isinstance(item, Mapping):

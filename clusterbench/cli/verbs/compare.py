@@ -9,6 +9,7 @@ import typer
 
 from ...errors import InputError
 from ...labels.matching import PREDICTION_COLUMN, TARGET_COLUMN, naming, read_pair
+from ...printable import escaped
 from ..option import json_option, option
 from ..option_values import resampling as asked_resampling
 from ..progress_views import resampling_line
@@ -98,19 +99,20 @@ def compare(
         document: dict[str, Any] = {"a": a.as_posix(), "b": b.as_posix(), **comparison.to_dict()}
         typer.echo(json.dumps(document, indent=2, allow_nan=False))
         return
-    typer.echo("\n".join([f"A: {a}", f"B: {b}", *comparison_text(comparison)]))
+    files = [f"A: {escaped(str(a))}", f"B: {escaped(str(b))}"]
+    typer.echo("\n".join([*files, *comparison_text(comparison)]))
 
 
 def _is_result(path: Path) -> bool:
-    import json
-
+    from ...doors import read_json
+    from ...limits import RESULT
     from ...results.record import SCHEMA
 
-    if path.suffix != ".json" or not path.is_file():
+    if path.suffix != ".json":
         return False
     try:
-        content = json.loads(path.read_bytes())
-    except ValueError:
+        content = read_json(path, RESULT)
+    except InputError:
         return False
     return isinstance(content, dict) and content.get("schema") == SCHEMA
 
