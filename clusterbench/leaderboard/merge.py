@@ -93,21 +93,15 @@ class Merge:
         self._encoders[entry.dataset, entry.feature_identity] = entry.encoder
 
     def _repeated(self, entry: Entry) -> list[str]:
-        """A note on entries of the task whose predictions are the same file."""
-        same = [
-            other
-            for other in self._same.get((entry.manifest_hash, entry.predictions_sha256), ())
-            if other.key != entry.key and not (other.reference or entry.reference)
-        ]
-        if not same:
-            return []
-        other = same[0]
-        whose = (
-            "the same method"
-            if (other.method, other.encoder) == (entry.method, entry.encoder)
-            else f"{shown(other.method)} on {shown(other.encoder)}"
-        )
-        return [f"its predictions are those of {whose} with seed {other.seed}"]
+        """A note each on another seed and on another method with the same predictions file."""
+        notes: dict[bool, str] = {}
+        for other in self._same.get((entry.manifest_hash, entry.predictions_sha256), ()):
+            if other.key == entry.key or other.reference or entry.reference:
+                continue
+            same = (other.method, other.encoder) == (entry.method, entry.encoder)
+            whose = "this method" if same else f"{shown(other.method)} on {shown(other.encoder)}"
+            notes.setdefault(same, f"its predictions are those of {whose} with seed {other.seed}")
+        return list(notes.values())
 
 
 def difference(known: Entry, entry: Entry) -> str:

@@ -68,7 +68,11 @@ def read_model(
         # As JSON, so that lists count as tuples and nothing else is converted.
         return model.model_validate_json(whole)
     except ValidationError as error:
-        raise InputError(f"{path}: {first_fault(error)}; {repair}") from error
+        if error.errors(include_url=False, include_input=False)[0]["type"] == "json_invalid":
+            fault = "not whole JSON in UTF-8 (another encoding, or a text with half a character)"
+        else:
+            fault = first_fault(error)
+        raise InputError(f"{path}: {fault}; {repair}") from error
 
 
 def _check_keys(content: Any, where: str, repair: str) -> None:
