@@ -168,7 +168,7 @@ def test_an_edit_of_what_was_run_does_not_fit_its_key(
     content = copy.deepcopy(world.board)
     content["entries"][0]["seed"] = 7
     (tmp_path / "board.json").write_text(json.dumps(content))
-    with pytest.raises(InputError, match="its fields give .* the entry was edited"):
+    with pytest.raises(InputError, match=r"its fields give .* the entry was edited"):
         read_leaderboard(tmp_path / "board.json")
     for name in ("entries", "benchmarks"):
         content = copy.deepcopy(world.board)
