@@ -6,7 +6,9 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from .. import limits
 from ..catalog import shipped, user_home
+from ..doors import parse_toml, read_text
 from ..errors import InputError
 from ..files import write_bytes
 from ..sources.dataset_index import DatasetIndex
@@ -24,7 +26,8 @@ class DatasetDeclaration:
 
     tree: its class tree as the file says it, a path or a shipped tree's name; "" for none.
     tree_chosen: no one asked for that tree; the class names did. tasks: the kind of data set whose
-    tasks the benchmarks have; "" where those for any data set will do.
+    tasks the benchmarks have; "" where those for any data set will do. exists: the data set is
+    declared already; adds: its declaration does not list this encoder yet.
     """
 
     dataset: str
@@ -36,16 +39,22 @@ class DatasetDeclaration:
     tree: str = ""
     tree_chosen: bool = False
     tasks: str = ""
+    description: str = "Imported features"
+    adds: bool = False
 
     def write(self) -> None:
-        """Write `dataset.toml`, atomically; one that lists the store already stays as it is."""
+        """Write `dataset.toml`, atomically; one that lists the store already stays as it is.
+
+        Raises InputError, and leaves the file as it was, for a further store that does not hold
+        the samples of the data set, and for a file whose `[stores]` cannot be told.
+        """
+        if self.adds:
+            self._add()
         if self.exists:
             return
-        inside = self.store.parent == self.folder
-        place = self.store.name if inside else str(self.store.resolve())
         keys = {
             "name": self.dataset,
-            "description": "Imported features",
+            "description": self.description,
             "licence": "not stated",
             "default_encoder": self.encoder,
             "preset": self.preset,
@@ -53,20 +62,57 @@ class DatasetDeclaration:
             "tasks": self.tasks,
         }
         lines = [f"{key} = {_quoted(value)}" for key, value in keys.items() if value]
-        lines += ["", "[stores]", f"{_quoted(self.encoder)} = {_quoted(place)}"]
+        lines += ["", "[stores]", f"{_quoted(self.encoder)} = {_quoted(self._place())}"]
         write_bytes(self.folder / DECLARATION, "\n".join([*lines, ""]).encode())
+
+    def _add(self) -> None:
+        """Add the line of this store under `[stores]`; nothing else of the file changes."""
+        from ..features.store.store import FeatureStore
+
+        path = self.folder / DECLARATION
+        declared = read(self.folder)
+        found, wanted = FeatureStore.open(self.store).index, declared.index
+        if found.hash != wanted.hash:
+            raise InputError(
+                f"{self.store}: holds {found.n:,} samples in {found.n_classes:,} classes, data set "
+                f"{self.dataset!r} {wanted.n:,} in {wanted.n_classes:,}, and not the same ones: "
+                "tasks name rows, so all stores of a data set hold the same samples (and the same "
+                "val split); declare it under another name"
+            )
+        line = f"{_quoted(self.encoder)} = {_quoted(self._place())}"
+        text = read_text(path, limits.DECLARATION)
+        lines = text.splitlines(keepends=True)
+        at = next((n for n, old in enumerate(lines) if old.strip() == "[stores]"), None)
+        if at is not None:
+            lines.insert(at + 1, line + "\n")
+            before, after = (parse_toml(t.encode(), str(path)) for t in (text, "".join(lines)))
+            before["stores"][self.encoder] = self._place()
+            if after == before:
+                write_bytes(path, "".join(lines).encode())
+                return
+        raise InputError(f"{path}: add the line {line} under [stores] to use {self.store}")
+
+    def _place(self) -> str:
+        """The store as `dataset.toml` names it: relative where it lies beside."""
+        return self.store.name if self.store.parent == self.folder else str(self.store.resolve())
 
 
 def declaration_for(
-    dataset: str, encoder: str, store: Path | None, index: DatasetIndex, tree: str | None = None
+    dataset: str,
+    encoder: str,
+    store: Path | None,
+    index: DatasetIndex,
+    tree: str | None = None,
+    description: str = "Imported features",
 ) -> DatasetDeclaration:
     """The declaration of a store in `$CLUSTERBENCH_HOME/features/<dataset>/`.
 
     store: its folder, by default one named like the encoder beside `dataset.toml`; index: its
     samples, for the preset and the tree. tree: a file or a shipped tree's name, "" for none; by
-    default that of the smallest ImageNet list with all the classes, if there is one. Raises
+    default that of the smallest ImageNet list with all the classes, if there is one. A data set of
+    that name, of the same classes and without this encoder, gets the store as a further one. Raises
     InputError for a name that cannot be a folder's, for a tree that is not there or lacks a class,
-    and for a data set of that name which does not list this store, with the line to add, or has
+    and for a data set of that name which has another store of this encoder, other classes, or
     another tree than the one asked for.
     """
     if not dataset.replace("-", "").replace("_", "").isalnum():
@@ -84,15 +130,19 @@ def declaration_for(
         by_classes = asked is None and bool(chosen)
         kind = _kind(chosen, index)
         return DatasetDeclaration(
-            dataset, encoder, folder, store, preset, False, chosen, by_classes, kind
+            dataset, encoder, folder, store, preset, False, chosen, by_classes, kind, description
         )
     declared = read(folder)
     listed = declared.stores.get(encoder)
-    if listed is None or listed.resolve() != store.resolve():
-        line = f"{json.dumps(encoder)} = {json.dumps(str(store.resolve()))}"
+    if listed is not None and listed.resolve() != store.resolve():
         raise InputError(
-            f"{folder / DECLARATION}: is there, and does not list this store; import with "
-            f"--output {store} alone, then add the line {line} under [stores]"
+            f"{folder / DECLARATION}: is there, with other features of {encoder!r} ({listed}); "
+            "choose another name for the data set or the encoder, or leave --output out"
+        )
+    if listed is None and declared.index.class_names != index.class_names:
+        raise InputError(
+            f"{folder / DECLARATION}: is there, with {declared.index.n_classes:,} classes; these "
+            f"features have {index.n_classes:,} and not the same ones: choose another --dataset"
         )
     there = _tree_text(declared.tree_path, declared.tree_name, folder)
     if asked is not None and asked != there:
@@ -101,7 +151,9 @@ def declaration_for(
             f"{folder / DECLARATION}: is there, with {has}; to change it, write "
             f"tree = {_quoted(asked)} above [stores]"
         )
-    return DatasetDeclaration(dataset, encoder, folder, store, preset, True, there)
+    return DatasetDeclaration(
+        dataset, encoder, folder, store, preset, True, there, adds=listed is None
+    )
 
 
 #: Class list -> the kind of data set whose tasks suit one that has all its classes.

@@ -158,7 +158,7 @@ def test_a_dataset_of_another_store_is_not_changed(world, tmp_path):
     before = declaration.read_text()
     assert world(*PAIR, "--dataset", "blobs", "--output", "a b")[0] == 0
     code, _, err = world(*PAIR, "--dataset", "blobs", "--output", "other")
-    assert code == 2 and "does not list this store" in err and "under [stores]" in err
+    assert code == 2 and "is there, with other features of '" in err
     assert declaration.read_text() == before and not (tmp_path / "other").exists()
 
 

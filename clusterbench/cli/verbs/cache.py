@@ -13,8 +13,9 @@ import typer
 from ...errors import InputError
 from ...progress import Progress
 from ..console import ToldError, warn
+from ..extraction_progress import extraction_progress
 from ..option import json_option, option
-from ..progress_views import byte_progress, extraction_progress
+from ..progress_views import byte_progress
 
 if TYPE_CHECKING:
     from ...features.store.store import FeatureStore

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 from ...errors import InputError
 from .. import source_options as options
 from ..console import warn
+from ..declared_dataset import declared_dataset, next_step
+from ..extraction_progress import extraction_progress
 from ..option import option
-from ..progress_views import extraction_progress
 
 if TYPE_CHECKING:
+    from ...datasets.declare import DatasetDeclaration
     from ...features.extract.extraction import Extraction
     from ...features.extract.extraction_plan import Plan
+    from ...features.extract.job import ExtractionJob
     from ...sources.source import ImageSource
 
 
@@ -50,6 +53,26 @@ def extract(
             "--output",
             help="Feature store to make or go on with; else <source>-<encoder>.",
             metavar="DIR",
+        ),
+    ] = None,
+    dataset: Annotated[
+        str | None,
+        option(
+            "extract",
+            "--dataset",
+            help="Declare it as a data set of this name for `run`, too; the store then lies with "
+            "it in CLUSTERBENCH_HOME.",
+            metavar="NAME",
+        ),
+    ] = None,
+    tree: Annotated[
+        str | None,
+        option(
+            "extract",
+            "--tree",
+            help="Class tree of --dataset: a name of `clusterbench list trees` or a tree.tsv; else "
+            "that of the ImageNet list with all the classes.",
+            metavar="NAME|FILE",
         ),
     ] = None,
     device: Annotated[
@@ -167,6 +190,8 @@ def extract(
             "--encoder is missing; choose one of `clusterbench list encoders`, timm:MODEL, "
             "open_clip:MODEL/PRETRAINED or python:MODULE:FUNCTION"
         )
+    if tree is not None and dataset is None:
+        raise InputError(f"--tree {tree!r} without --dataset; a tree belongs to a data set")
     if dtype not in ("float16", "bfloat16", "float32"):
         raise InputError(f"--dtype {dtype!r}; wanted float16, bfloat16 or float32")
     from ...features.extract.job import ExtractionJob, default_name, is_first
@@ -200,13 +225,53 @@ def extract(
     )
     target = output or Path(default_name(source, encoder))
     job = ExtractionJob(origin, target, device, workers, max_broken, check_images)
+    declared = None
+    if dataset is not None:
+        declared = _declared(job, dataset, output, tree)
     if dry_run:
-        _report(_planned(job.plan(), job.images), json_output, _PLAN_TEXT)
+        document = _planned(job.plan(), job.images)
+        if declared is not None:
+            document |= {"dataset": dataset, "tree": declared.tree or None}
+        _report(document, json_output, _PLAN_TEXT)
         return
     with extraction_progress() as progress:
         done = job.run(progress, warn)
-    if is_first():
-        _report(_summary(done, job.images), json_output, _DONE_TEXT)
+    if not is_first():
+        return
+    document = _summary(done, job.images)
+    if declared is not None:
+        declared.write()
+        document |= declared_dataset(declared)
+    _report(document, json_output, _DONE_TEXT)
+
+
+#: Share of the images that is val where nothing else says which are: a data set needs some.
+_VAL_OF_DATA_SETS = 0.2
+
+
+def _declared(
+    job: ExtractionJob, dataset: str, output: Path | None, tree: str | None
+) -> DatasetDeclaration:
+    """The data set that an extraction becomes, which also says where its store lies."""
+    from ...datasets.declare import declaration_for
+
+    job.val_otherwise = _VAL_OF_DATA_SETS
+    before = job.origin
+    index = job.images.index
+    if job.origin != before:
+        warn(
+            f"no image is val: of each class, {_VAL_OF_DATA_SETS:.0%} by a hash of the id are; "
+            "--val-fraction, --val-per-class or --val-first choose otherwise"
+        )
+    where = Path(job.origin.source["location"]).name
+    described = f"Features of the images in {where}"
+    found = declaration_for(dataset, job.encoder.name, output, index, tree, described)
+    if found.tree_chosen:
+        warn(
+            f"class tree {found.tree}: it has all {index.n_classes:,} classes; --tree takes another"
+        )
+    job.output = found.store
+    return found
 
 
 _PLAN_TEXT = (
@@ -283,4 +348,6 @@ def _report(values: dict[str, Any], as_json: bool, template: str) -> None:
         text += f"{values['by_others']:,} images were done by other processes\n"
     if values.get("broken"):
         text += f"broken images and why: {Path(values['output']) / 'broken.jsonl'}\n"
+    if "benchmarks" in values:
+        text += next_step(values)
     sys.stdout.write(text)

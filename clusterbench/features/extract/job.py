@@ -6,14 +6,14 @@ The command line, `cache repair` and `clusterbench.extract` all do it here.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 from ...devices import resolve_device
 from ...errors import InputError
 from ...sources.opening import open_source
-from ...sources.selection import chosen
+from ...sources.selection import Selection, chosen, select
 from ...sources.source import ImageSource
 from ..encoders.encoder import Encoder, load_encoder
 from ..store.writer import SHARD_ROWS
@@ -30,7 +30,8 @@ class ExtractionJob:
 
     workers: decoding processes; None for the cores but one. max_broken: share of the images at
     which it fails. check_images: on resuming, look for images that changed. repairing: the folder
-    is one whose damaged shards are made again.
+    is one whose damaged shards are made again. val_otherwise: share of the images that is val
+    where neither the source nor the origin says which are; the origin then says so.
     """
 
     origin: Origin
@@ -40,6 +41,7 @@ class ExtractionJob:
     max_broken: float = 0.01
     check_images: bool = True
     repairing: bool = False
+    val_otherwise: float = 0.0
 
     @cached_property
     def images(self) -> ImageSource:
@@ -48,7 +50,12 @@ class ExtractionJob:
         opening = {k: where.pop(k) for k in ("location", "format", "class_names", "root")}
         damaged = where.pop("allow_damaged")
         selection = chosen(**where)  # refuses before anything is indexed
-        return open_source(**opening, allow_damaged=damaged, selection=selection)
+        images = open_source(**opening, allow_damaged=damaged, selection=selection)
+        if self.val_otherwise and not images.index.split.any():
+            where = self.origin.source | {"val_fraction": self.val_otherwise}
+            self.origin = replace(self.origin, source=where)
+            images = select(images, Selection(val_fraction=self.val_otherwise))
+        return images
 
     @cached_property
     def encoder(self) -> Encoder:
