@@ -23,15 +23,18 @@ class FileKind:
     """A kind of file that is read whole.
 
     what: what one is called, for messages. largest: bytes. instead: what to do about a larger one.
+    values: of a JSON file, how many values it may hold, since each takes far more memory than it
+    has characters; None for any number.
     """
 
     what: str
     largest: int
     instead: str = ""
+    values: int | None = None
 
 
-RESULT = FileKind("a result", 16 * _MB)
-BOARD = FileKind("a leaderboard", 128 * _MB, "begin a new file")
+RESULT = FileKind("a result", 16 * _MB, values=500_000)
+BOARD = FileKind("a leaderboard", 64 * _MB, "begin a new file", values=2_000_000)
 MANIFEST = FileKind("a task's manifest", 64 * _MB)
 STORE_RECORD = FileKind("a feature store's record", 64 * _MB)
 DECLARATION = FileKind("a TOML declaration", 1 * _MB)
@@ -58,6 +61,13 @@ NAME = 200
 #: Characters of a class's name, which may be a path; bytes of a sample's id.
 CLASS_NAME, SAMPLE_ID = 1_000, 4_096
 
+#: Characters of a line that is no name: a source, a processor, where an error was raised.
+LINE = 1_000
+#: Characters that all settings of a method, or all that it says about its fit, take as JSON.
+SETTINGS, DIAGNOSTICS = 100_000, 4_000_000
+#: Warnings of a run; keys of an object in a result or a leaderboard, outside of what is free.
+WARNINGS, KEYS = 1_000, 1_000
+
 #: Seeds lie in [0, SEEDS).
 SEEDS = 2**31
 #: Seeds of one call: each is a fit.
@@ -71,6 +81,10 @@ DIMENSIONS = 1 << 20
 ROW_LENGTH = 1e14
 #: Clusters and classes.
 CLUSTERS = 2**31 - 1
+#: Resamples of an interval, threads of a run, versions of a method.
+RESAMPLES, THREADS, VERSIONS = 1_000_000, 1_000_000, 2**31 - 1
+#: Size of a score, which is a fraction; AMI alone has no bound below.
+SCORE = 100.0
 
 #: Values in a JSON file of labels, each of which takes some 80 bytes while it is read, and how many
 #: of them a key counts for.

@@ -27,6 +27,14 @@ def _values() -> list[tuple[str, str]]:
             "a setting or a diagnostic of free form: levels, values, characters of a text",
             f"{limits.FREE_DEPTH}, {limits.FREE_VALUES:,}, {limits.FREE_TEXT:,}",
         ),
+        (
+            "values in a result, in a leaderboard",
+            f"{limits.RESULT.values:,}, {limits.BOARD.values:,}",
+        ),
+        (
+            "settings of a method, its diagnostics: characters as JSON",
+            f"{limits.SETTINGS:,}, {limits.DIAGNOSTICS:,}",
+        ),
         ("parts of a dotted TOML key", f"{limits.KEY_PARTS}"),
         ("whole numbers in JSON and TOML", "64 bits"),
         ("characters of a name (method, encoder, data set, task ...)", f"{limits.NAME}"),

@@ -23,7 +23,7 @@ from .outcome import Outcome
 from .plan import STRATEGIES, FeatureSource, PlannedRun, Strategy, plan, seed_list, should_run
 from .reporting.report import RunReport
 from .settings import build, settle
-from .survey import check_writable, survey
+from .survey import check_replaceable, check_writable, survey
 
 DEFAULT_DATASET = "icons-wordnet"
 
@@ -116,6 +116,9 @@ def run(
     computed: dict[str, ResultRecord] = {}
     if any(todo) and not dry_run:
         check_writable(Path(results))
+        for one, chosen in zip(planned, todo, strict=True):
+            if chosen:
+                check_replaceable(one)
 
         def make(run: PlannedRun) -> Any:
             return build(run.method, k=run.k, seed=run.seed, device=device)
