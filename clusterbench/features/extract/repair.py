@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ...doors import open_regular
 from ...errors import ClusterbenchError, InputError
 from ...files import sha256_file, write_bytes
 from ...hdf5_files import open_hdf5
+from ...limits import FREE_TEXT
 from ...progress import Progress
 from ..store.faults import Fault, faults
 from ..store.identity import differences
@@ -20,15 +23,14 @@ from ..store.layout import (
     ORIGIN,
     PLAN,
     VIRTUAL,
-    read_manifest,
     shard_files,
     shard_name,
-    write_manifest,
 )
 from ..store.on_disk import is_busy
-from ..store.shard_file import shard_fault
+from ..store.shard_file import plain, shard_fault
 from ..store.store import FeatureStore
-from ..store.writer import write_virtual
+from ..store.store_manifest import read_manifest, require_folder, write_manifest
+from ..store.virtual_file import write_virtual
 from .job import ExtractionJob
 from .origin import Origin
 
@@ -38,7 +40,7 @@ class Diagnosis:
     """What is wrong with a store, and what it recorded.
 
     recorded: file name of a shard -> SHA-256. broken: share of its images that were. fields: of its
-    identity. Without a manifest that can be read there are neither hashes nor fields, and the share
+    identity. virtual: SHA-256 of `features.h5`. Without a manifest that can be read there are neither hashes nor fields, and the share
     is that of what can be read.
     """
 
@@ -48,6 +50,7 @@ class Diagnosis:
     broken: float
     fields: dict[str, Any] | None = None
     extracted: bool = True
+    virtual: str = ""
 
     @property
     def shards(self) -> tuple[str, ...]:
@@ -68,6 +71,8 @@ def diagnose(path: Path, progress: Progress | None = None) -> Diagnosis:
     try:
         store = FeatureStore.unchecked(path)
     except InputError as error:
+        if not os.path.isfile(path):  # noqa: PTH113 - which takes what is no path at all
+            require_folder(path)
         lost = (path / ORIGIN).is_file() and not (path / PLAN).is_file()
         if not (path / MANIFEST).is_file() and not lost:
             raise  # it says what it is instead
@@ -83,16 +88,21 @@ def diagnose(path: Path, progress: Progress | None = None) -> Diagnosis:
                 found.append(Fault(file.name, number, f"{file.name}: {fault}"))
                 continue
             with open_hdf5(file) as content:
-                images += len(content["image_sizes"]) if "image_sizes" in content else 0
-                n_broken += len(content["broken"]) if "broken" in content else 0
+                if "image_sizes" in content and "broken" in content:
+                    images += len(plain(content, "image_sizes", file))
+                    n_broken += len(plain(content, "broken", file))
         # The list has those of damaged shards too.
-        listed = len((path / BROKEN).read_bytes().splitlines()) if (path / BROKEN).is_file() else 0
+        listed = 0
+        if (path / BROKEN).is_file():
+            with open_regular(path / BROKEN) as lines:
+                listed = sum(1 for _ in iter(lambda: lines.readline(FREE_TEXT), b""))
         return Diagnosis(path, tuple(found), {}, max(n_broken, listed) / max(1, images))
     recorded = {shard.path.name: shard.file_sha256 for shard in store.shards}
     broken = store.broken / max(1, store.broken + store.n)
     found = faults(store, progress)
     extracted = store.packed or store.manifest["source"] is not None
-    return Diagnosis(path, tuple(found), recorded, broken, store.fields, extracted)
+    virtual = store.manifest["files"][VIRTUAL]
+    return Diagnosis(path, tuple(found), recorded, broken, store.fields, extracted, virtual)
 
 
 def check_repairable(diagnosis: Diagnosis) -> None:
@@ -151,9 +161,12 @@ def repair(diagnosis: Diagnosis, extract: Callable[[], None]) -> tuple[str, ...]
     check_repairable(diagnosis)
     names = tuple(dict.fromkeys(fault.file for fault in diagnosis.faults))
     if diagnosis.only_virtual:
-        _rewrite_virtual(path)
+        _rewrite_virtual(path, diagnosis.virtual)
         return names
-    manifest = (path / MANIFEST).read_bytes() if (path / MANIFEST).is_file() else None
+    manifest = None
+    if (path / MANIFEST).is_file():
+        with open_regular(path / MANIFEST) as file:
+            manifest = file.read()
     # Kept until what replaces them is there: one changed byte is better than no shard.
     aside: dict[str, Path] = {}
     try:
@@ -164,6 +177,7 @@ def repair(diagnosis: Diagnosis, extract: Callable[[], None]) -> tuple[str, ...]
             (path / name).unlink(missing_ok=True)
         extract()
         _require_same(diagnosis)
+        _keep_virtual(diagnosis)
     except BaseException:
         _restore(path, aside, manifest)
         raise
@@ -172,12 +186,19 @@ def repair(diagnosis: Diagnosis, extract: Callable[[], None]) -> tuple[str, ...]
     return names
 
 
-def _rewrite_virtual(path: Path) -> None:
+def _rewrite_virtual(path: Path, recorded: str) -> None:
     store = FeatureStore.unchecked(path)
-    write_virtual(path, store.manifest["shards"], store.dim, store.dtype)
+    write_virtual(path, store.shards, store.dim, store.dtype, recorded)
     files = {**store.manifest["files"], VIRTUAL: sha256_file(path / VIRTUAL)}
     if files != store.manifest["files"]:  # another version of HDF5 has other bytes for the same
         write_manifest(path, {**store.manifest, "files": files})
+
+
+def _keep_virtual(diagnosis: Diagnosis) -> None:
+    """Write `features.h5` as it was recorded, where the store was made by an older version."""
+    store = FeatureStore.unchecked(diagnosis.path)
+    if diagnosis.virtual not in ("", store.manifest["files"][VIRTUAL]):
+        _rewrite_virtual(diagnosis.path, diagnosis.virtual)
 
 
 def _require_same(diagnosis: Diagnosis) -> None:
