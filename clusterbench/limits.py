@@ -32,10 +32,10 @@ class FileKind:
 
 RESULT = FileKind("a result", 16 * _MB)
 BOARD = FileKind("a leaderboard", 128 * _MB, "begin a new file")
-MANIFEST = FileKind("a task's manifest", 64 * _MB)
-STORE_RECORD = FileKind("a feature store's record", 64 * _MB)
+MANIFEST = FileKind("a task's manifest", 16 * _MB)
+STORE_RECORD = FileKind("a feature store's record", 16 * _MB)
 DECLARATION = FileKind("a TOML declaration", 1 * _MB)
-RANKING = FileKind("a ranking of classes", 64 * _MB)
+RANKING = FileKind("a ranking of classes", 16 * _MB)
 TREE = FileKind("a class tree", 64 * _MB)
 NAMES = FileKind("a list of names", 64 * _MB)
 ID_LIST = FileKind("a list of sample ids", 2048 * _MB)
