@@ -83,7 +83,7 @@ def verify_stores(
     stores: _Stores, json_output: Annotated[bool, json_option("cache")] = False
 ) -> None:
     """Read everything again and compare it with the checksums; exit 1 if anything is damaged."""
-    from ...features.extract.repair import diagnose
+    from ...features.store.diagnosis import diagnose
 
     reports: dict[str, list[str]] = {}
     for path in stores:
@@ -119,7 +119,7 @@ def repair_store(
     ] = None,
 ) -> None:
     """Make damaged shards of a store again, and only these, from its images and weights."""
-    from ...features.extract.repair import check_repairable, diagnose, repair, repair_job
+    from ...features.store.diagnosis import check_repairable, diagnose
     from ...features.store.layout import BROKEN, INDEX, MANIFEST, VIRTUAL
     from ...files import sha256_file
 
@@ -136,6 +136,12 @@ def repair_store(
             job.run(shown, warn)
 
     check_repairable(diagnosis)
+    if not diagnosis.only_virtual:
+        from ...features.extract.origin import Origin
+
+        Origin.read(store)  # refuses before encoders are loaded
+    from ...features.extract.repair import repair, repair_job
+
     if not diagnosis.only_virtual:
         job = repair_job(diagnosis, source, weights, device, workers)
         job.plan()  # refuses before anything is touched
