@@ -58,6 +58,9 @@ NAME = 200
 #: Characters of a class's name, which may be a path; bytes of a sample's id.
 CLASS_NAME, SAMPLE_ID = 1_000, 4_096
 
+#: Bytes of a path in a declaration.
+PATH = 4_096
+
 #: Seeds lie in [0, SEEDS).
 SEEDS = 2**31
 #: Seeds of one call: each is a fit.
@@ -79,6 +82,11 @@ JSON_VALUES, JSON_KEY = 8_000_000, 3
 PARQUET_FOOTER = 16 * _MB
 #: Bytes of the first line of a CSV file, which may name columns, and of its later ones.
 FIRST_LINE, LINE = 1 * _MB, 1 * _MB
+
+#: Levels of a class tree, largest over smallest class, tasks of a series of ratios.
+TREE_DEPTH, RATIO, SERIES = 1_000, 1e6, 100
+#: Clusters that a method names for an image.
+RANKS = 1_000
 
 #: Bytes that a compressed or otherwise encoded array may take in memory: labels of 11 million
 #: samples are 88 MB, ids of 32 characters 1.4 GB, and those are best kept in Parquet.

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from signing import seal, sign_packed, sign_store
+from resigning import seal, sign_packed, sign_store
 from store_toys import files, flip, write_store
 from trials import Trial, Trials, snapshot
 

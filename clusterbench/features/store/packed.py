@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def pack(store: StoredRows, target: Path, progress: Progress | None = None) -> N
     """
     if store.packed:
         raise InputError(f"{store.path} is packed already")
-    if target.exists():
+    if os.path.lexists(target):
         raise InputError(f"{target} is there; choose another file, or delete it")
     broken = _broken_images(store)
     require_space(target.parent, store.nbytes)
