@@ -120,7 +120,7 @@ class Registry(Generic[Entry]):
 
     def ignored(self) -> list[str]:
         """A line for each entry point that is not taken, since another has its name."""
-        seen = {name: f"the built-in {self.kind}" for name in self.built_in}
+        seen = dict.fromkeys(self.built_in, f"the built-in {self.kind}")
         lines = []
         for point in sorted(self._points(), key=lambda point: (point.name, point.value)):
             if point.name in seen:

@@ -83,6 +83,8 @@ PARQUET_FOOTER = 16 * _MB
 #: Bytes of the first line of a CSV file, which may name columns, and of its later ones.
 FIRST_LINE, LINE = 1 * _MB, 1 * _MB
 
+#: Nodes of a class tree.
+TREE_NODES = 1_000_000
 #: Levels of a class tree, largest over smallest class, tasks of a series of ratios.
 TREE_DEPTH, RATIO, SERIES = 1_000, 1e6, 100
 #: Clusters that a method names for an image.
@@ -121,6 +123,8 @@ def name_fault(name: str, longest: int = NAME) -> str:
         return f"has {len(name):,} characters; wanted at most {longest:,}"
     if name != name.strip():
         return "begins or ends with a blank; leave it out"
+    if name.isprintable():  # the usual case, decided in C
+        return ""
     wrong = next((c for c in name if is_control(c)), None)
     if wrong is not None:
         return f"holds the control character U+{ord(wrong):04X}; wanted printable text on one line"

@@ -34,8 +34,8 @@ def build(
 
     tasks: names of the tasks to build, by default all. left_out: called with a line, which names
     the task and the reason, for each task that any data set may have and this one cannot satisfy;
-    the others are built all the same. By default such a task is an error. The same index gives the same tasks on
-    every machine. Nothing is cached between calls.
+    the others are built all the same. By default such a task is an error. The
+    same index gives the same tasks on every machine. Nothing is cached between calls.
 
     Raises InputError for an unknown benchmark or task (with near names), a benchmark that declares
     no tasks for the data set, parameters that the data set cannot satisfy, and a task of a shipped

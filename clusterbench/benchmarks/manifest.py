@@ -133,8 +133,8 @@ def _check_hash(path: Path, key: str, recorded: Any, value: Mapping[str, Any]) -
         raise InputError(f"{path}: {error}; build it again") from error
     if recorded != given:
         raise InputError(
-            f"{path}: {key} is {shown(str(recorded)[:12])}, but its fields give {given[:12]}: the file "
-            "was edited or damaged; build it again"
+            f"{path}: {key} is {shown(str(recorded)[:12])}, but its fields give {given[:12]}: the "
+            "file was edited or damaged; build it again"
         )
 
 

@@ -165,7 +165,9 @@ class _File:
 def check_path(text: str, where: str) -> None:
     """InputError for a text that no system takes as a path."""
     if "\0" in text or len(text.encode("utf-8", "surrogatepass")) > PATH:
-        raise InputError(f"{where} = {shown(repr(text))} should be a path of at most {PATH:,} bytes")
+        raise InputError(
+            f"{where} = {shown(repr(text))} should be a path of at most {PATH:,} bytes"
+        )
 
 
 def find_tree(tree: str, folder: Path, where: str) -> tuple[Path | None, str | None]:

@@ -198,7 +198,9 @@ def _first_line(text: str | None) -> str:
 
 def _aligned(listed: list[dict[str, Any]], columns: tuple[str, ...], heading: bool) -> list[str]:
     """A line per entry, of the columns' values; numbers to the right, what is unknown as `-`."""
-    rows = [["-" if entry[key] is None else shown(entry[key]) for key in columns] for entry in listed]
+    rows = [
+        ["-" if entry[key] is None else shown(entry[key]) for key in columns] for entry in listed
+    ]
     right = [any(isinstance(entry[key], int | float) for entry in listed) for key in columns]
     if heading:
         rows.insert(0, [_HEADINGS.get(key, key) for key in columns])

@@ -11,7 +11,7 @@ from typing import Any
 from ...declared import check_keys
 from ...doors import check_fields, read_json
 from ...errors import InputError
-from ...limits import STORE_RECORD
+from ...limits import PATH, STORE_RECORD
 from ...printable import shown
 from ..store.layout import ORIGIN
 
@@ -30,13 +30,25 @@ _FIELDS: dict[str, Any] = {
     "batch_size": int,
 }
 _SOURCE: dict[str, Any] = {
-    **{"location": str, "format": str, "class_names": _TEXT, "root": _TEXT, "allow_damaged": bool},
-    **{"val_fraction": (float, int), "val_per_class": int, "val_first": int, "min_per_class": int},
+    "location": str,
+    "format": str,
+    "class_names": _TEXT,
+    "root": _TEXT,
+    "allow_damaged": bool,
+    "val_fraction": (float, int),
+    "val_per_class": int,
+    "val_first": int,
+    "min_per_class": int,
     "imagenet21k_p": bool,
 }
 _OPTIONS: dict[str, Any] = {
-    **{"precision": str, "dtype": str, "shard_rows": int, "draft": bool, "channels_last": bool},
-    **{"compile": bool, "deterministic": bool},
+    "precision": str,
+    "dtype": str,
+    "shard_rows": int,
+    "draft": bool,
+    "channels_last": bool,
+    "compile": bool,
+    "deterministic": bool,
 }
 #: Keys that every origin has; the others of `source` and `options` have defaults.
 _NEEDED = (*_FIELDS, "location", "class_names", "root", "allow_damaged")
@@ -100,9 +112,14 @@ class Origin:
             (content.get("options"), _OPTIONS, f"{where}: options"),
         ):
             given = table if isinstance(table, dict) else {}
-            check_fields(table, {k: v for k, v in kinds.items() if k in given or k in _NEEDED}, place)
+            check_fields(
+                table, {k: v for k, v in kinds.items() if k in given or k in _NEEDED}, place
+            )
             check_keys(given, kinds, place)
         found = cls(**{key: value for key, value in content.items() if key != "format"})
+        for place in (found.encoder, found.weights, *map(found.source.get, ("location", *_PATHS))):
+            if place and ("\0" in place or len(place) > PATH):
+                raise InputError(f"{where}: {shown(repr(place))} is no path")
         if not 1 <= found.batch_size <= _LARGEST_BATCH:
             raise InputError(f"{where}: batch_size = {found.batch_size} should be 1 or more")
         return found

@@ -25,8 +25,8 @@ class Diagnosis:
     """What is wrong with a store, and what it recorded.
 
     recorded: file name of a shard -> SHA-256. broken: share of its images that were. fields: of its
-    identity. virtual: SHA-256 of `features.h5`. Without a manifest that can be read there are neither hashes nor fields, and the share
-    is that of what can be read.
+    identity. virtual: SHA-256 of `features.h5`. Without a manifest that can be read there are
+    neither hashes nor fields, and the share is that of what can be read.
     """
 
     path: Path

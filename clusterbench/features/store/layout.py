@@ -26,6 +26,7 @@ DATASET = "features"
 #: Every file of a store's folder that is no shard.
 OWN_FILES = (INDEX, VIRTUAL, BROKEN, MANIFEST, PLAN, ORIGIN, CLAIMS)
 
+
 @dataclass(frozen=True)
 class Shard:
     """Rows [first, first + rows) of a store, in one HDF5 file from its row `skip` on.

@@ -149,8 +149,7 @@ def shard_columns(group: h5py.Group, path: Path) -> dict[str, np.ndarray]:
 
 
 def made_with(group: h5py.Group) -> dict[str, str]:
-    """What a shard's records say beside what follows from it; ValueError for what none of ours has.
-    """
+    """What a shard says beside what follows from it; ValueError for what none of ours says."""
     if unknown := set(group.attrs) - {*ATTRIBUTES, MADE_WITH}:
         raise ValueError(f"it has the attribute {shown(repr(min(unknown)))}, which no shard has")
     return {MADE_WITH: text_attribute(group, MADE_WITH)} if MADE_WITH in group.attrs else {}

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from ...errors import InputError
 from ...progress import Progress
 from ...sources.dataset_index import DatasetIndex
 from .layout import shards_of
