@@ -35,10 +35,10 @@ class FileKind:
 
 RESULT = FileKind("a result", 16 * _MB, values=500_000)
 BOARD = FileKind("a leaderboard", 64 * _MB, "begin a new file", values=2_000_000)
-MANIFEST = FileKind("a task's manifest", 64 * _MB)
-STORE_RECORD = FileKind("a feature store's record", 64 * _MB)
+MANIFEST = FileKind("a task's manifest", 16 * _MB)
+STORE_RECORD = FileKind("a feature store's record", 16 * _MB)
 DECLARATION = FileKind("a TOML declaration", 1 * _MB)
-RANKING = FileKind("a ranking of classes", 64 * _MB)
+RANKING = FileKind("a ranking of classes", 16 * _MB)
 TREE = FileKind("a class tree", 64 * _MB)
 NAMES = FileKind("a list of names", 64 * _MB)
 ID_LIST = FileKind("a list of sample ids", 2048 * _MB)
@@ -61,6 +61,8 @@ NAME = 200
 #: Characters of a class's name, which may be a path; bytes of a sample's id.
 CLASS_NAME, SAMPLE_ID = 1_000, 4_096
 
+#: Bytes of a path in a declaration.
+PATH = 4_096
 #: Characters of a line that is no name: a source, a processor, where an error was raised.
 LINE = 1_000
 #: Characters that all settings of a method, or all that it says about its fit, take as JSON.
@@ -93,6 +95,13 @@ JSON_VALUES, JSON_KEY = 8_000_000, 3
 PARQUET_FOOTER = 16 * _MB
 #: Bytes of the first line of a CSV file, which may name columns, and of its later ones.
 FIRST_LINE, LINE = 1 * _MB, 1 * _MB
+
+#: Nodes of a class tree.
+TREE_NODES = 1_000_000
+#: Levels of a class tree, largest over smallest class, tasks of a series of ratios.
+TREE_DEPTH, RATIO, SERIES = 1_000, 1e6, 100
+#: Clusters that a method names for an image.
+RANKS = 1_000
 
 #: Bytes that a compressed or otherwise encoded array may take in memory: labels of 11 million
 #: samples are 88 MB, ids of 32 characters 1.4 GB, and those are best kept in Parquet.
@@ -127,6 +136,8 @@ def name_fault(name: str, longest: int = NAME) -> str:
         return f"has {len(name):,} characters; wanted at most {longest:,}"
     if name != name.strip():
         return "begins or ends with a blank; leave it out"
+    if name.isprintable():  # the usual case, decided in C
+        return ""
     wrong = next((c for c in name if is_control(c)), None)
     if wrong is not None:
         return f"holds the control character U+{ord(wrong):04X}; wanted printable text on one line"
