@@ -182,7 +182,7 @@ def _numbering(
         missing = next(number for number in range(low, high) if number not in numbers)
         count = high - low + 1 - len(numbers)
         notes.append(
-            f"{path.name}: the columns {numbers[low]} to {numbers[high]} lack {count:,} numbers, "
-            f"the first {missing}"
+            f"{path.name}: the columns {numbers[low]} to {numbers[high]} lack {count:,} of the "
+            f"numbers, {'the first of them ' if count > 1 else ''}{missing}"
         )
     return notes

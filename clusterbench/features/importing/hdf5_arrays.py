@@ -60,9 +60,7 @@ def open_matlab(path: Path, array: str | None, used: Mapping[str, str]) -> Featu
     return _features(path, array, used, matlab=True)
 
 
-def _features(
-    path: Path, array: str | None, used: Mapping[str, str], matlab: bool
-) -> FeatureFile:
+def _features(path: Path, array: str | None, used: Mapping[str, str], matlab: bool) -> FeatureFile:
     with _opened(path) as file:
         entries = _entries(file, path)
         shapes = {name: entry.shape for name, entry in entries.items() if name[:1] != "#"}

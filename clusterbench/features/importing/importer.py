@@ -216,9 +216,7 @@ def _dtype(wanted: str | None, files: Sequence[FeatureFile]) -> np.dtype:
     return np.dtype("float16" if narrow else "float32")
 
 
-def _hashes(
-    part: PartSamples, files: Sequence[FeatureFile], ids: Sequence[Path]
-) -> dict[str, Any]:
+def _hashes(part: PartSamples, files: Sequence[FeatureFile], ids: Sequence[Path]) -> dict[str, Any]:
     """Role -> name, SHA-256 and array of each file of a part."""
     hashed: dict[str, Any] = {}
     sums: dict[Path, str] = {}

@@ -33,9 +33,7 @@ def mat_entries(path: Path) -> dict[str, Entry]:
     """The variables of a file, with the shapes that MATLAB gives them."""
     if _is_hdf5(path):
         return hdf5_arrays.matlab_entries(path)
-    return {
-        name: Entry(shape, _KINDS.get(kind, kind)) for name, shape, kind in _variables(path)
-    }
+    return {name: Entry(shape, _KINDS.get(kind, kind)) for name, shape, kind in _variables(path)}
 
 
 def open_mat(path: Path, array: str | None, used: Mapping[str, str]) -> FeatureFile:
@@ -76,8 +74,10 @@ def mat_vector(path: Path, name: str) -> np.ndarray:
     found = _variable(path, name)
     if found.dtype == object:
         cells = found.reshape(-1)
-        texts = [cell.item() if isinstance(cell, np.ndarray) and cell.size == 1 else cell
-                 for cell in cells]
+        texts = [
+            cell.item() if isinstance(cell, np.ndarray) and cell.size == 1 else cell
+            for cell in cells
+        ]
         wrong = next((row for row, text in enumerate(texts) if not isinstance(text, str)), None)
         if wrong is not None:
             raise InputError(f"{where}: cell {wrong} holds no text; wanted one text per sample")
@@ -196,8 +196,9 @@ def _check_matrix(path: Path, content: memoryview, order: Any) -> None:
         kind = int.from_bytes(content[at : at + 4], order)
         size = int.from_bytes(content[at + 4 : at + 8], order)
         inner = content[at + 8 : at + 8 + size]
-        if kind != _MATRIX or not (size == 0 or _class(inner, order) == 4 or
-                                   6 <= _class(inner, order) <= 15):
+        if kind != _MATRIX or not (
+            size == 0 or _class(inner, order) == 4 or 6 <= _class(inner, order) <= 15
+        ):
             raise InputError(f"{path}: holds cells of other things; wanted a cell of texts")
         at += 8 + size
 

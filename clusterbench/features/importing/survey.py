@@ -65,7 +65,9 @@ class Survey:
             tail = len(zero) - (int(filled[-1]) + 1 if len(filled) else 0)
             line = f"{file.where}: {count:,} of {len(zero):,} rows are all zeros, "
             if tail > 1 and len(filled):
-                line += f"the last {tail:,} among them: was the array made larger than it was filled?"
+                line += (
+                    f"the last {tail:,} among them: was the array made larger than it was filled?"
+                )
             else:
                 line += f"the first of them row {int(zero.argmax()):,}"
             found.append(line)

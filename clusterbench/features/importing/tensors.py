@@ -103,8 +103,10 @@ def _unwrapped(value: Any) -> Any:
 def _items(items: list[Any]) -> dict[str, Any]:
     """A list or tuple by position; one of plain values, or of rows, is one thing without a name."""
     shapes = [tuple(item.shape) if hasattr(item, "shape") else None for item in items]
-    if not items or not any(shape is not None or isinstance(item, (list, tuple))
-                            for shape, item in zip(shapes, items, strict=True)):
+    if not items or not any(
+        shape is not None or isinstance(item, (list, tuple))
+        for shape, item in zip(shapes, items, strict=True)
+    ):
         return {"": items}  # plain values
     lengths = {len(item) if isinstance(item, (list, tuple)) else -1 for item in items}
     numbers = len(lengths) == 1 and -1 not in lengths
@@ -205,8 +207,7 @@ def _stacked(value: Any, where: str) -> np.ndarray:
     if all(isinstance(row, np.ndarray) for row in rows) and len({row.shape for row in rows}) == 1:
         return np.stack(rows)
     plain = all(
-        isinstance(row, (list, tuple)) and all(type(x) in (float, int) for x in row)
-        for row in rows
+        isinstance(row, (list, tuple)) and all(type(x) in (float, int) for x in row) for row in rows
     )
     if not plain or len({len(row) for row in rows}) > 1:
         raise InputError(f"{where}: is a list of other things; wanted rows of one length")
