@@ -6,7 +6,7 @@ crash the process at its end. With a file object neither happens: a failed write
 and raised when the file is closed.
 
 A file of someone else may show data that lie outside it: by external links, as external storage, or
-as a view (virtual dataset) of other files. `dataset_names` and `plain_dataset` are the door for
+as a view (virtual dataset) of other files. `list_datasets` and `plain_dataset` are the door for
 such files: what they give lies in the file, every byte of it.
 """
 
@@ -104,13 +104,14 @@ def text_attribute(file: h5py.Group, name: str) -> str:
     return str(file.attrs[name])
 
 
-def dataset_names(file: h5py.File, where: str) -> list[str]:
-    """Paths of the datasets that have an axis, each once, in the order of groups and names.
+def list_datasets(file: h5py.File, where: str) -> tuple[list[str], list[str]]:
+    """Paths of the datasets that have an axis, each once, and of the links to other names or files.
 
-    Links to other names or files are not followed, and a group within itself is looked at once.
-    Raises InputError, beginning with `where`, for more objects or levels than `limits` says.
+    Links are not followed, and a group within itself is looked at once. Raises InputError,
+    beginning with `where`, for more objects or levels than `limits` says.
     """
     found: list[str] = []
+    links: list[str] = []
     seen = {h5py.h5o.get_info(file.id).addr}
     groups = [("", file, 0)]
     count = 0
@@ -122,6 +123,7 @@ def dataset_names(file: h5py.File, where: str) -> list[str]:
         below = []
         for name in group:
             if group.get(name, getclass=True, getlink=True) is not h5py.HardLink:
+                links.append(f"{prefix}{name}")
                 continue
             item = group[name]
             address = h5py.h5o.get_info(item.id).addr
@@ -135,7 +137,7 @@ def dataset_names(file: h5py.File, where: str) -> list[str]:
         if below and depth >= HDF5_DEPTH:
             raise InputError(f"{where}: has groups more than {HDF5_DEPTH} levels deep")
         groups += reversed(below)
-    return found
+    return found, links
 
 
 def plain_dataset(file: h5py.File, name: str, where: str) -> h5py.Dataset:

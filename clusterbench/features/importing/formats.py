@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -90,8 +90,9 @@ def open_features(
 def entries_of(path: Path) -> dict[str, Entry]:
     """The arrays, columns or tensors of a file by name; none for formats without names."""
     found = _FORMATS.get(path.suffix.lower())
-    if found is None or not found.entries:
+    if found is None or not found.entries or path.is_dir():
         return {}
+    require_regular(path)
     return cast(dict[str, Entry], found.call(found.entries, path))
 
 

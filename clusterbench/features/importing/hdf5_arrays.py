@@ -17,11 +17,19 @@ import numpy as np
 
 from ...doors import require_regular
 from ...errors import InputError
-from ...hdf5_files import dataset_names, is_there, open_hdf5, plain_dataset
+from ...hdf5_files import is_there, list_datasets, open_hdf5, plain_dataset
 from ...limits import UNPACKED
 from ...printable import shown
 from .arrays import reading
-from .matrix import BlockFile, Entry, FeatureFile, checked_shape, choose_array
+from .matrix import (
+    FEATURE_NAMES,
+    BlockFile,
+    Entry,
+    FeatureFile,
+    checked_shape,
+    choose_array,
+)
+from .roles import plain_name, role_of
 
 _ADVICE = "wanted an HDF5 file"
 
@@ -66,8 +74,6 @@ def _features(path: Path, array: str | None, used: Mapping[str, str], matlab: bo
         shapes = {name: entry.shape for name, entry in entries.items() if name[:1] != "#"}
         if array is not None and array not in shapes and is_there(file, array):  # a link
             shapes[array] = plain_dataset(file, array, str(path)).shape
-        if not shapes:
-            _refuse_links(file, path)
         name = choose_array(path, shapes, array, used)
         data = plain_dataset(file, name, str(path))
         where = f"{path}: {shown(repr(name))}"
@@ -174,18 +180,18 @@ def _characters(codes: np.ndarray) -> np.ndarray:
 
 
 def _entries(file: h5py.File, path: Path) -> dict[str, Entry]:
-    found = {}
-    for name in dataset_names(file, str(path)):
-        data = file[name]
-        found[name] = Entry(data.shape, _type_name(data.dtype))
-    return found
-
-
-def _refuse_links(file: h5py.File, path: Path) -> None:
-    """InputError where the file shows nothing but what lies in other files."""
-    for name in list(file)[:1000]:
-        if isinstance(file.get(name, getlink=True), h5py.ExternalLink):
-            plain_dataset(file, name, str(path))
+    """The datasets; a link of a name that is looked for stands in place of what it leads to."""
+    names, links = list_datasets(file, str(path))
+    found = {name: file[name] for name in names}
+    for link in links:
+        if plain_name(link) in FEATURE_NAMES or role_of(link):
+            data = plain_dataset(file, link, str(path))  # refused where it leads out of the file
+            target = next((name for name, there in found.items() if there == data), None)
+            if target is not None and not (plain_name(target) in FEATURE_NAMES or role_of(target)):
+                del found[target]
+            if target is None or target not in found:
+                found[link] = data
+    return {name: Entry(data.shape, _type_name(data.dtype)) for name, data in found.items()}
 
 
 def _kind(where: str, dtype: np.dtype) -> str:

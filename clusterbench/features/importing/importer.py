@@ -17,12 +17,11 @@ from ..store.identity import differences
 from ..store.layout import MANIFEST, PLAN
 from ..store.store import FeatureStore
 from ..store.writer import SHARD_ROWS
-from .annotations import Beside, beside, part_samples
+from .annotations import beside, part_samples
 from .columns import read_lines
 from .formats import open_features
 from .gather import Gathered
 from .leaks import refuse_same_parts
-from .families import Columns
 from .matrix import FeatureFile, row_file
 from .request import Request, layout_of
 from .samples import PartSamples, Samples, index_samples

@@ -162,13 +162,13 @@ def checked_shape(where: str, shape: tuple[int, ...], kind: str) -> tuple[int, i
         raise InputError(
             f"{where}: holds {kind}; wanted features as {', '.join(KINDS[:-1])} or {KINDS[-1]}"
         )
-    if len(shape) != 2 or not all(shape):
+    if len(shape) != 2 or min(shape) < 1:
         raise InputError(
-            f"{where}: has shape {shape}; wanted (n, dim), one row of features per sample"
+            f"{where}: has shape {shown(shape)}; wanted (n, dim), one row of features per sample"
         )
     if shape[0] > ROWS or shape[1] > DIMENSIONS:
         raise InputError(
-            f"{where}: has shape {shape}; wanted at most {ROWS:,} rows of {DIMENSIONS:,} dimensions"
+            f"{where}: has shape {shown(shape)}; wanted at most {ROWS:,} rows of {DIMENSIONS:,} dimensions"
         )
     return int(shape[0]), int(shape[1])
 

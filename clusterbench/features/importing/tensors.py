@@ -50,8 +50,6 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def _torch(path: Path) -> Any:
-    import torch
-
     with reading(path, "save it with torch.save"):
         with open_regular(path) as handle:
             start = handle.read(4)
@@ -61,6 +59,8 @@ def _torch(path: Path) -> Any:
                     f"{start!r}; load it where it was made and save it again"
                 )
             check_archive(path, handle)
+        import torch
+
         try:
             with torch.serialization.safe_globals(stand_ins()):
                 return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
@@ -86,9 +86,11 @@ def _refused(path: Path, message: str) -> InputError:
 
 
 def _safetensors(path: Path) -> dict[str, Any]:
+    with open_regular(path) as handle:
+        if not handle.read(1):
+            raise InputError(f"{path}: is empty; wanted an array (n, dim) of features")
     from safetensors import safe_open
 
-    open_regular(path).close()
     with reading(path, "save it with safetensors"), safe_open(path, framework="pt") as file:
         names = list(file.keys())
         if len(names) > _ENTRIES:
