@@ -596,7 +596,7 @@ def test_a_damaged_file_is_a_store_or_one_line(suffix: str, trial: Trials, tmp_p
 @pytest.mark.parametrize("first", (100, 200))
 @pytest.mark.parametrize("suffix", small_files())
 def test_many_damaged_files(suffix: str, first: int, trial: Trials, tmp_path: Path) -> None:
-    _damaged(suffix, range(first, first + 100), trial, tmp_path)
+    _damaged(suffix, range(first, first + 40), trial, tmp_path)
 
 
 def _damaged(suffix: str, seeds: range, trial: Trials, folder: Path) -> None:

@@ -8,14 +8,17 @@ take a type of numbers or texts, a shape, and exactly the bytes that these need.
 from __future__ import annotations
 
 import io
+import os
 import pickletools
 import re
 import zipfile
+from functools import lru_cache
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
+from ...doors import open_regular
 from ...errors import InputError
 from ...limits import PICKLE_STEPS, PICKLED
 
@@ -76,13 +79,20 @@ def stand_ins() -> list[Any]:
     return pairs
 
 
-def check_archive(path: Path, file: IO[bytes]) -> None:
+def check_archive(path: Path) -> None:
+    """InputError for a file that `_check` refuses; one that was checked is not checked again."""
+    found = path.stat()
+    _check(path, (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns))
+
+
+@lru_cache(maxsize=64)
+def _check(path: Path, _: tuple[int, ...]) -> None:
     """InputError for a file of torch.save that unpacks to more than it is, or takes long.
 
     Its members are stored as they are; what is pickled beside the tensors is small, and a pickle
     of millions of steps would take memory and time without end.
     """
-    with zipfile.ZipFile(file) as archive:
+    with open_regular(path) as file, zipfile.ZipFile(file) as archive:
         for info in archive.infolist():
             if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:
                 raise InputError(f"{path}: is compressed; save it again with torch.save")

@@ -58,7 +58,7 @@ def _torch(path: Path) -> Any:
                     f"{path}: not a file of torch.save since PyTorch 1.6, it starts with "
                     f"{start!r}; load it where it was made and save it again"
                 )
-            check_archive(path, handle)
+        check_archive(path)
         import torch
 
         try:
@@ -125,11 +125,15 @@ def tensor_entries(path: Path) -> dict[str, Entry]:
         if hasattr(value, "shape"):
             kind = str(value.dtype).removeprefix("torch.")
             found[name] = Entry(tuple(value.shape), kind)
-        elif isinstance(value, (list, tuple)) and value:
-            first = value[0]
-            inner = len(first) if hasattr(first, "__len__") and not isinstance(first, str) else None
-            shape = (len(value),) if inner is None else (len(value), inner)
-            found[name] = Entry(shape, type(first).__name__)
+        elif isinstance(value, (list, tuple)) and value:  # of values, or of rows
+            first = _unwrapped(value[0])
+            inner: tuple[int, ...] = ()
+            if hasattr(first, "shape"):
+                inner = tuple(first.shape)
+            elif isinstance(first, (list, tuple)):
+                inner = (len(first),)
+            kind = str(getattr(first, "dtype", type(first).__name__)).removeprefix("torch.")
+            found[name] = Entry((len(value), *inner), kind)
     return found
 
 
