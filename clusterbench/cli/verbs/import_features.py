@@ -256,7 +256,13 @@ def _report(values: dict[str, Any], as_json: bool) -> None:
         text += f"{values['bytes']:,} bytes in {values['seconds']:.1f} s\n"
     for role, file in values["files"].items():
         array = values["columns"].get(role, file.get("array"))
-        array = f" ({shown(array)})" if array is not None else ""
+        array = (
+            ""
+            if array is None
+            else f", {shown(array)}"
+            if role in values["columns"]
+            else f" ({shown(array)})"
+        )
         text += f"  {role}: {shown(file['name'])}{array}, SHA-256 {file['sha256'][:12]}\n"
     for role, names in values["left_out"].items():
         listed = ", ".join(shown(name, 60) for name in names[:_SHOWN])
