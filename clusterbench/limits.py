@@ -106,6 +106,16 @@ RANKS = 1_000
 #: Bytes that a compressed or otherwise encoded array may take in memory: labels of 11 million
 #: samples are 88 MB, ids of 32 characters 1.4 GB, and those are best kept in Parquet.
 UNPACKED = 512 * _MB
+#: Compressed data of more than UNPACKED bytes unpack to at most this many times their size: float
+#: features compress to a third at best, and a few kilobytes must not become a full disk.
+UNPACKED_RATIO = 200
+
+#: Objects of an HDF5 file of someone else, levels of its groups, bytes of one chunk.
+HDF5_OBJECTS, HDF5_DEPTH, HDF5_CHUNK = 20_000, 32, 256 * _MB
+#: Bytes of what torch.save pickles beside the tensors, and steps that rebuild it.
+PICKLED, PICKLE_STEPS = 192 * _MB, 1_000_000
+#: Bytes of a variable in a MATLAB file before 7.3, which is read whole, and of one with cells.
+MATLAB, MATLAB_CELLS = 256 * _MB, 64 * _MB
 #: How many times its bytes in a file an array may take in memory, where that is above UNPACKED.
 UNPACKED_TIMES = 16
 
@@ -113,6 +123,15 @@ UNPACKED_TIMES = 16
 def unpacked_limit(stored: int) -> int:
     """Bytes that something of `stored` bytes in a file may take in memory."""
     return max(UNPACKED, UNPACKED_TIMES * stored)
+
+
+def check_unpacked(where: str, size: int, stored: int) -> None:
+    """InputError for data that take `stored` bytes in a file and unreasonably many unpacked."""
+    if size > UNPACKED and size > UNPACKED_RATIO * stored:
+        raise InputError(
+            f"{where}: {stored / 1e6:,.1f} MB unpack to {size / 1e6:,.0f} MB; wanted at most "
+            f"{UNPACKED_RATIO} times as much, or {UNPACKED / 1e6:,.0f} MB"
+        )
 
 
 def check_name(name: Any, where: str) -> str:
