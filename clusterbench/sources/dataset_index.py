@@ -16,6 +16,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..hdf5_files import DAMAGED_ERRORS, create_hdf5, open_hdf5
+from .index_names import check_class_names, check_sample_ids
 
 Split = Literal["train", "val"]
 SPLITS: dict[str, int] = {"train": 0, "val": 1}
@@ -263,6 +264,7 @@ def _integers(name: str, value: np.ndarray, dtype: type, n: int) -> np.ndarray:
 
 
 def _check_class_names(names: tuple[str, ...]) -> None:
+    check_class_names(names, "index")
     for before, after in pairwise(names):
         if before == after:
             raise InputError(f"index: class name {after!r} occurs twice")
@@ -277,10 +279,7 @@ def _check_ids(ids: np.ndarray) -> None:
         twice = ordered[1:] == ordered[:-1]
         if twice.any():
             raise DuplicateIdError(bytes(ordered[int(np.argmax(twice))]))
-    for start in range(0, len(ids), _CHUNK):  # the search takes 8 bytes for each id
-        some = ids[start : start + _CHUNK]
-        if (some == b"").any() or (np.strings.find(some, b"\n") >= 0).any():
-            raise InputError("index: an id is empty or holds a line break; rename that sample")
+    check_sample_ids(ids, "index")
 
 
 def _check_order(ids: np.ndarray, labels: np.ndarray) -> None:

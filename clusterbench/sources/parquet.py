@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,8 +18,9 @@ from .containers import container_stamps
 from .hub import PREFIX, download
 from .kinds import SourceKind
 from .process_cache import ProcessCache
-from .sample_ids import container_splits, id_from_key, id_from_path
+from .sample_ids import id_from_key, id_from_path
 from .source import BrokenImage, Container, ImageSource, SourceReport
+from .splits import container_splits, left_out_note
 from .table_columns import TableColumns, find_columns
 from .table_files import SUFFIXES, TableFile, leaf, list_tables
 
@@ -160,7 +162,9 @@ def index_parquet(
     n_rows = sum(
         sum((tables[i] if tables else TableFile(root / n)).rows) for i, n in enumerate(used)
     )
-    samples = LabelledSamples({"container": np.int32, "group": np.int32, "position": np.int32})
+    samples = LabelledSamples(
+        {"container": np.int32, "group": np.int32, "position": np.int32}, f"source {path}"
+    )
     columns: TableColumns | None = None
     width, row = len(str(max(n_rows - 1, 0))), 0
     for number, name in enumerate(used):
@@ -180,6 +184,7 @@ def index_parquet(
                 _names(part, columns, range(row, row + count), width, where),
                 _labels(part, columns, where),
                 splits[name],
+                functools.partial(_row, where),
                 container=number,
                 group=group,
                 position=np.arange(count),
@@ -194,18 +199,18 @@ def index_parquet(
     index, values = samples.finish(
         given,
         make_id,
-        f"source {path}",
         lambda sample: (
             f"{used[int(sample['container'])]} (row {int(sample['position'])} of row group "
             f"{int(sample['group'])})"
         ),
         numbers=given is not None or not columns.label_is_text,
     )
-    if not len(index.rows("train")):
-        raise InputError(f"source {path}: no training images; all files are named as validation")
     return ParquetSource(
         index,
-        SourceReport(ignored=len(names) - len(used)),
+        SourceReport(
+            ignored=len(names) - len(used),
+            notes=(*left_out_note(names, splits, "tables"), *samples.notes),
+        ),
         root,
         path,
         origin,
@@ -224,6 +229,10 @@ def _open_table(root: Path, held: Container) -> TableFile:
             "again"
         )
     return TableFile(root / held.name)
+
+
+def _row(where: str, place: int) -> str:
+    return f"{where}, row {place}, counted from 0"
 
 
 def _file_id(name: str, class_name: str) -> str:

@@ -39,12 +39,14 @@ class Container:
 class SourceReport:
     """What an index leaves out: classes without an image, and files or members that are none.
 
-    `damaged` names containers that could not be read to their end, with the reason.
+    `damaged` names containers that could not be read to their end, with the reason. `notes` are
+    sentences on what was chosen or left out.
     """
 
     empty_classes: tuple[str, ...] = ()
     ignored: int = 0
     damaged: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
+from .litter import is_litter
+from .splits import split_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -98,11 +100,11 @@ def list_tables(source: Path) -> tuple[Path, list[str]]:
         raise InputError(f"source {source} does not exist; wanted Parquet or Arrow files")
     names = []
     for folder, folders, files in os.walk(source):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        folders[:] = [name for name in folders if not is_litter(name)]
         names += [
             Path(folder, name).relative_to(source).as_posix()
             for name in files
-            if name.endswith(SUFFIXES) and not name.startswith(".")
+            if name.endswith(SUFFIXES) and not is_litter(name)
         ]
     if not names:
         raise InputError(f"source {source}: no *.parquet or *.arrow in it")
@@ -111,8 +113,6 @@ def list_tables(source: Path) -> tuple[Path, list[str]]:
 
 
 def _check_one_data_set(source: Path, names: list[str]) -> None:
-    from .sample_ids import split_of
-
     homes = set()
     for name in names:
         folders = name.split("/")[:-1]
