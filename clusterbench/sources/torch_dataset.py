@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import io
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -242,6 +243,9 @@ def build_dataset(spec: str) -> Any:
     module, _, function = spec.removeprefix("torch:").partition(":")
     if not (spec.startswith("torch:") and module and function):
         raise InputError(f"source {spec}: wanted torch:package.module:function")
+    if module.split(".")[0] in sys.stdlib_module_names:
+        # An index names what to call: nothing of the system's may be in its reach.
+        raise InputError(f"source {spec}: a module of Python's own has no data set")
     try:
         build = getattr(importlib.import_module(module), function)
     except (ImportError, AttributeError) as error:

@@ -161,7 +161,10 @@ ROWS = {
     ),
     "Caltech": Row(
         of("caltech/101_Object/ant/1.jpg", "caltech/101_Object/bee/1.jpg", classes_at=2),
-        {"ant/1": (0, "caltech/101_Object/ant/1.jpg"), "bee/1": (0, "caltech/101_Object/bee/1.jpg")},
+        {
+            "ant/1": (0, "caltech/101_Object/ant/1.jpg"),
+            "bee/1": (0, "caltech/101_Object/bee/1.jpg"),
+        },
         texts={"caltech/Annotations/ant/1.mat": "x"},
     ),
     "folders in class folders": Row(
@@ -298,7 +301,10 @@ REFUSED = {
         ["train/images/1.jpg", "train/images/2.jpg", "val/cat/1.jpg"],
         "2 images in train/images/ lie in no class folder",
     ),
-    "no train": (["val/cat/1.jpg", "test/cat/2.jpg"], "look like splits, but none of them is train"),
+    "no train": (
+        ["val/cat/1.jpg", "test/cat/2.jpg"],
+        "look like splits, but none of them is train",
+    ),
     "two of a split": (
         ["train/cat/1.jpg", "training/cat/2.jpg", "val/cat/3.jpg"],
         "train/ and training/, which both mean train; keep one",
