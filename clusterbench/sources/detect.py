@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+from .folder import is_folder
 from .kinds import KINDS
 from .litter import is_litter, lies_in_litter
 from .splits import of_folder
@@ -53,7 +54,7 @@ def _detect_folder(root: Path, deeper: int = _AROUND) -> str:
     tars: list[Path] = []
     entries = _visible(root)
     for entry in entries:
-        if entry.is_dir():
+        if is_folder(entry):
             inner = _kinds_inside(Path(entry.path)) if _may_hold_files(entry.name) else {}
             tars += inner.pop("tar", [])
             for kind, example in inner.items():
@@ -77,7 +78,7 @@ def _detect_folder(root: Path, deeper: int = _AROUND) -> str:
         )
     if "tars" in found:
         return _detect_tars(root, sorted(tars))
-    folders = [entry.path for entry in entries if entry.is_dir()]
+    folders = [entry.path for entry in entries if is_folder(entry)]
     if found.keys() <= {"folder"} and len(folders) == 1 and deeper:
         return _detect_folder(Path(folders[0]), deeper - 1)
     return next(iter(found), "folder")
@@ -91,7 +92,7 @@ def _kinds_inside(folder: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for entry in _visible(folder):
         name = f"{folder.name}/{entry.name}"
-        if entry.is_dir():
+        if is_folder(entry):
             if _may_hold_files(entry.name):
                 found.update(_kinds_inside(Path(entry.path)))
             else:

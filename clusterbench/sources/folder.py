@@ -116,7 +116,7 @@ class _FolderTree(Tree):
         self.root = root
 
     def folders(self, path: str) -> list[str]:
-        found = [e.name for e in self._visible(path) if e.is_dir()]
+        found = [e.name for e in self._visible(path) if is_folder(e)]
         return sorted(found)
 
     def images(self, path: str) -> list[str]:
@@ -170,7 +170,7 @@ class _Builder(_Counts):
             if _is_image(entry) and not is_litter(entry.name):
                 check_name(entry.name, self.root / top.path)
                 classes.setdefault(top.class_of[entry.name], []).append(entry.name)
-            elif not entry.is_dir():
+            elif not is_folder(entry):
                 self.ignored += 1
         for name, files in sorted(classes.items()):
             self._add([f"{name}/{file}" for file in files], [name] * len(files), top)
@@ -227,7 +227,7 @@ class _Builder(_Counts):
 
 def _top_level(root: Path) -> set[str]:
     """Names of the class folders in a folder."""
-    return {entry.name for entry in _scan(root) if entry.is_dir() and not is_litter(entry.name)}
+    return {entry.name for entry in _scan(root) if is_folder(entry) and not is_litter(entry.name)}
 
 
 def _walk(
@@ -246,7 +246,7 @@ def _walk(
         path = f"{relative}/{entry.name}" if relative else entry.name
         if is_litter(entry.name):
             counts.ignored += 1
-        elif entry.is_dir():
+        elif is_folder(entry):
             check_name(entry.name, folder)
             yield from _walk(folder / entry.name, path, (*parents, key), counts)
         elif _is_image(entry):
@@ -270,6 +270,14 @@ def _scan(folder: Path) -> list[os.DirEntry[str]]:
             return list(entries)
     except OSError as error:
         raise InputError(f"cannot list {folder}: {error.strerror}") from error
+
+
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a folder; a link that leads round in a circle is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def _is_image(entry: os.DirEntry[str]) -> bool:

@@ -61,12 +61,12 @@ class IndexBuilder:
         columns: one value for all or each. Raises InputError for an id that is no name (see
         `index_names`), and for other lengths than m.
         """
-        array = _checked_ids(ids, self.source)
-        if not len(array):
+        if not len(ids):
             return
-        names = [classes] * len(array) if isinstance(classes, str) else classes
+        names = [classes] * len(ids) if isinstance(classes, str) else classes
         fresh = set(names) - self._codes.keys()
         check_class_names(sorted(fresh), self.source, paths=True)
+        array = _checked_ids(ids, self.source)
         codes = [self._codes.setdefault(name, len(self._codes)) for name in names]
         self._ids.append(array)
         self._labels.append(_spread("classes", codes, np.dtype(np.int32), len(array)))

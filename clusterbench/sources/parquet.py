@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError
+from ..limits import CLASS_NAME, SAMPLE_ID
 from .class_names import LabelledSamples, check_twice
 from .containers import container_stamps
 from .hub import PREFIX, download
@@ -157,7 +158,7 @@ def index_parquet(
     root, names = list_tables(path)
     splits = container_splits(names)
     used = [name for name in names if name in splits]
-    containers = tuple(Container.of(root, name) for name in used)
+    containers = tuple(Container.found(root, name) for name in used)
     tables = [TableFile(root / name) for name in used] if len(used) <= 64 else None
     n_rows = sum(
         sum((tables[i] if tables else TableFile(root / n)).rows) for i, n in enumerate(used)
@@ -179,7 +180,8 @@ def index_parquet(
             )
         for group, count in enumerate(table.rows):
             where = f"{root / name}, row group {group}"
-            part = table.read(group, columns.small)
+            part = table.read(group, columns.small, repeated=True)
+            _refuse_long(part, columns, where)
             samples.add(
                 _names(part, columns, range(row, row + count), width, where),
                 _labels(part, columns, where),
@@ -237,6 +239,23 @@ def _row(where: str, place: int) -> str:
 
 def _file_id(name: str, class_name: str) -> str:
     return id_from_path(name, class_name)
+
+
+def _refuse_long(table: pa.Table, columns: TableColumns, where: str) -> None:
+    """InputError for a label or name that is too long, before all are texts in memory."""
+    import pyarrow.compute as pc
+
+    for column, longest in zip(columns.small, (4 * CLASS_NAME, SAMPLE_ID), strict=False):
+        values = leaf(table, column)
+        for chunk in values.chunks:
+            texts = chunk.dictionary if hasattr(chunk, "dictionary") else chunk
+            if texts.type in ("string", "large_string", "binary", "large_binary"):
+                found = pc.max(pc.binary_length(texts)).as_py() or 0
+                if found > longest:
+                    raise InputError(
+                        f"{where}: a value of {column} has {found:,} bytes; wanted at most "
+                        f"{longest:,}"
+                    )
 
 
 def _labels(table: pa.Table, columns: TableColumns, where: str) -> list[str]:

@@ -78,6 +78,8 @@ def load_source(path: Path | str, *, root: Path | str | None = None) -> ImageSou
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path}: damaged ({error}); index the images again") from error
+    if not isinstance(text, (bytes, str)):
+        raise InputError(f"{path}: source is no text; index the images again")
     facts = parse_json(text, f"{path}: source", repair="index the images again")
     wanted = {"format": str, "kind": str, "settings": dict, "report": dict}
     check_fields(facts, wanted, f"{path}: source")
@@ -152,7 +154,10 @@ def _restored(
     if "dataset" in hints:
         if not isinstance(settings["spec"], str):
             raise TypeError("spec is no text")
-        settings["dataset"] = module.build_dataset(settings["spec"])
+        try:
+            settings["dataset"] = module.build_dataset(settings["spec"])
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
         try:  # an id is class/number of an item: it tells whether the items are still the same
             module.index_torch(settings["dataset"]).index.find(index.ids)
         except InputError as error:
@@ -174,7 +179,11 @@ def _restored(
     report: dict[str, Any] = {
         n: tuple(v) if isinstance(v, list) else v for n, v in facts["report"].items()
     }
-    # TypeError for those of another version.
+    wanted = {field.name for field in dataclasses.fields(kind)}
+    others = (settings.keys() | columns.keys()) - wanted
+    others |= report.keys() - {field.name for field in dataclasses.fields(SourceReport)}
+    if others:  # of another version
+        raise ValueError(f"{kind.__name__} has no {shown(min(others))}")
     return kind(index=index, report=SourceReport(**report), **settings, **columns)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..doors import require_regular
 from ..errors import ClusterbenchError, InputError
 from .dataset_index import DatasetIndex
 
@@ -27,6 +28,12 @@ class Container:
     name: str
     size: int
     time: int
+
+    @classmethod
+    def found(cls, root: Path, name: str) -> Container:
+        """The container for an index; InputError when it is not there, or no regular file."""
+        require_regular(root / name)
+        return cls.of(root, name)
 
     @classmethod
     def of(cls, root: Path, name: str) -> Container:

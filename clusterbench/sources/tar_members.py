@@ -13,6 +13,7 @@ import numpy as np
 
 from ..doors import open_regular
 from ..errors import InputError
+from ..limits import SAMPLE_ID
 from ..printable import is_control, shown
 from .image_files import has_image_suffix
 
@@ -212,6 +213,10 @@ def _clean(name: str, path: Path) -> str:
     except UnicodeEncodeError as error:
         found = name.encode("utf-8", "surrogateescape")
         raise InputError(f"{path}: member name {found!r} is not UTF-8") from error
+    if len(name) > SAMPLE_ID:
+        raise InputError(
+            f"{path}: a member's name has {len(name):,} characters; wanted at most {SAMPLE_ID:,}"
+        )
     if not name.isprintable():
         if "\n" in name:
             raise InputError(f"{path}: member name {name!r} holds a line break; rename it")

@@ -63,7 +63,7 @@ def index_class_tars(source: Path | str, *, allow_damaged: bool = False) -> Clas
     builder = IndexBuilder(
         {"container": np.int32, "offset": np.int64, "size": np.int64}, source=f"source {root}"
     )
-    containers = tuple(Container.of(root, name) for _, name in tars)
+    containers = tuple(Container.found(root, name) for _, name in tars)
     damaged: list[tuple[str, str, int]] = []
     ignored = 0
     counts: dict[str, int] = {}

@@ -78,7 +78,7 @@ def index_webdataset(
     root, names = _shards(path)
     splits = container_splits(names)
     used = [name for name in names if name in splits]
-    containers = tuple(Container.of(root, name) for name in used)
+    containers = tuple(Container.found(root, name) for name in used)
     given = tuple(class_names) if class_names is not None else class_names_beside(root)
     where = f"source {path}"
     left_out = None
@@ -378,7 +378,7 @@ def _one_image(sample: _Sample, members: TarMembers, where: str) -> int:
 
 def _shards(path: Path) -> tuple[Path, list[str]]:
     """The root and the shards below it, in order."""
-    if path.is_file():
+    if path.exists() and not path.is_dir():
         refuse_compressed(path)
         return path.parent, [path.name]
     if not path.is_dir():

@@ -80,7 +80,10 @@ def test_damaged_tars_are_used_only_when_asked(birds, tmp_path):
         (["birds"], "--output is missing"),
         (["gone", "--output", "x.h5"], "source gone does not exist"),
         (["birds", "--output", "x.h5", "--format", "stone"], "unknown format 'stone'"),
-        (["birds", "--output", "x.h5", "--class-names", "n.txt"], "class names n.txt: no such file"),
+        (
+            ["birds", "--output", "x.h5", "--class-names", "n.txt"],
+            "class names n.txt: no such file",
+        ),
         (["birds", "--output", "x.h5", "--imagenet21k-p", "--val-first", 3], "leave out"),
         (["birds", "--output", "x.h5", "--imagenet21k-p"], "no class has 501 images"),
         (["birds", "--output", "x.h5", "--root", "."], r"root \(--root\) has no meaning"),
