@@ -69,6 +69,8 @@ LINE = 1_000
 SETTINGS, DIAGNOSTICS = 100_000, 4_000_000
 #: Warnings of a run; keys of an object in a result or a leaderboard, outside of what is free.
 WARNINGS, KEYS = 1_000, 1_000
+#: Folders within each other in a folder of images.
+FOLDER_DEPTH = 64
 
 #: Seeds lie in [0, SEEDS).
 SEEDS = 2**31
