@@ -27,6 +27,14 @@ def _values() -> list[tuple[str, str]]:
             "a setting or a diagnostic of free form: levels, values, characters of a text",
             f"{limits.FREE_DEPTH}, {limits.FREE_VALUES:,}, {limits.FREE_TEXT:,}",
         ),
+        (
+            "values in a result, in a leaderboard",
+            f"{limits.RESULT.values:,}, {limits.BOARD.values:,}",
+        ),
+        (
+            "settings of a method, its diagnostics: characters as JSON",
+            f"{limits.SETTINGS:,}, {limits.DIAGNOSTICS:,}",
+        ),
         ("parts of a dotted TOML key", f"{limits.KEY_PARTS}"),
         ("whole numbers in JSON and TOML", "64 bits"),
         ("characters of a name (method, encoder, data set, task ...)", f"{limits.NAME}"),
@@ -36,7 +44,16 @@ def _values() -> list[tuple[str, str]]:
         ("seeds of one call", f"{limits.SEED_COUNT:,}"),
         ("rows of a store or of a file of labels", f"{limits.ROWS:,}"),
         ("dimensions", f"{limits.DIMENSIONS:,}"),
-        ("an array unpacked from a compressed file", _size(limits.UNPACKED)),
+        (
+            "an array unpacked from a compressed file",
+            f"{_size(limits.UNPACKED)}, or {limits.UNPACKED_TIMES} times its size there (labels)",
+        ),
+        (
+            "values in a JSON file of labels, with a key each",
+            f"{limits.JSON_VALUES:,}, {limits.JSON_VALUES // (limits.JSON_KEY + 1):,}",
+        ),
+        ("a line of a CSV file of labels", _size(limits.LINE)),
+        ("the footer of a Parquet file of labels", _size(limits.PARQUET_FOOTER)),
         ("characters of an error message", f"{printable.MESSAGE_LENGTH:,}"),
         ("characters of a name shown in a table", f"{printable.SHOWN_LENGTH}"),
     ]

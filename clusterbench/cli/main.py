@@ -15,6 +15,7 @@ from typing import Annotated, NoReturn, cast
 import typer
 
 from ..errors import ClusterbenchError
+from ..printable import one_line
 from ..version import __version__
 from .console import ToldError
 from .home_paths import expanding
@@ -169,5 +170,5 @@ def _complain(message: str, error: BaseException, code: int) -> int:
         import traceback
 
         traceback.print_exception(error)
-    sys.stderr.write(f"error: {' '.join(message.split())}\n")
+    sys.stderr.write(f"error: {one_line(message)}\n")
     return code

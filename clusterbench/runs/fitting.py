@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 import numpy as np
 
 from ..errors import ClusterbenchError, StorageError
+from ..printable import one_line
 from ..progress import Progress
 from ..results.top_predictions import top_clusters
 
@@ -117,7 +118,7 @@ def recorded_warnings() -> Iterator[None]:
             if caught is None:
                 show(message, *details, **more)
             else:
-                caught.append(" ".join(str(message).split()))
+                caught.append(one_line(str(message)))
 
         warnings.simplefilter("always")
         # Runs share the features, so they are read-only; methods that wrap them only read them.

@@ -24,7 +24,7 @@ from .outcome import Outcome
 from .plan import STRATEGIES, FeatureSource, PlannedRun, Strategy, plan, seed_list, should_run
 from .reporting.report import RunReport
 from .settings import build, settle
-from .survey import check_writable, survey
+from .survey import check_replaceable, check_writable, survey
 
 DEFAULT_DATASET = "icons-wordnet"
 
@@ -111,7 +111,8 @@ def run(
     specs = settle(names, presets.load(preset_name), params or {}, device)
     store = data.store(encoder)
     source = FeatureSource(encoder or data.default_encoder, store.identity, store.dim)
-    built = benchmarks.build(benchmark, data, task_names)
+    left_out: list[str] = []
+    built = benchmarks.build(benchmark, data, task_names, left_out.append)
     planned = plan(built, specs, chosen_seeds, source, Path(results), k, chosen_protocol)
 
     before = [survey(run) for run in planned]
@@ -128,6 +129,9 @@ def run(
             foretold(expected)
     if any(todo) and not dry_run:
         check_writable(Path(results))
+        for one, chosen in zip(planned, todo, strict=True):
+            if chosen:
+                check_replaceable(one)
 
         def make(run: PlannedRun) -> Any:
             return build(run.method, k=run.k, seed=run.seed, device=device)
@@ -166,6 +170,7 @@ def run(
         strategy=overwrite_strategy,
         results=Path(results),
         dry_run=dry_run,
+        left_out=tuple(left_out),
         outcomes=tuple(
             Outcome(run, state, chosen, run.key in computed, computed.get(run.key, record))
             for run, (state, record), chosen in zip(planned, before, todo, strict=True)

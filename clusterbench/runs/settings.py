@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from ..catalog import unknown_name
 from ..errors import InputError
 from ..estimator import RESERVED
-from ..limits import check_free
+from ..limits import SETTINGS, check_free
 from ..printable import shown
-from ..results.record import plain
+from ..results.fields import free_fault
+from ..results.plain import plain
 from ..typed_text import Typed, alternatives, name_of, read_as
 from .plan import MethodSpec
 
@@ -105,6 +106,8 @@ def _settle_one(
             given[name] = value
     params = _settings(cls, kind, device, given)
     recorded = {name: plain(value) for name, value in params.items() if name not in RESERVED}
+    if fault := free_fault(recorded, SETTINGS):
+        raise InputError(f"parameters of {kind} {cls.name!r} cannot be recorded: {fault}")
     if issubclass(cls, Reference):
         return MethodSpec(cls.name, cls.version, recorded, reference=True, seeded=cls.seeded)
     return MethodSpec(cls.name, cls.version, recorded)

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class RunReport:
-    """All runs of a request. `print(report)` shows the table of means over seeds."""
+    """All runs of a request. `print(report)` shows the table of means over seeds.
+
+    left_out: a line for each task that any data set may have and this one cannot satisfy.
+    """
 
     benchmark: str
     dataset: str
@@ -34,6 +37,7 @@ class RunReport:
     outcomes: tuple[Outcome, ...]
     #: How long it was said to take; None where nothing was to be computed, or no one asked.
     forecast: Forecast | None = None
+    left_out: tuple[str, ...] = ()
 
     @property
     def records(self) -> list[ResultRecord]:
