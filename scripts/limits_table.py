@@ -44,6 +44,7 @@ def _values() -> list[tuple[str, str]]:
         ("seeds of one call", f"{limits.SEED_COUNT:,}"),
         ("rows of a store or of a file of labels", f"{limits.ROWS:,}"),
         ("dimensions", f"{limits.DIMENSIONS:,}"),
+        ("Euclidean length of a feature given to a method", f"{limits.ROW_LENGTH:.0e}"),
         (
             "an array unpacked from a compressed file",
             f"{_size(limits.UNPACKED)}, or {limits.UNPACKED_TIMES} times its size there (labels)",
