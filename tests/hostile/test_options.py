@@ -28,7 +28,7 @@ REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
     "seeds negative": (("-s", "-1"), "wanted a count of at least 1"),
     "seeds control": (("-s", CONTROL), "wanted a count such as 3"),
     "seed beyond": (("-s", "2147483648,"), "wanted whole numbers in [0, 2**31)"),
-    "seeds listed beyond count": (("-s", ",".join(map(str, range(10_001)))), "more than 10,000 seeds"),
+    "seeds listed beyond count": (("-s", ",".join(map(str, range(10_001)))), "more than 10,000"),
     "task control": (("-t", CONTROL), "unknown task"),
     "task long": (("-t", LONG), "unknown task"),
     "task none": (("-t", ","), "no task chosen"),
