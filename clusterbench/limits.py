@@ -108,6 +108,8 @@ def name_fault(name: str, longest: int = NAME) -> str:
         return f"has {len(name):,} characters; wanted at most {longest:,}"
     if name != name.strip():
         return "begins or ends with a blank; leave it out"
+    if name.isascii() and name.isprintable():  # the usual case, decided in C
+        return ""
     wrong = next((c for c in name if is_control(c)), None)
     if wrong is not None:
         return f"holds the control character U+{ord(wrong):04X}; wanted printable text on one line"
