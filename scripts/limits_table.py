@@ -44,7 +44,16 @@ def _values() -> list[tuple[str, str]]:
         ("seeds of one call", f"{limits.SEED_COUNT:,}"),
         ("rows of a store or of a file of labels", f"{limits.ROWS:,}"),
         ("dimensions", f"{limits.DIMENSIONS:,}"),
-        ("an array unpacked from a compressed file", _size(limits.UNPACKED)),
+        (
+            "an array unpacked from a compressed file",
+            f"{_size(limits.UNPACKED)}, or {limits.UNPACKED_TIMES} times its size there (labels)",
+        ),
+        (
+            "values in a JSON file of labels, with a key each",
+            f"{limits.JSON_VALUES:,}, {limits.JSON_VALUES // (limits.JSON_KEY + 1):,}",
+        ),
+        ("a line of a CSV file of labels", _size(limits.LINE)),
+        ("the footer of a Parquet file of labels", _size(limits.PARQUET_FOOTER)),
         ("characters of an error message", f"{printable.MESSAGE_LENGTH:,}"),
         ("characters of a name shown in a table", f"{printable.SHOWN_LENGTH}"),
     ]

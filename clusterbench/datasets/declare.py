@@ -10,7 +10,8 @@ from .. import limits
 from ..catalog import shipped, user_home
 from ..doors import parse_toml, read_text
 from ..errors import InputError
-from ..files import write_bytes
+from ..files import sha256_json, write_bytes
+from ..printable import shown
 from ..sources.dataset_index import DatasetIndex
 from ..taxonomy import imagenet
 from ..taxonomy.tree import Tree
@@ -18,6 +19,8 @@ from .registry import DECLARATION, check_classes, find_tree, read
 
 #: Samples up to which the settings for small data are the better start.
 _LAPTOP = 50_000
+#: Bytes of the name of a folder that is made here; file systems allow 255.
+_FOLDER_NAME = 100
 
 
 @dataclass(frozen=True)
@@ -115,14 +118,21 @@ def declaration_for(
     and for a data set of that name which has another store of this encoder, other classes, or
     another tree than the one asked for.
     """
-    if not dataset.replace("-", "").replace("_", "").isalnum():
-        raise InputError(f"--dataset {dataset!r}; wanted letters, digits, - and _ only")
+    if not dataset.replace("-", "").replace("_", "").isalnum() or dataset.startswith("-"):
+        raise InputError(
+            f"--dataset {shown(repr(dataset))}; wanted letters, digits, - and _ only, and a letter "
+            "or digit first"
+        )
+    if len(dataset.encode()) > _FOLDER_NAME:
+        raise InputError(
+            f"--dataset {shown(repr(dataset), 80)} has {len(dataset):,} characters; wanted at most "
+            f"{_FOLDER_NAME}: it names a folder"
+        )
     if (shipped("features") / dataset / DECLARATION).is_file():
         raise InputError(f"--dataset {dataset!r} comes with clusterbench; choose another name")
     folder = user_home() / "features" / dataset
     if store is None:
-        safe = "".join(c if c.isalnum() or c in "._-" else "-" for c in encoder)
-        store = folder / safe
+        store = folder / _folder_name(encoder)
     asked = None if tree is None else _checked_tree(tree, folder, index)
     preset = "laptop" if index.n <= _LAPTOP else "paper"
     if not (folder / DECLARATION).is_file():
@@ -154,6 +164,16 @@ def declaration_for(
     return DatasetDeclaration(
         dataset, encoder, folder, store, preset, True, there, adds=listed is None
     )
+
+
+def _folder_name(encoder: str) -> str:
+    """A name for the folder of an encoder's store, which stays within the folder it is put in."""
+    safe = "".join(c if c.isalnum() or c in "._-" else "-" for c in encoder)
+    safe = safe.lstrip(".-") if safe.startswith(".") else safe
+    if not safe or len(safe.encode()) > _FOLDER_NAME:
+        kept = safe.encode()[:_FOLDER_NAME].decode(errors="ignore")
+        safe = f"{kept}-{sha256_json(encoder)[:12]}".lstrip("-")
+    return safe
 
 
 #: Class list -> the kind of data set whose tasks suit one that has all its classes.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import StorageError
 from ..files import write_bytes
+from ..printable import shown
 from ..results.predictions import holds_predictions
 from ..results.record import ResultRecord, read_result
 from ..results.task_facts import first_difference, has_ranks
@@ -20,10 +20,16 @@ def survey(run: PlannedRun) -> tuple[State, ResultRecord | None]:
 
     A result counts as whole only when it is readable, is the result of this very run, of its task's
     sizes and with the metrics of a report, and its predictions file has the recorded hash. Anything
-    less is "partial" and never blocks a run.
+    less is "partial" and never blocks a run. Raises StorageError where the folder cannot be looked
+    into.
     """
-    if not os.path.lexists(run.path):
-        return ("partial" if os.path.lexists(run.predictions_path) else "missing"), None
+    try:
+        if not _there(run.path):
+            return ("partial" if _there(run.predictions_path) else "missing"), None
+    except OSError as error:  # a name that is too long, a folder that may not be read
+        raise StorageError(
+            f"cannot look for {shown(run.path)}: {error.strerror}; choose another --results folder"
+        ) from error
     try:
         record = read_result(run.path)
     except Exception:  # whatever reading it runs into, it is repeated
@@ -77,3 +83,12 @@ def count_states(states: Iterable[State]) -> dict[str, int]:
     found = list(states)
     order: tuple[State, ...] = ("success", "failed", "partial", "missing")
     return {state: found.count(state) for state in order if state in found}
+
+
+def _there(path: Path) -> bool:
+    """Whether something is there, be it a link to nothing; OSError where nobody can tell."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True

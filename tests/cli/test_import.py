@@ -48,6 +48,30 @@ def test_a_store_is_made_and_the_second_time_it_is_there(world, tmp_path):
     assert code == 0 and out.startswith(head + "is there already\n")
 
 
+def test_the_columns_taken_and_left_out_are_named(world):
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    table = {f"f{i}": X[:, i] for i in range(DIM)} | {"label": Y / 1.0, "width": X[:, 0]}
+    parquet.write_table(pa.table(table), "wide.parquet")
+    code, out, err = world("wide.parquet", "--name", "e", "--output", "w")
+    assert (code, err) == (0, "")
+    assert out.startswith("w: 60 x 7 float32 features of e, 5 classes")
+    assert "\n  features: wide.parquet, f0 to f6 (7 columns), SHA-256 " in out
+    assert "\n  labels: wide.parquet (label), SHA-256 " in out
+    assert "\n  left out of features: width\n" in out
+    document = json.loads(world("wide.parquet", "--name", "e", "--output", "w", "--json")[1])
+    assert document["columns"] == {"features": "f0 to f6 (7 columns)"}
+    assert document["left_out"] == {"features": ["width"]}
+
+
+def test_odd_features_are_noted_on_stderr(world):
+    np.save("x.npy", np.r_[X[:50], np.zeros((10, DIM), np.float32)])
+    code, out, err = world(*PAIR, "--output", "st")
+    assert code == 0 and out.startswith("st: 60 x 7")
+    assert err.splitlines()[0].startswith("note: x.npy: 10 of 60 rows are all zeros, the last 10")
+
+
 def test_json_is_one_document(world):
     code, out, _ = world(*PAIR, "--output", "st", "--json")
     document = json.loads(out)

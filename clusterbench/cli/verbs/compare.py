@@ -9,7 +9,8 @@ import typer
 
 from ...errors import InputError
 from ...labels.matching import PREDICTION_COLUMN, TARGET_COLUMN, naming, read_pair
-from ...printable import escaped
+from ...printable import shown
+from ..console import warn
 from ..option import json_option, option
 from ..option_values import resampling as asked_resampling
 from ..progress_views import resampling_line
@@ -63,11 +64,12 @@ def compare(
     McNemar's exact test for the accuracies.
     """
     from ...metrics import compare as compute
-    from ..score_text import comparison_text
+    from ..score_text import comparison_text, matching_notes
 
     resampling = asked_resampling(resamples, level, seed, "--resamples")
     if resampling is None:
         raise InputError("--resamples 0; give a whole number from 2, such as 1000")
+    matched: dict[str, Any] = {}
     if targets is None:
         if target_column is not None or prediction_column is not None:
             raise InputError(f"{TARGET_COLUMN} and {PREDICTION_COLUMN} go with --targets")
@@ -82,6 +84,9 @@ def compare(
         labels, found = read_pair(
             targets, [a, b], target_column=target_column, prediction_column=prediction_column
         )
+        for note in () if json_output else matching_notes(labels, found):
+            warn(note)
+        matched = {"matched_by": [file.matched for file in found]}
         for file in found:
             if file.values.ndim != 1:
                 raise InputError(
@@ -96,11 +101,16 @@ def compare(
     if json_output:
         import json
 
-        document: dict[str, Any] = {"a": a.as_posix(), "b": b.as_posix(), **comparison.to_dict()}
+        document: dict[str, Any] = {
+            "a": a.as_posix(),
+            "b": b.as_posix(),
+            **matched,
+            **comparison.to_dict(),
+        }
         typer.echo(json.dumps(document, indent=2, allow_nan=False))
         return
-    files = [f"A: {escaped(str(a))}", f"B: {escaped(str(b))}"]
-    typer.echo("\n".join([*files, *comparison_text(comparison)]))
+    lines = [f"A: {shown(a)}", f"B: {shown(b)}", *comparison_text(comparison)]
+    typer.echo("\n".join(lines))
 
 
 def _is_result(path: Path) -> bool:
@@ -108,11 +118,11 @@ def _is_result(path: Path) -> bool:
     from ...limits import RESULT
     from ...results.record import SCHEMA
 
-    if path.suffix != ".json":
+    if path.suffix.lower() != ".json":
         return False
     try:
         content = read_json(path, RESULT)
-    except InputError:
+    except InputError:  # said by who reads it as labels, if it is a fault
         return False
     return isinstance(content, dict) and content.get("schema") == SCHEMA
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ...errors import InputError
+from ...printable import MESSAGE_LENGTH, shown
 from ..option import option
 from ..progress_views import ImportLines
 
@@ -23,8 +24,8 @@ def import_features(
         Path,
         typer.Argument(
             metavar="FEATURES",
-            help="A .npy, .npz, .pt, .parquet or .h5 file, or a folder that TEMI or "
-            "CLIP_benchmark wrote.",
+            help="A .npy, .npz, .pt, .safetensors, .parquet, .h5 or .mat file, or a folder that "
+            "TEMI, CLIP_benchmark or clip-retrieval wrote.",
         ),
     ],
     output: Annotated[
@@ -47,14 +48,20 @@ def import_features(
     ] = None,
     layout: Annotated[
         str,
-        option("import", "--layout", help="auto, temi, clip-benchmark or arrays.", metavar="NAME"),
+        option(
+            "import",
+            "--layout",
+            help="auto, temi, clip-benchmark, clip-retrieval or arrays.",
+            metavar="NAME",
+        ),
     ] = "auto",
     array: Annotated[
         str | None,
         option(
             "import",
             "--array",
-            help="Array, tensor, dataset or column of the features.",
+            help="Array, tensor, dataset or column of the features; of a table with a column for "
+            "each dimension, names or patterns with commas between them.",
             metavar="NAME",
         ),
     ] = None,
@@ -193,24 +200,22 @@ def import_features(
         _report(document | {"state": state}, json_output)
         return
     started = time.monotonic()
-    store, fresh = write_import(plan, output, ImportLines())
+    store, fresh = write_import(plan, output, ImportLines(), _note)
     document |= {
         "state": "written" if fresh else "is there already",
         "identity": store.identity,
         "seconds": round(time.monotonic() - started, 3),
     }
     if declaration is not None:
-        from ...benchmarks.suitable import suitable
+        from ..declared_dataset import declared_dataset
 
         declaration.write()
-        document |= {
-            "dataset": dataset,
-            "tree": declaration.tree or None,
-            "benchmarks": suitable(
-                declaration.dataset, declaration.tasks, has_tree=bool(declaration.tree)
-            ),
-        }
+        document |= declared_dataset(declaration)
     _report(document, json_output)
+
+
+def _note(line: str) -> None:
+    sys.stderr.write(f"note: {shown(line, MESSAGE_LENGTH)}\n")
 
 
 def _document(plan: Import, output: Path) -> dict[str, Any]:
@@ -228,11 +233,14 @@ def _document(plan: Import, output: Path) -> dict[str, Any]:
         "val": len(index.rows("val")),
         "unlabelled": plan.samples.n_unlabelled,
         "files": plan.details["files"],
+        "columns": plan.columns,
+        "left_out": {role: list(names) for role, names in plan.left_out.items()},
         "notes": list(plan.notes),
         "unknown": list(plan.unknown),
     }
 
 
+_SHOWN = 12  # names of columns that are left out
 _TEXT = (
     "{output}: {rows:,} x {dim} {dtype} features of {encoder}, {classes:,} classes, "
     "{train:,} train and {val:,} val: {state}\n"
@@ -247,8 +255,19 @@ def _report(values: dict[str, Any], as_json: bool) -> None:
     if "seconds" in values and values["state"] == "written":
         text += f"{values['bytes']:,} bytes in {values['seconds']:.1f} s\n"
     for role, file in values["files"].items():
-        array = f" ({file['array']})" if "array" in file else ""
-        text += f"  {role}: {file['name']}{array}, SHA-256 {file['sha256'][:12]}\n"
+        array = values["columns"].get(role, file.get("array"))
+        array = (
+            ""
+            if array is None
+            else f", {shown(array)}"
+            if role in values["columns"]
+            else f" ({shown(array)})"
+        )
+        text += f"  {role}: {shown(file['name'])}{array}, SHA-256 {file['sha256'][:12]}\n"
+    for role, names in values["left_out"].items():
+        listed = ", ".join(shown(name, 60) for name in names[:_SHOWN])
+        more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
+        text += f"  left out of {role}: {listed}{more}\n"
     if values["unlabelled"]:
         text += (
             f"{values['unlabelled']:,} samples have no label: they are the class 'unlabelled', and "
@@ -258,14 +277,7 @@ def _report(values: dict[str, Any], as_json: bool) -> None:
         text += f"note: {note}\n"
     text += f"not known from the files: {', '.join(values['unknown'])}\n"
     if "dataset" in values:
-        text += _next_step(values["dataset"], values["benchmarks"], values["val"])
+        from ..declared_dataset import next_step
+
+        text += next_step(values)
     sys.stdout.write(text)
-
-
-def _next_step(dataset: str, benchmarks: list[str], val: int) -> str:
-    if not val:
-        return (
-            f"data set {dataset} is declared, but has no val samples, which tasks are scored on: "
-            "import it again with --split or --val-features\n"
-        )
-    return f"clusterbench run --benchmark {benchmarks[0]} --dataset {dataset}\n"

@@ -2,24 +2,85 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from ... import limits
 from ...errors import InputError
 from ...labels.alignment import align
 from ...labels.reading import LabelFile
 from ...sources.dataset_index import SPLITS
 from . import columns
+from .formats import entries_of
 from .layouts import Part
-from .matrix import FeatureFile
+from .matrix import Entry, FeatureFile
 from .request import Request
+from .roles import ID_NAMES, LABEL_NAMES, SPLIT_NAMES, role_of
 from .samples import PartSamples
 
 
+@dataclass(frozen=True)
+class Beside:
+    """What stands beside the features in their file: names of columns or arrays, None for none.
+
+    used: name -> what it is taken for; none of these is a feature.
+    """
+
+    entries: Mapping[str, Entry]
+    labels: str | None
+    ids: str | None
+    split: str | None
+    used: Mapping[str, str]
+
+    def left_out(self, file: FeatureFile) -> tuple[str, ...]:
+        """What is neither features nor used, each with the role that its name says it has."""
+        taken = set(file.columns.names) if file.columns else {file.array}
+        return tuple(
+            f"{name} ({role})" if (role := role_of(name)) else name
+            for name in self.entries
+            if name and name not in taken and name not in self.used
+        )
+
+
+def beside(request: Request, part: Part, number: int) -> Beside:
+    """What is taken for labels, ids and split from the file of features of a number.
+
+    Known before the features are chosen, so that nothing is both. Raises InputError for a column
+    that is not there, and for two that could be meant.
+    """
+    path = part.features[number]
+    entries = {name: entry for name, entry in entries_of(path).items() if name}
+    taken = request.array
+    used: dict[str, str] = {}
+    labels = ids = split = None
+    if part.labels:
+        # The labels' column is none of the features, also where its file is another one.
+        if request.label_column in entries:
+            used[str(request.label_column)] = "labels"
+    else:
+        labels = columns.find_labels(path, entries, request.label_column, taken)
+        if labels is not None:
+            used[labels] = "labels"
+    if request.ids is None and not part.ids:
+        ids = columns.find_column(path, entries, ID_NAMES[:2], taken)
+        if ids is not None:
+            used[ids] = "ids"
+    if request.split is None and request.val_features is None and not request.features.is_dir():
+        split = columns.find_column(path, entries, SPLIT_NAMES, taken)
+        if split is not None:
+            used[split] = "split"
+    return Beside(entries, labels, ids, split, used)
+
+
 def part_samples(
-    request: Request, part: Part, files: Sequence[FeatureFile], name: str
+    request: Request,
+    part: Part,
+    files: Sequence[FeatureFile],
+    found_beside: Sequence[Beside],
+    name: str,
 ) -> PartSamples:
     """The samples of a part, in the order of its feature rows.
 
@@ -28,16 +89,23 @@ def part_samples(
     of other lengths or other ids.
     """
     n, own = sum(file.n for file in files), part.features[0]
-    ids = _ids(request, own, n)
-    labels = [_labels(request, part, number, files) for number in range(len(files))]
+    ids = _ids(request, part, files, found_beside[0], n)
+    if part.labels and len(part.labels) < len(files):  # one file for all pieces
+        whole = replace(files[0], n=n)
+        labels = [_labels(request, part, 0, whole, found_beside[0])]
+    else:
+        labels = [
+            _labels(request, part, number, file, there)
+            for number, (file, there) in enumerate(zip(files, found_beside, strict=True))
+        ]
     found = [file for file in labels if file is not None]
-    if len(files) == 1 and found:
+    if len(labels) == 1 and found:
         if ids is None:
             ids = found[0].ids
         else:
             found = [_aligned(own, ids, found[0])]
     split = np.full(n, SPLITS[part.split], np.uint8)
-    column = _split(request, own)
+    column = _split(request, own, found_beside[0])
     if column is not None:
         if ids is not None:
             column = _aligned(own, ids, column)
@@ -46,45 +114,54 @@ def part_samples(
     return PartSamples(name, tuple(found), ids, split)
 
 
-def _ids(request: Request, own: Path, n: int) -> np.ndarray | None:
-    path, name = request.ids, None
-    if path is None:
-        name = columns.find_column(own, columns.ID_NAMES[:2])
-        if name is None:
-            return None
-        path = own
+def _ids(
+    request: Request, part: Part, files: Sequence[FeatureFile], there: Beside, n: int
+) -> np.ndarray | None:
+    own = part.features[0]
+    if part.ids:
+        found = []
+        for file, path in zip(files, part.ids, strict=True):
+            name = columns.find_column(path, entries_of(path), part.id_names)
+            if name is None:
+                return None
+            piece = columns.texts(columns.read_column(path, ID_NAMES, name, "--ids"))
+            _check_length(path, len(piece), file.path, file.n, "ids")
+            found.append(piece)
+        return np.concatenate(found)
+    path, name = request.ids or own, None if request.ids else there.ids
+    if request.ids is None and name is None:
+        return None
     if path.suffix.lower() == ".txt":
-        ids = np.array(columns.read_lines(path), dtype=np.str_)
+        ids = np.array(columns.read_lines(path, limits.ID_LIST, limits.SAMPLE_ID), dtype=np.str_)
     else:
-        ids = columns.texts(columns.read_column(path, columns.ID_NAMES, name, "--ids"))
+        ids = columns.texts(columns.read_column(path, ID_NAMES, name, "--ids"))
     _check_length(path, len(ids), own, n, "ids")
     return ids
 
 
 def _labels(
-    request: Request, part: Part, number: int, files: Sequence[FeatureFile]
+    request: Request, part: Part, number: int, file: FeatureFile, there: Beside
 ) -> LabelFile | None:
-    file = files[number]
     if part.labels:
         path, name = part.labels[number], request.label_column
     else:
-        path = file.path
-        name = columns.find_column(path, columns.LABEL_NAMES, request.label_column)
+        path, name = file.path, there.labels
         if name is None:
             return None
-    labels = columns.read_column(path, columns.LABEL_NAMES, name, "--label-column")
-    _check_length(path, labels.n, file.path, file.n, "labels")
+    labels = columns.read_column(path, LABEL_NAMES, name, "--label-column")
+    hint = ""
+    if labels.n == file.dim != file.n:
+        hint = f"; the features lie as {(file.n, file.dim)}: save them transposed if samples are "
+        hint += "columns"
+    _check_length(path, labels.n, file.path, file.n, "labels", hint)
     return labels
 
 
-def _split(request: Request, own: Path) -> LabelFile | None:
-    path, name = request.split, None
-    if path is None and request.val_features is None and not request.features.is_dir():
-        name = columns.find_column(own, columns.SPLIT_NAMES)
-        path = own if name is not None else None
-    if path is None:
+def _split(request: Request, own: Path, there: Beside) -> LabelFile | None:
+    path, name = request.split or own, None if request.split else there.split
+    if request.split is None and name is None:
         return None
-    return columns.read_column(path, columns.SPLIT_NAMES, name, "--split")
+    return columns.read_column(path, SPLIT_NAMES, name, "--split")
 
 
 def _aligned(own: Path, ids: np.ndarray, column: LabelFile) -> LabelFile:
@@ -92,9 +169,11 @@ def _aligned(own: Path, ids: np.ndarray, column: LabelFile) -> LabelFile:
     return align(LabelFile(own, np.zeros(len(ids), np.int8), ids=ids), column)
 
 
-def _check_length(path: Path, found: int, own: Path, wanted: int, what: str = "values") -> None:
+def _check_length(
+    path: Path, found: int, own: Path, wanted: int, what: str = "values", hint: str = ""
+) -> None:
     if found != wanted:
         raise InputError(
             f"{path}: holds {found:,} {what}; {own} has {wanted:,} rows of features; "
-            "wanted one for each row"
+            f"wanted one for each row{hint}"
         )

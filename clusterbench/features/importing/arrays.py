@@ -1,21 +1,25 @@
-"""Features in NumPy's files (.npy, .npz) and in HDF5."""
+"""Features in NumPy's files (.npy, .npz)."""
 
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
 
-import h5py
 import numpy as np
 
+from ...doors import open_regular
 from ...errors import InputError
-from .matrix import BlockFile, FeatureFile, MappedFile, checked_shape, choose_array
+from ...limits import check_unpacked
+from ...numpy_files import ArrayHeader, array_header
+from ...printable import shown
+from .matrix import BlockFile, Entry, FeatureFile, MappedFile, checked_shape, choose_array
 
 _OBJECTS = "Python objects are not loaded, since that could run code"
+_ADVICE = "save it with numpy.savez"
+_MEMBERS = 10_000  # arrays of one archive
 
 
 @contextmanager
@@ -28,114 +32,104 @@ def reading(path: Path, advice: str) -> Iterator[None]:
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file") from error
     except Exception as error:  # a damaged file raises whatever the reading meets first
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = shown(" ".join(str(error).split()) or type(error).__name__)
         raise InputError(
-            f"{path}: not a readable {path.suffix.lower()} file ({reason[:200]}); {advice}"
+            f"{path}: not a readable {path.suffix.lower()} file ({reason}); {advice}"
         ) from error
 
 
-def open_npy(path: Path, array: str | None) -> FeatureFile:
+def open_npy(path: Path, array: str | None, used: Mapping[str, str]) -> FeatureFile:
     """A .npy file, whose rows are read where they lie; its array has no name."""
     if array is not None:
         raise InputError(f"{path}: holds one array, which has no name; leave --array out")
-    with path.open("rb") as handle:
+    with open_regular(path) as handle:
         start = handle.read(6)
-    if start != b"\x93NUMPY":  # np.load would take it for a pickle
-        raise InputError(f"{path}: not a .npy file, it starts with {start!r}; save it again")
-    with path.open("rb") as handle, reading(path, "save it with numpy.save"):
-        shape, fortran, dtype = _npy_header(handle)
+        if start != b"\x93NUMPY":  # np.load would take it for a pickle
+            raise InputError(f"{path}: not a .npy file, it starts with {start!r}; save it again")
+        handle.seek(0)
+        with reading(path, "save it with numpy.save"):
+            header = array_header(handle)
         offset = handle.tell()
-    n, dim = checked_shape(str(path), shape, _kind(path, dtype))
-    wanted = offset + n * dim * dtype.itemsize
-    if path.stat().st_size < wanted:
+    n, dim = checked_shape(str(path), header.shape, _kind(str(path), header.dtype))
+    wanted, found = offset + header.nbytes, path.stat().st_size
+    if found < wanted:
         raise InputError(
-            f"{path}: has {path.stat().st_size:,} bytes; its header promises {wanted:,}: the file "
-            "is cut off"
+            f"{path}: has {found:,} bytes; its header promises {wanted:,}: the file is cut off"
         )
-    kind = dtype.newbyteorder("=").name
-    return MappedFile(path, None, n, dim, kind, dtype, offset=offset, fortran=fortran)
+    kind = header.dtype.newbyteorder("=").name
+    return MappedFile(path, None, n, dim, kind, header.dtype, offset=offset, fortran=header.fortran)
 
 
-def open_npz(path: Path, array: str | None) -> FeatureFile:
+def npz_entries(path: Path) -> dict[str, Entry]:
+    """The arrays of a .npz archive, of which only headers are read."""
+    return {
+        name: Entry(header.shape, header.dtype.newbyteorder("=").name)
+        for name, (header, _, _) in _headers(path).items()
+    }
+
+
+def open_npz(path: Path, array: str | None, used: Mapping[str, str]) -> FeatureFile:
     """One array of a .npz archive."""
-    headers = {}
-    with reading(path, "save it with numpy.savez"), zipfile.ZipFile(path) as archive:
-        for member in archive.namelist():
-            if member.endswith(".npy"):
-                with archive.open(member) as stream:
-                    headers[member.removesuffix(".npy")] = _npy_header(stream)
-    name = choose_array(path, {key: header[0] for key, header in headers.items()}, array)
-    shape, fortran, dtype = headers[name]
-    where = f"{path}: {name!r}"
-    n, dim = checked_shape(where, shape, _kind(where, dtype))
-    if fortran and min(n, dim) > 1:
-        raise InputError(f"{where}: is stored column by column; save numpy.ascontiguousarray of it")
-    return _NpzArray(path, name, n, dim, dtype.newbyteorder("=").name, dtype)
+    headers = _headers(path)
+    shapes = {name: header.shape for name, (header, _, _) in headers.items()}
+    name = choose_array(path, shapes, array, used)
+    header, size, packed = headers[name]
+    where = f"{path}: {shown(repr(name))}"
+    n, dim = checked_shape(where, header.shape, _kind(where, header.dtype))
+    if size < header.nbytes:
+        raise InputError(
+            f"{where}: has {size:,} bytes; its header promises {header.nbytes:,}: it is cut off"
+        )
+    check_unpacked(where, header.nbytes, packed)
+    kind = header.dtype.newbyteorder("=").name
+    return _NpzArray(path, name, n, dim, kind, header.dtype, header.fortran)
 
 
 @dataclass(frozen=True, eq=False)
 class _NpzArray(BlockFile):
     dtype: np.dtype
+    fortran: bool
+
+    @property
+    def by_column(self) -> bool:
+        return self.fortran
 
     def blocks(self) -> Iterator[np.ndarray]:
-        size = self.dim * self.dtype.itemsize
+        left, step = self.n * self.dim, self.block_rows * self.dim
         with (
-            reading(self.path, "save it with numpy.savez"),
-            zipfile.ZipFile(self.path) as archive,
+            reading(self.path, _ADVICE),
+            open_regular(self.path) as file,
+            zipfile.ZipFile(file) as archive,
             archive.open(f"{self.array}.npy") as stream,
         ):
-            _npy_header(stream)
-            for first in range(0, self.n, self.block_rows):
-                rows = min(self.block_rows, self.n - first)
-                content = stream.read(rows * size)
-                if len(content) < rows * size:
-                    raise InputError(f"{self.where}: is cut off in row {first:,} or after")
-                yield np.frombuffer(content, self.dtype).reshape(rows, self.dim)
+            array_header(stream)
+            while left:
+                count = min(step, left)
+                content = stream.read(count * self.dtype.itemsize)
+                if len(content) < count * self.dtype.itemsize:
+                    row = (self.n * self.dim - left) // self.dim
+                    raise InputError(f"{self.where}: is cut off in row {row:,} or after")
+                yield np.frombuffer(content, self.dtype)
+                left -= count
 
 
-def open_hdf5(path: Path, array: str | None) -> FeatureFile:
-    """One dataset of an HDF5 file, in whatever group."""
-    with reading(path, "wanted an HDF5 file"), h5py.File(path, "r") as file:
-        shapes = {name: data.shape for name, data in hdf5_datasets(file).items()}
-        name = choose_array(path, shapes, array)
-        dtype = file[name].dtype
-    where = f"{path}: {name!r}"
-    n, dim = checked_shape(where, shapes[name], _kind(where, dtype))
-    return _Hdf5Array(path, name, n, dim, dtype.newbyteorder("=").name)
-
-
-class _Hdf5Array(BlockFile):
-    def blocks(self) -> Iterator[np.ndarray]:
-        with reading(self.path, "wanted an HDF5 file"), h5py.File(self.path, "r") as file:
-            data = file[self.array]
-            rows = self.block_rows
-            if data.chunks:  # whole chunks, so that none is decompressed twice
-                rows = max(data.chunks[0], rows - rows % data.chunks[0])
-            for first in range(0, self.n, rows):
-                yield data[first : first + rows]
-
-
-def hdf5_datasets(file: h5py.File) -> dict[str, Any]:
-    """Path in the file -> dataset, of all datasets with an axis."""
-    found: dict[str, Any] = {}
-
-    def visit(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset) and item.shape:
-            found[name] = item
-
-    file.visititems(visit)
+def _headers(path: Path) -> dict[str, tuple[ArrayHeader, int, int]]:
+    """Name -> header of each array, its bytes unpacked and packed."""
+    found = {}
+    with reading(path, _ADVICE), open_regular(path) as file, zipfile.ZipFile(file) as archive:
+        members = [info for info in archive.infolist() if info.filename.endswith(".npy")]
+        if len(members) > _MEMBERS:
+            raise InputError(f"{path}: holds more than {_MEMBERS:,} arrays")
+        for info in members:
+            name = info.filename.removesuffix(".npy")
+            if name in found:
+                raise InputError(f"{path}: two arrays are named {shown(repr(name))}")
+            with archive.open(info) as stream:
+                found[name] = (array_header(stream), info.file_size, info.compress_size)
     return found
 
 
-def _kind(where: object, dtype: np.dtype) -> str:
+def _kind(where: str, dtype: np.dtype) -> str:
     if dtype.hasobject:
         raise InputError(f"{where}: holds pickled objects; {_OBJECTS}; save an array of floats")
     return str(dtype.newbyteorder("=").name)
-
-
-def _npy_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
-    version = np.lib.format.read_magic(stream)
-    read = np.lib.format.read_array_header_1_0
-    if version >= (2, 0):
-        read = np.lib.format.read_array_header_2_0
-    return read(stream)

@@ -2,53 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from ... import limits
 from ...catalog import unknown_name
+from ...doors import read_text, require_regular
 from ...errors import InputError
 from ...labels.encoding import LabelColumn, decode, id_texts
-from ...labels.reading import TARGET_NAMES, LabelFile, read_labels
+from ...labels.reading import LabelFile, read_labels
+from ...printable import shown
 from ...sources.dataset_index import SPLITS
-from .arrays import hdf5_datasets, reading
-from .formats import names_in
-from .matrix import plain_name
-
-LABEL_NAMES = TARGET_NAMES
-ID_NAMES = ("id", "ids", "path", "file", "filename")
-SPLIT_NAMES = ("split", "splits")
+from .formats import entries_of, has_vectors, vector
+from .matrix import Entry
+from .roles import ID_NAMES, LABEL_NAMES, plain_name
 
 _EVALUATION = ("val", "validation", "valid", "test")
+_PARTS = ("train", "val", "test")
 
 
 def read_column(path: Path, known: Sequence[str], column: str | None, option: str) -> LabelFile:
-    """One value per sample from any file of labels, and from .pt, .pth, .h5 and .hdf5.
+    """One value per sample from any file of labels, and from those of torch, HDF5 and MATLAB.
 
     Arguments and errors are those of `read_labels`; InputError also for several values per sample.
     """
-    if path.suffix.lower() in (".pt", ".pth", ".h5", ".hdf5"):
+    require_regular(path)
+    if has_vectors(path):
         found = _from_arrays(path, known, column, option)
     else:
         found = read_labels(path, known, column, option=option)
+    if found.values.ndim == 2 and 1 in found.values.shape:  # a column, or MATLAB's row
+        found = replace(found, values=found.values.reshape(-1))
     if found.values.ndim != 1:
         raise InputError(f"{path}: several values per sample {found.values.shape}; wanted one")
     return found
 
 
-def find_column(path: Path, known: Sequence[str], wanted: str | None = None) -> str | None:
-    """The name of a column beside the features: `wanted`, else the first of `known` that is there.
+def find_column(
+    path: Path, entries: Mapping[str, Entry], known: Sequence[str], taken: str | None = None
+) -> str | None:
+    """The name beside the features of the first of `known` that is there; None for none.
 
-    Raises InputError where `wanted` is not there, with near names, and where two have one name.
+    taken: the array of the features, which is nothing else. Raises InputError where two have one
+    name.
     """
-    names = names_in(path)
-    if wanted is not None:
-        if wanted not in names:
-            raise InputError(f"{path}: {unknown_name('column', wanted, names[:1000])}")
-        return wanted
+    by_name: dict[str, list[str]] = {}
+    for found in entries:
+        if found != taken:
+            by_name.setdefault(plain_name(found), []).append(found)
     for name in known:
-        matching = [found for found in names if plain_name(found) == name]
+        matching = by_name.get(name, [])
         if len(matching) > 1:
             raise InputError(
                 f"{path}: {' and '.join(matching[:12])} could both be meant; put the one that is "
@@ -59,6 +65,65 @@ def find_column(path: Path, known: Sequence[str], wanted: str | None = None) -> 
     return None
 
 
+def find_labels(
+    path: Path, entries: Mapping[str, Entry], wanted: str | None, taken: str | None = None
+) -> str | None:
+    """The name of the labels beside the features: `wanted`, else the first usual one.
+
+    Of labels of several parts (`y_train`, `y_test`), the ones of the part that the features'
+    array is named after. `y` counts only where it can mean nothing else: one value per sample, whole
+    numbers or texts, and no coordinate `x` beside it. Raises InputError where `wanted` is not there,
+    with near names, and where two could be meant.
+    """
+    if wanted is not None:
+        if wanted not in entries:
+            raise InputError(f"{path}: {unknown_name('column', wanted, list(entries)[:1000])}")
+        return wanted
+    plain = {name: plain_name(name) for name in entries if name != taken}
+    marked = [n for n, p in plain.items() if p in LABEL_NAMES and any(part in p for part in _PARTS)]
+    if len(marked) > 1 and not find_column(path, entries, LABEL_NAMES[:7], taken):
+        part = next((p for p in _PARTS if taken and p in taken.casefold()), None)
+        own = [name for name in marked if part and part in plain[name]]
+        if len(own) != 1:
+            raise InputError(
+                f"{path}: {' and '.join(marked[:12])} could both be meant; say which with "
+                "--label-column, and which features with --array"
+            )
+        return own[0]
+    name = find_column(path, entries, LABEL_NAMES[:-1], taken)
+    if name is not None:
+        return name
+    letters = [name for name, p in plain.items() if p == "y"]
+    if len(letters) == 1 and _is_plain(path, letters[0], entries):
+        return letters[0]
+    return _of_pair(entries, taken)
+
+
+def _is_plain(path: Path, name: str, entries: Mapping[str, Entry]) -> bool:
+    entry = entries[name]
+    beside = [e for other, e in entries.items() if plain_name(other) == "x"]
+    if any(len(e.shape) == 1 for e in beside):  # coordinates
+        return False
+    if not (len(entry.shape) == 1 or (len(entry.shape) == 2 and 1 in entry.shape)):
+        return False
+    if not entry.kind.startswith(("float", "double", "single")):
+        return True
+    try:
+        values = read_column(path, ("y",), name, "--label-column").values
+    except InputError:
+        return False
+    return bool(values.dtype.kind in "iu" or (values == np.floor(values)).all())
+
+
+def _of_pair(entries: Mapping[str, Entry], taken: str | None) -> str | None:
+    """The labels of (features, labels) saved as a list or a tuple, whose items have no names."""
+    if set(entries) != {"0", "1"} or taken == "1":
+        return None
+    rows, values = entries["0"], entries["1"]
+    alike = len(rows.shape) == 2 and values.shape in (rows.shape[:1], (*rows.shape[:1], 1))
+    return "1" if alike and values.kind.startswith(("int", "uint", "str", "bool")) else None
+
+
 def texts(column: LabelFile) -> np.ndarray:
     """(n,) str: the values as text."""
     if column.names is None:
@@ -67,18 +132,22 @@ def texts(column: LabelFile) -> np.ndarray:
     return np.asarray(names[column.values])
 
 
-def read_lines(path: Path) -> list[str]:
-    """The lines of a text file; InputError for an empty one."""
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as a text file ({error})") from error
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            raise InputError(f"{path}, line {number}: empty; wanted a name")
+def read_lines(
+    path: Path, kind: limits.FileKind = limits.NAMES, longest: int = limits.CLASS_NAME
+) -> list[str]:
+    """The lines of a text file, each a name; InputError for an empty one and for what is none."""
+    text = read_text(path, kind).replace("\r\n", "\n").replace("\r", "\n")
+    lines = [line.strip() for line in text.removesuffix("\n").split("\n")] if text else []
     if not lines:
         raise InputError(f"{path}: is empty; wanted a name on each line")
-    return [line.strip() for line in lines]
+    sound = "".join(lines).isprintable() and all(map(len, lines))
+    for number, line in enumerate(lines, start=1):
+        if len(line) > longest or not sound:
+            if not line:
+                raise InputError(f"{path}, line {number}: empty; wanted a name")
+            if fault := limits.name_fault(line, longest):
+                raise InputError(f"{path}, line {number}: {shown(repr(line))} {fault}")
+    return lines
 
 
 def split_codes(column: LabelFile) -> np.ndarray:
@@ -97,9 +166,9 @@ def split_codes(column: LabelFile) -> np.ndarray:
             )
         return values.astype(np.uint8)
     plain = [name.strip().casefold() for name in column.names]
-    for name, shown in zip(plain, column.names, strict=True):
+    for name, found in zip(plain, column.names, strict=True):
         if name not in ("train", *_EVALUATION):
-            raise InputError(f"{column.path}: split {shown!r}; wanted train or val")
+            raise InputError(f"{column.path}: split {shown(repr(found))}; wanted train or val")
     if (column.values < 0).any():
         row = int((column.values < 0).argmax())
         raise InputError(f"{column.path}: split -1 in row {row}; wanted train or val")
@@ -114,38 +183,32 @@ def split_codes(column: LabelFile) -> np.ndarray:
 
 
 def _from_arrays(path: Path, known: Sequence[str], column: str | None, option: str) -> LabelFile:
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
-    names = names_in(path)
-    name = find_column(path, known, column) if names else ""
+    entries = entries_of(path)
+    if set(entries) <= {""}:
+        name: str | None = ""
+    elif column is not None:
+        if column not in entries:
+            raise InputError(f"{path}: {unknown_name('column', column, list(entries)[:1000])}")
+        name = column
+    else:
+        name = find_column(path, entries, known)
     if name is None:
-        if len(names) != 1:
+        if len(entries) != 1:
+            listed = ", ".join(shown(n, 60) for n in list(entries)[:12])
             raise InputError(
-                f"{path}: holds {', '.join(names[:12]) or 'nothing'}, and nothing named "
+                f"{path}: holds {listed or 'nothing'}, and nothing named "
                 f"{', '.join(known)}; say which to read with {option}"
             )
-        name = names[0]
-    where = f"{path}: {name!r}" if name else str(path)
-    labels = decode(LabelColumn(where, _array(path, name)), sets=False)
+        name = next(iter(entries))
+    where = f"{path}: {shown(repr(name))}" if name else str(path)
+    labels = decode(LabelColumn(where, _flat(vector(path, name))), sets=False)
     ids = None
-    if names and known is not ID_NAMES and (at := find_column(path, ID_NAMES[:2])):
-        ids = id_texts(_array(path, at), where)
+    if name and known is not ID_NAMES and (at := find_column(path, entries, ID_NAMES[:2], name)):
+        ids = id_texts(_flat(vector(path, at)), where)
         if len(ids) != len(labels.values):
             raise InputError(f"{where}: {len(labels.values)} labels but {len(ids)} ids")
     return LabelFile(path, labels.values, labels.names, ids, None, name or None)
 
 
-def _array(path: Path, name: str) -> np.ndarray:
-    if path.suffix.lower() in (".pt", ".pth"):
-        from .tensors import load, vector
-
-        content = load(path)
-        if name not in content:
-            raise InputError(f"{path}: holds no {name or 'tensor'}")
-        return vector(path, content[name], name)
-    import h5py
-
-    with reading(path, "wanted an HDF5 file"), h5py.File(path, "r") as file:
-        data = hdf5_datasets(file)[name]
-        text = h5py.check_string_dtype(data.dtype) is not None
-        return np.array(data.asstr()[:], dtype=np.str_) if text else np.asarray(data[:])
+def _flat(values: np.ndarray) -> np.ndarray:
+    return values.reshape(-1) if values.ndim == 2 and 1 in values.shape else values

@@ -10,6 +10,7 @@ from ...errors import InputError
 from ...progress import Progress
 from ...sources.dataset_index import DatasetIndex
 from .matrix import AnyOrderFile, FeatureFile
+from .survey import Survey
 
 _WINDOW_BYTES = 32 << 20  # gathered at once: the larger, the more rows a reading finds in order
 
@@ -19,8 +20,8 @@ class Gathered:
 
     Has what `FeatureStore.write` uses of an array: `shape`, `ndim`, `dtype`, `len` and slices of
     rows. Memory: the slice, and a window of 32 MB of which small slices are parts. Slicing raises
-    InputError, naming the file, the row and the sample, for NaN, infinities, and values too large
-    for the dtype.
+    InputError, naming the file, the row and the sample, for NaN, infinities, values too large for
+    the dtype, and rows of which the dtype leaves only zeros. survey: looks at every row, once.
     """
 
     ndim = 2
@@ -32,10 +33,12 @@ class Gathered:
         index: DatasetIndex,
         dtype: np.dtype,
         progress: Progress | None = None,
+        survey: Survey | None = None,
     ) -> None:
         self.files, self.order, self.index, self.dtype = files, order, index, dtype
         self.shape = (len(order), files[0].dim)
         self.progress, self._served = progress, 0
+        self.survey = survey
         self._starts = np.cumsum([0, *(file.n for file in files)])
         self._window = np.empty((0, self.shape[1]), dtype)
         self._window_first = 0
@@ -72,7 +75,10 @@ class Gathered:
                 b = min(high, a + file.block_rows)
                 local = rows[a:b] - self._starts[number]
                 block = file.take(local)
-                out[ascending[a:b]] = self._converted(block, file, local, start + ascending[a:b])
+                converted = self._converted(block, file, local, start + ascending[a:b])
+                if self.survey is not None:
+                    self.survey.add(rows[a:b], converted, self.index.labels[start + ascending[a:b]])
+                out[ascending[a:b]] = converted
         return out
 
     def _converted(
@@ -82,6 +88,7 @@ class Gathered:
             converted = block.astype(self.dtype)
         finite = np.isfinite(converted)
         if finite.all():
+            self._refuse_vanished(block, converted, file, local, rows)
             return converted
         at = int(np.argmax(~finite.all(axis=1)))
         value = block[at][~finite[at]][0]
@@ -99,3 +106,28 @@ class Gathered:
         raise InputError(
             f"{file.where}: {sample} holds {value:.6g}, too large for {self.dtype.name}; {advice}"
         )
+
+    def _refuse_vanished(
+        self,
+        block: np.ndarray,
+        converted: np.ndarray,
+        file: FeatureFile,
+        local: np.ndarray,
+        rows: np.ndarray,
+    ) -> None:
+        """InputError for a row of numbers so small that all become zero in the store's dtype."""
+        if block.dtype.itemsize <= self.dtype.itemsize:
+            return
+        zero = ~converted.any(axis=1)
+        if not zero.any():
+            return
+        vanished = np.flatnonzero(zero)
+        vanished = vanished[block[vanished].any(axis=1)]
+        if len(vanished):
+            at = int(vanished[0])
+            advice = "give --dtype float32" if self.dtype == np.float16 else "scale them up"
+            raise InputError(
+                f"{file.where}: row {local[at]} (sample {self.index.id(int(rows[at]))!r}) holds "
+                f"numbers up to {np.abs(block[at]).max():.6g}, all of which are zero as "
+                f"{self.dtype.name}; {advice}"
+            )

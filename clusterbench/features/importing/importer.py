@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -11,12 +11,13 @@ import numpy as np
 
 from ...errors import InputError
 from ...files import sha256_file
+from ...limits import check_name
 from ...progress import Progress
 from ..store.identity import differences
 from ..store.layout import MANIFEST, PLAN
 from ..store.store import FeatureStore
 from ..store.writer import SHARD_ROWS
-from .annotations import part_samples
+from .annotations import beside, part_samples
 from .columns import read_lines
 from .formats import open_features
 from .gather import Gathered
@@ -24,6 +25,7 @@ from .leaks import refuse_same_parts
 from .matrix import FeatureFile, row_file
 from .request import Request, layout_of
 from .samples import PartSamples, Samples, index_samples
+from .survey import Survey
 
 _DTYPES = ("float16", "float32")
 _SHARD_BYTES = 64 << 20
@@ -35,7 +37,9 @@ class Import:
 
     parts: name and number of files of each part. details: for the store's identity: the layout,
     and the name, the array and the SHA-256 of each file. notes: what the user should know.
-    unknown: what the files do not say.
+    columns: role of a table in `details` -> its columns that are the features, in words. left_out:
+    likewise -> columns or arrays that are neither features nor anything else. unknown: what the
+    files do not say.
     """
 
     encoder: str
@@ -46,6 +50,8 @@ class Import:
     dtype: np.dtype
     details: dict[str, Any]
     notes: tuple[str, ...]
+    columns: dict[str, str]
+    left_out: dict[str, tuple[str, ...]]
     unknown: tuple[str, ...] = ("weights", "preprocessing", "which images")
 
     @property
@@ -77,7 +83,10 @@ class Import:
         }
         # The hash of the features follows from the files and the index.
         found = {key: value for key, value in store.fields.items() if key != "features"}
-        if lines := differences(found, wanted):
+        lines = differences(found, wanted)
+        if store.dim != self.dim:  # they were other columns of the same file
+            lines.append(f"dim: found {store.dim}, wanted {self.dim}")
+        if lines:
             shown = "; ".join(lines[:8]) + (f"; and {len(lines) - 8} more" if lines[8:] else "")
             raise InputError(
                 f"{output} holds other features: {shown}; use another folder, or delete this one"
@@ -94,18 +103,34 @@ def plan_import(request: Request) -> Import:
     encoder = request.name or layout.encoder
     if not encoder:
         raise InputError("--name is missing; give the name of the encoder that made the features")
+    check_name(encoder, "--name")
+    if all(character in "./\\" for character in encoder):
+        raise InputError(f"--name {encoder!r}; wanted a name of letters and digits")
     names = read_lines(request.class_names) if request.class_names else None
     files: list[FeatureFile] = []
     samples: list[PartSamples] = []
     sizes: list[tuple[str, int]] = []
     hashed: dict[str, Any] = {}
+    columns: dict[str, str] = {}
+    left_out: dict[str, tuple[str, ...]] = {}
+    notes = list(layout.notes)
     for part in layout.parts:
         label = part.name if len(layout.parts) > 1 else ""
-        opened = [open_features(path, request.array) for path in part.features]
+        there = [beside(request, part, number) for number in range(len(part.features))]
+        opened = [
+            open_features(path, request.array, found.used)
+            for path, found in zip(part.features, there, strict=True)
+        ]
         files += opened
         sizes.append((part.name or part.split, len(opened)))
-        samples.append(part_samples(request, part, opened, label))
-        hashed |= _hashes(samples[-1], opened)
+        samples.append(part_samples(request, part, opened, there, label))
+        hashed |= _hashes(samples[-1], opened, part.ids)
+        for role, file, found in zip(_roles(label, "features", opened), opened, there, strict=True):
+            if file.columns is not None:
+                columns[role] = file.columns.text
+                notes += file.columns.notes
+            if left := found.left_out(file):
+                left_out[role] = left
     _check_dims(files)
     for role in ("ids", "split", "class_names"):
         if (path := getattr(request, role)) is not None:
@@ -118,26 +143,32 @@ def plan_import(request: Request) -> Import:
         samples=index_samples(samples, names),
         dtype=_dtype(request.dtype, files),
         details={"made_by": "import", "layout": layout.name, "files": hashed},
-        notes=layout.notes,
+        notes=tuple(notes),
+        columns=columns,
+        left_out=left_out,
     )
 
 
 def write_import(
-    plan: Import, output: Path, progress: Progress | None = None
+    plan: Import,
+    output: Path,
+    progress: Progress | None = None,
+    note: Callable[[str], None] | None = None,
 ) -> tuple[FeatureStore, bool]:
     """Write the store, and say whether there was anything to write.
 
     progress: called with (bytes read, bytes of all features); all are read twice, for the hash
-    and for the shards. Raises InputError
-    for a store of other features at `output`, for NaN, infinities and values too large for the
-    dtype, and for two parts that hold the same features; nothing is written then.
+    and for the shards. note: called with what is odd about the features, such as rows of zeros.
+    Raises InputError for a store of other features at `output`, for NaN, infinities and values too
+    large for the dtype, and for two parts that hold the same features; nothing is written then.
     """
     store = plan.existing(output)
     if store is not None:
         return store, False
     rows = [row_file(file, output.resolve().parent) for file in plan.files]
     refuse_same_parts(plan.parts, rows)
-    features = Gathered(rows, plan.samples.order, plan.samples.index, plan.dtype, progress)
+    survey = Survey(rows, plan.samples)
+    features = Gathered(rows, plan.samples.order, plan.samples.index, plan.dtype, progress, survey)
     written = FeatureStore.write(
         output,
         cast(np.ndarray, features),
@@ -147,6 +178,8 @@ def write_import(
         dtype=plan.dtype,
         shard_rows=_shard_rows(plan.dim * plan.dtype.itemsize),
     )
+    for line in survey.notes() if note is not None else ():
+        note(line)
     return written, True
 
 
@@ -165,6 +198,12 @@ def _check_dims(files: Sequence[FeatureFile]) -> None:
                 f"{file.where}: has {file.dim} dimensions; {files[0].where} has {files[0].dim}; "
                 "wanted features of one encoder"
             )
+        ours, theirs = (f.columns.names if f.columns else () for f in (file, files[0]))
+        if ours and theirs and ours != theirs:
+            raise InputError(
+                f"{file.where}: has other columns than {files[0].where}, or in another order; "
+                "write both with the same columns"
+            )
 
 
 def _dtype(wanted: str | None, files: Sequence[FeatureFile]) -> np.dtype:
@@ -176,19 +215,28 @@ def _dtype(wanted: str | None, files: Sequence[FeatureFile]) -> np.dtype:
     return np.dtype("float16" if narrow else "float32")
 
 
-def _hashes(part: PartSamples, files: Sequence[FeatureFile]) -> dict[str, Any]:
+def _hashes(part: PartSamples, files: Sequence[FeatureFile], ids: Sequence[Path]) -> dict[str, Any]:
     """Role -> name, SHA-256 and array of each file of a part."""
     hashed: dict[str, Any] = {}
     sums: dict[Path, str] = {}
-    prefix = f"{part.name}-" if part.name else ""
-    roles = [("features", [(file.path, file.array) for file in files])]
-    roles += [("labels", [(file.path, file.column) for file in part.labels])]
-    for role, entries in roles:
-        for number, (path, array) in enumerate(entries):
+    kinds: list[tuple[str, list[tuple[Path, str | None]]]] = [
+        ("features", [(file.path, file.array) for file in files]),
+        ("labels", [(file.path, file.column) for file in part.labels]),
+        ("ids", [(path, None) for path in ids]),
+    ]
+    for kind, entries in kinds:
+        for role, (path, array) in zip(_roles(part.name, kind, entries), entries, strict=True):
             if path not in sums:
                 sums[path] = sha256_file(path)
-            entry = {"name": path.name, "sha256": sums[path]}
+            hashed[role] = {"name": path.name, "sha256": sums[path]}
             if array is not None:
-                entry["array"] = array
-            hashed[f"{prefix}{role}{f'-{number}' if len(entries) > 1 else ''}"] = entry
+                hashed[role]["array"] = array
     return hashed
+
+
+def _roles(part: str, kind: str, files: Sequence[Any]) -> list[str]:
+    """What the files of a part are called in the details: "features", "train-labels-0"."""
+    prefix = f"{part}-" if part else ""
+    return [
+        f"{prefix}{kind}{f'-{number}' if len(files) > 1 else ''}" for number in range(len(files))
+    ]

@@ -4,6 +4,8 @@ TEMI (BMVC 2023, `gen_embeds.py`) writes `<data set>-<architecture>/` with embed
 label.pt of the training images and embeddings-test.pt and label-test.pt of the test images.
 CLIP_benchmark (its linear probe) writes features_<split>.pt and targets_<split>.pt for train, val
 and test; while it works, numbered pieces of them, which it puts together at the end.
+clip-retrieval (its inference) writes img_emb/img_emb_<number>.npy, and beside it the captions and
+paths of the images in metadata/metadata_<number>.parquet.
 """
 
 from __future__ import annotations
@@ -14,23 +16,29 @@ from pathlib import Path
 
 from ...errors import InputError
 
-LAYOUTS = ("auto", "temi", "clip-benchmark", "arrays")
+LAYOUTS = ("auto", "temi", "clip-benchmark", "clip-retrieval", "arrays")
 
 _TEMI = re.compile(r"embeddings(-test)?\.pt")
 _CLIP = re.compile(r"features_(train|val|test)(?:(?:_cache)?_(\d+))?\.pt")
+
+_RETRIEVAL = re.compile(r"img_emb_(\d+)\.npy")
 
 
 @dataclass(frozen=True)
 class Part:
     """Samples of one split: their features, one file after the other, and their labels.
 
-    name: of the split in the layout, "" where there is only one; train or val is `split`.
+    name: of the split in the layout, "" where there is only one; train or val is `split`. labels:
+    a file for each of features, one for all of them, or none. ids: a file for each of features
+    that has the samples' ids in the first of the columns `id_names` that is there.
     """
 
     name: str
     split: str
     features: tuple[Path, ...]
     labels: tuple[Path, ...]
+    ids: tuple[Path, ...] = ()
+    id_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,13 @@ class Layout:
     parts: tuple[Part, ...]
     encoder: str | None
     notes: tuple[str, ...]
+
+
+_FILES = {
+    "temi": "embeddings.pt",
+    "clip-benchmark": "features_*.pt",
+    "clip-retrieval": "img_emb/",
+}
 
 
 def find_layout(folder: Path, wanted: str = "auto") -> Layout:
@@ -56,21 +71,25 @@ def find_layout(folder: Path, wanted: str = "auto") -> Layout:
     found = {
         "temi": any(_TEMI.fullmatch(name) for name in names),
         "clip-benchmark": any(_CLIP.fullmatch(name) for name in names),
+        "clip-retrieval": (folder / "img_emb").is_dir(),
     }
     if wanted == "auto":
         matching = [layout for layout, is_there in found.items() if is_there]
         if len(matching) > 1:
             raise InputError(
-                f"{folder}: holds both embeddings.pt (temi) and features_*.pt (clip-benchmark); "
-                "choose with --layout"
+                f"{folder}: holds both {_FILES[matching[0]]} ({matching[0]}) and "
+                f"{_FILES[matching[1]]} ({matching[1]}); choose with --layout"
             )
         wanted = matching[0] if matching else ""
     if not found.get(wanted):
         holds = ", ".join(names[:6]) + (", ..." if len(names) > 6 else "")
         raise InputError(
-            f"{folder}: holds {holds or 'no files'}; wanted embeddings.pt (temi) or "
-            "features_train.pt (clip-benchmark), or a file instead of a folder"
+            f"{folder}: holds {holds or 'no files'}; wanted embeddings.pt (temi), "
+            "features_train.pt (clip-benchmark) or img_emb/img_emb_0.npy (clip-retrieval), or a "
+            "file instead of a folder"
         )
+    if wanted == "clip-retrieval":
+        return _retrieval(folder)
     return _temi(folder, set(names)) if wanted == "temi" else _clip(folder, names)
 
 
@@ -123,6 +142,38 @@ def _clip(folder: Path, names: list[str]) -> Layout:
     if len(splits) == 1:
         notes.append("neither features_val.pt nor features_test.pt: the store has no val samples")
     return Layout("clip-benchmark", tuple(parts), folder.resolve().name, tuple(notes))
+
+
+def _retrieval(folder: Path) -> Layout:
+    inside = folder / "img_emb"
+    found = {
+        int(match[1]): path
+        for path in inside.iterdir()
+        if (match := _RETRIEVAL.fullmatch(path.name))
+    }
+    if not found:
+        raise InputError(f"{inside}: holds no img_emb_0.npy; wanted what clip-retrieval wrote")
+    numbers = sorted(found)
+    for position, number in enumerate(numbers):
+        if number != position:
+            raise InputError(
+                f"{inside}: img_emb_{position}.npy is missing, while {found[number].name} is there"
+            )
+    features = tuple(found[number] for number in numbers)
+    notes = [f"{len(features)} pieces of embeddings"] if len(features) > 1 else []
+    if (folder / "text_emb").is_dir():
+        notes.append("text_emb, the embeddings of the captions, is left out")
+    tables: tuple[Path, ...] = ()
+    if (folder / "metadata").is_dir():
+        digits = {path: path.stem.rpartition("_")[2] for path in features}
+        tables = tuple(folder / "metadata" / f"metadata_{digits[p]}.parquet" for p in features)
+        for path, table in zip(features, tables, strict=True):
+            if not table.exists():
+                raise InputError(f"{folder}: {path.name} is there, but {table.name} is not")
+    else:
+        notes.append("no metadata/: samples are named by their rows")
+    part = Part("", "train", features, (), tables, ("image_path", "key", "id"))
+    return Layout("clip-retrieval", (part,), folder.resolve().name, tuple(notes))
 
 
 def _files(names: list[str], split: str) -> tuple[str, ...]:

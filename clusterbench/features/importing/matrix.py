@@ -14,6 +14,11 @@ import numpy as np
 
 from ...catalog import unknown_name
 from ...errors import InputError, StorageError
+from ...limits import DIMENSIONS, ROWS
+from ...printable import shown
+from ..store.writer import require_space
+from .families import Columns, listed, refuse_used
+from .roles import plain_name, role_of
 
 #: Numbers that are features. NumPy has no bfloat16: it is read as float32, which holds it exactly.
 KINDS = ("float16", "bfloat16", "float32", "float64")
@@ -23,6 +28,14 @@ FEATURE_NAMES = ("features", "feature", "embeddings", "embedding", "embeds", "x"
 BLOCK_BYTES = 8 << 20  # read at a time
 #: Rows of one mapping where they lie apart: the kernel maps up to 64 KB around each of them.
 _SCATTERED = 1024
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An array or column of a file: its shape, -1 for what the rows say, and its dtype's name."""
+
+    shape: tuple[int, ...]
+    kind: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +52,11 @@ class FeatureFile(abc.ABC):
     def where(self) -> str:
         """The file and the array, for errors."""
         return f"{self.path}: {self.array!r}" if self.array else str(self.path)
+
+    @property
+    def columns(self) -> Columns | None:
+        """The columns taken, of a table that has one for each dimension."""
+        return None
 
     @property
     def memory_dtype(self) -> np.dtype:
@@ -72,11 +90,16 @@ class AnyOrderFile(FeatureFile):
 
 
 class BlockFile(FeatureFile):
-    """Rows that can only be read from the first to the last, such as compressed ones."""
+    """Numbers that can only be read from the first to the last, such as compressed ones."""
+
+    @property
+    def by_column(self) -> bool:
+        """Whether the numbers come column by column (Fortran's and MATLAB's order)."""
+        return False
 
     @abc.abstractmethod
     def blocks(self) -> Iterator[np.ndarray]:
-        """Blocks (b, dim) of `memory_dtype`, together all rows in order."""
+        """Blocks of `memory_dtype`, together all numbers in order."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,8 +132,10 @@ def row_file(file: FeatureFile, folder: Path) -> AnyOrderFile:
     assert isinstance(file, BlockFile)
     dtype = file.memory_dtype
     size = file.n * file.dim * dtype.itemsize
+    while not folder.is_dir() and folder != folder.parent:  # nothing is made before it is known
+        folder = folder.parent
+    require_space(folder, size)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         handle = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  closed with its MappedFile
         for block in file.blocks():
             handle.write(np.ascontiguousarray(block, dtype).view(np.uint8).data)
@@ -122,47 +147,62 @@ def row_file(file: FeatureFile, folder: Path) -> AnyOrderFile:
             f"cannot write a temporary copy of {file.where} in {folder}: {error.strerror}; "
             f"it needs {size:,} bytes beside the store"
         ) from error
-    return MappedFile(file.path, file.array, file.n, file.dim, file.kind, dtype, handle=handle)
+    if handle.tell() != size:
+        raise InputError(f"{file.where}: holds fewer numbers than it says; it is cut off")
+    return MappedFile(
+        *(file.path, file.array, file.n, file.dim, file.kind, dtype),
+        fortran=file.by_column,
+        handle=handle,
+    )
 
 
 def checked_shape(where: str, shape: tuple[int, ...], kind: str) -> tuple[int, int]:
-    """(n, dim); InputError for another number of axes, for no rows, and for what is not floats."""
+    """(n, dim); InputError for another number of axes, no rows, and for what is not floats."""
     if kind not in KINDS:
         raise InputError(
             f"{where}: holds {kind}; wanted features as {', '.join(KINDS[:-1])} or {KINDS[-1]}"
         )
-    if len(shape) != 2 or not all(shape):
+    if len(shape) != 2 or min(shape) < 1:
         raise InputError(
-            f"{where}: has shape {shape}; wanted (n, dim), one row of features per sample"
+            f"{where}: has shape {shown(shape)}; wanted (n, dim), one row of features per sample"
+        )
+    if shape[0] > ROWS or shape[1] > DIMENSIONS:
+        raise InputError(
+            f"{where}: has shape {shown(shape)}; wanted at most {ROWS:,} rows of {DIMENSIONS:,} dimensions"
         )
     return int(shape[0]), int(shape[1])
 
 
-def plain_name(name: str) -> str:
-    """A name without the HDF5 groups it is in, and without its case."""
-    return name.rpartition("/")[2].strip().casefold()
-
-
-def choose_array(path: Path, shapes: Mapping[str, tuple[int, ...]], wanted: str | None) -> str:
+def choose_array(
+    path: Path,
+    shapes: Mapping[str, tuple[int, ...]],
+    wanted: str | None,
+    used: Mapping[str, str],
+) -> str:
     """The name of the features among the arrays of a file.
 
     It is `wanted`; else the only array with two axes; else the first of `FEATURE_NAMES` that
-    one array has, in any case. Raises InputError, with near names, where none of these is there.
+    one array has, in any case. used: name -> what else an array is taken for; such an array is
+    never the features, and one whose name says that it is something else only if it is `wanted`.
+    Raises InputError, with near names, where none of these is there.
     """
     if wanted is not None:
         if wanted not in shapes:
-            raise InputError(f"{path}: {unknown_name('array', wanted, shapes)}")
+            raise InputError(f"{path}: {unknown_name('array', wanted, list(shapes)[:1000])}")
+        refuse_used(path, wanted, used)
         return wanted
-    tables = [name for name, shape in shapes.items() if len(shape) == 2]
+    free = {name: shape for name, shape in shapes.items() if not (name in used or role_of(name))}
+    tables = [name for name, shape in free.items() if len(shape) == 2]
     if len(tables) == 1:
         return tables[0]
     for known in FEATURE_NAMES:
         matching = [name for name in tables if plain_name(name) == known]
         if len(matching) == 1:  # train/features and test/features are two
             return matching[0]
-    listed = ", ".join(f"{name} {shape}" for name, shape in list(shapes.items())[:12])
-    if not tables:
-        raise InputError(
-            f"{path}: holds {listed or 'nothing'}; wanted an array (n, dim) of features"
-        )
-    raise InputError(f"{path}: holds {listed}; say which are the features with --array")
+    found = listed([f"{name} {shape}" for name, shape in shapes.items()])
+    if tables:
+        raise InputError(f"{path}: holds {found}; say which are the features with --array")
+    roles = {name: used.get(name) or role_of(name) for name in shapes}
+    if named := [f"{shown(name, 60)} ({role})" for name, role in roles.items() if role]:
+        found += f"; {listed(named)} by name" if any(len(s) == 2 for s in shapes.values()) else ""
+    raise InputError(f"{path}: holds {found or 'nothing'}; wanted an array (n, dim) of features")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...errors import InputError
+from .columns import find_labels
+from .formats import entries_of
 from .layouts import LAYOUTS, Layout, Part, find_layout
 
 
@@ -41,13 +43,16 @@ def layout_of(request: Request) -> Layout:
     if request.features.is_dir():
         if request.layout == "arrays":
             raise InputError(f"{request.features}: is a folder; --layout arrays wants a file")
+        layout = find_layout(request.features, request.layout)
+        by_table = layout.name == "clip-retrieval"
         for option in ("array", "labels", "label_column", "ids", "split", "val_features"):
-            if getattr(request, option) is not None:
+            allowed = by_table and option in ("labels", "label_column")
+            if getattr(request, option) is not None and not allowed:
                 raise InputError(
                     f"--{option.replace('_', '-')} goes with a file of features; the layout of "
                     f"{request.features} says which files are what"
                 )
-        return find_layout(request.features, request.layout)
+        return _with_labels(request, layout) if by_table else layout
     if request.layout not in ("auto", "arrays"):
         raise InputError(f"{request.features}: --layout {request.layout} wants a folder")
     if request.val_features is None:
@@ -74,3 +79,14 @@ def layout_of(request: Request) -> Layout:
         None,
         (),
     )
+
+
+def _with_labels(request: Request, layout: Layout) -> Layout:
+    """Labels from a file of their own, or from a column of the tables beside the features."""
+    part = layout.parts[0]
+    labels: tuple[Path, ...] = (request.labels,) if request.labels else ()
+    if not labels and part.ids:
+        table = part.ids[0]
+        if find_labels(table, entries_of(table), request.label_column) is not None:
+            labels = part.ids
+    return replace(layout, parts=(replace(part, labels=labels),))

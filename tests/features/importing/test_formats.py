@@ -199,8 +199,8 @@ def test_ragged_and_missing_lists_are_refused_and_the_row_is_named(tmp_path, lis
 
 def test_a_missing_file_a_folder_and_an_unknown_format(tmp_path):
     refused("no such file", tmp_path / "absent.npy")
-    (tmp_path / "x.mat").write_bytes(b"x")
-    refused(r"'.mat' is not a format that is read; give one of .npy", tmp_path / "x.mat")
+    (tmp_path / "x.xyz").write_bytes(b"x")
+    refused(r"'.xyz' is not a format that is read; give one of .npy", tmp_path / "x.xyz")
     refused("leave --array out", write(tmp_path / "x.npy"), array="x")
     refused("leave --array out", write(tmp_path / "x.pt"), array="x")
 

@@ -1,9 +1,11 @@
-"""Folders that TEMI and CLIP_benchmark wrote."""
+"""Folders that TEMI, CLIP_benchmark and clip-retrieval wrote."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 from import_toys import X, Y, check, clip, make, refused, save, temi
+from pyarrow import parquet
 
 from clusterbench.features.importing import Request, plan_import
 
@@ -141,3 +143,60 @@ def test_class_names_go_with_a_layout(tmp_path):
     (tmp_path / "names.txt").write_text("e\nd\nc\nb\na\n")
     store = make(temi(tmp_path), tmp_path / "s", class_names=tmp_path / "names.txt")
     assert store.index.class_names == ("a", "b", "c", "d", "e")
+
+
+def retrieval(folder, pieces=3, digits=1, **columns):
+    """A folder as clip-retrieval's inference leaves it: pieces of embeddings, tables beside."""
+    (folder / "img_emb").mkdir(parents=True)
+    (folder / "metadata").mkdir()
+    (folder / "text_emb").mkdir()
+    step = len(X) // pieces
+    for piece in range(pieces):
+        rows = slice(piece * step, (piece + 1) * step)
+        name = f"{piece:0{digits}d}"
+        np.save(folder / "img_emb" / f"img_emb_{name}.npy", X[rows].astype(np.float16))
+        np.save(folder / "text_emb" / f"text_emb_{name}.npy", X[rows].astype(np.float16))
+        table = {"image_path": PATHS[rows], "caption": ["a photo"] * step}
+        table |= {key: values[rows] for key, values in columns.items()}
+        parquet.write_table(pa.table(table), folder / "metadata" / f"metadata_{name}.parquet")
+    return folder
+
+
+PATHS = [f"/data/photos/{row * 7 % len(X):03d}.jpg" for row in range(len(X))]
+
+
+@pytest.mark.parametrize(("pieces", "digits"), [(1, 1), (3, 1), (12, 1), (12, 2)])
+def test_clip_retrieval_pieces_with_their_tables(tmp_path, pieces, digits):
+    folder = retrieval(tmp_path / "ViT-B-32", pieces, digits, label=Y)
+    store = make(folder, tmp_path / "s", name=None)
+    assert store.encoder == "ViT-B-32"
+    check(store, X.astype(np.float16), ids=PATHS)
+    names = store.fields["details"]["files"]
+    assert {"ids", "ids-0"} & names.keys() and {"labels", "labels-0"} & names.keys()
+
+
+def test_clip_retrieval_labels_by_column_or_file(tmp_path):
+    folder = retrieval(tmp_path / "m", species=Y)
+    half = X.astype(np.float16)
+    check(make(folder, tmp_path / "a", label_column="species"), half, ids=PATHS)
+    np.save(tmp_path / "y.npy", Y)
+    check(make(folder, tmp_path / "b", labels=tmp_path / "y.npy"), half, ids=PATHS)
+    plan = plan_import(Request(folder))
+    assert plan.samples.n_unlabelled == len(X)
+    assert plan.notes == (
+        "3 pieces of embeddings",
+        "text_emb, the embeddings of the captions, is left out",
+    )
+    refused("--split goes with a file", folder, tmp_path / "s", split=tmp_path / "y.npy")
+
+
+def test_clip_retrieval_with_a_piece_or_a_table_missing(tmp_path):
+    folder = retrieval(tmp_path / "m")
+    (folder / "metadata" / "metadata_2.parquet").unlink()
+    refused("img_emb_2.npy is there, but metadata_2.parquet is not", folder, tmp_path / "s")
+    (folder / "img_emb" / "img_emb_1.npy").unlink()
+    refused("img_emb_1.npy is missing, while img_emb_2.npy is there", folder, tmp_path / "s")
+    folder = retrieval(tmp_path / "short")
+    table = folder / "metadata" / "metadata_1.parquet"
+    parquet.write_table(parquet.read_table(table).slice(1), table)
+    refused("metadata_1.parquet: holds 19 ids; .*img_emb_1.npy has 20", folder, tmp_path / "s")
