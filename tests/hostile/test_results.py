@@ -440,7 +440,7 @@ def test_a_run_beside_a_damaged_result_repeats_it(
         (str(10**20), "at most 10,000"),
         ("9" * 5_000, "wanted a count such as 3"),
         ("0,2147483648", "[0, 2**31)"),
-        (f"0,{10**100}", "[0, 2**31)"),
+        (f"0,{10**100}", "wanted"),
         ("-1", "at least 1"),
         (",".join(map(str, range(10_001))), "more than 10,000 seeds"),
     ],
