@@ -64,7 +64,7 @@ CLASS_NAME, SAMPLE_ID = 1_000, 4_096
 #: Bytes of a path in a declaration.
 PATH = 4_096
 #: Characters of a line that is no name: a source, a processor, where an error was raised.
-LINE = 1_000
+ONE_LINE = 1_000
 #: Characters that all settings of a method, or all that it says about its fit, take as JSON.
 SETTINGS, DIAGNOSTICS = 100_000, 4_000_000
 #: Warnings of a run; keys of an object in a result or a leaderboard, outside of what is free.
