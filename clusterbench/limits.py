@@ -64,7 +64,7 @@ CLASS_NAME, SAMPLE_ID = 1_000, 4_096
 #: Bytes of a path in a declaration.
 PATH = 4_096
 #: Characters of a line that is no name: a source, a processor, where an error was raised.
-LINE = 1_000
+ONE_LINE = 1_000
 #: Characters that all settings of a method, or all that it says about its fit, take as JSON.
 SETTINGS, DIAGNOSTICS = 100_000, 4_000_000
 #: Warnings of a run; keys of an object in a result or a leaderboard, outside of what is free.
@@ -157,12 +157,26 @@ def name_fault(name: str, longest: int = NAME) -> str:
         return f"has {len(name):,} characters; wanted at most {longest:,}"
     if name != name.strip():
         return "begins or ends with a blank; leave it out"
-    if name.isprintable():  # the usual case, decided in C
+    if name.isascii() and name.isprintable():  # the usual case, decided in C
         return ""
     wrong = next((c for c in name if is_control(c)), None)
     if wrong is not None:
         return f"holds the control character U+{ord(wrong):04X}; wanted printable text on one line"
+    unseen = next((c for i, c in enumerate(name) if c in _UNSEEN or _joins_nothing(name, i)), None)
+    if unseen is not None:
+        return f"holds U+{ord(unseen):04X}, which cannot be seen; leave it out"
     return ""
+
+
+#: Letters and marks that show nothing: two names that differ by one look the same.
+_UNSEEN = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
+_JOINERS = "\u200c\u200d"
+
+
+def _joins_nothing(name: str, position: int) -> bool:
+    """Whether a joiner stands beside no letters of a script, or emoji, that has any use for it."""
+    around = name[max(0, position - 1) : position] + name[position + 1 : position + 2]
+    return name[position] in _JOINERS and (len(around) < 2 or around[0] < "\x80" > around[1])
 
 
 def check_value(

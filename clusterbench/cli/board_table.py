@@ -11,7 +11,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from ..limits import LINE
+from ..limits import ONE_LINE
 from ..printable import escaped, shown
 
 if TYPE_CHECKING:
@@ -101,4 +101,4 @@ def _published(row: PublishedRow) -> str:
         f"{shown(name).upper()} {100 * value:.1f}" for name, value in row.metrics.items()
     )
     what = f"{shown(row.method)} ({shown(row.backbone)})"
-    return f"Published, not verified: {what} {figures}; {shown(row.source, LINE)}"
+    return f"Published, not verified: {what} {figures}; {shown(row.source, ONE_LINE)}"

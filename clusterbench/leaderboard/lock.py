@@ -13,8 +13,8 @@ from filelock import FileLock, Timeout
 
 from ..errors import StorageError
 
-#: Seconds to wait for another submission to the same file.
-LOCK_TIMEOUT = 60.0
+#: Seconds to wait for other submissions to the same file: hundreds may come at once.
+LOCK_TIMEOUT = 180.0
 
 #: What `flock` says of a file that another process holds.
 _HELD = (errno.EAGAIN, errno.EACCES, errno.EWOULDBLOCK)

@@ -66,7 +66,9 @@ def submit(
     entries: list[tuple[Path, Entry]] = []
     for path in files:
         try:
-            entries.append((path, verifier.verify(path)))
+            entry = verifier.verify(path)
+            verifier.prepare(entry)
+            entries.append((path, entry))
         except Exception as error:  # whatever one file runs into, the others go on
             submissions.append(_refused(path, error))
     if entries:

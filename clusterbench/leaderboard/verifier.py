@@ -45,6 +45,11 @@ class Verifier:
         metrics = _score_again(evidence)
         return _entry(evidence.record, metrics, top_again(evidence, TOLERANCE))
 
+    def prepare(self, entry: Entry) -> None:
+        """Find out now what `definition` and `notes` need: others wait while a board is locked."""
+        self.definition(entry.benchmark, entry.dataset)
+        self.notes(entry)
+
     def notes(self, entry: Entry) -> list[str]:
         """What nothing here can check about an entry, or what deserves a look."""
         found = []

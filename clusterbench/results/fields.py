@@ -20,7 +20,7 @@ from ..limits import (
     DIAGNOSTICS,
     DIMENSIONS,
     FREE_TEXT,
-    LINE,
+    ONE_LINE,
     RESAMPLES,
     ROWS,
     SCORE,
@@ -43,7 +43,7 @@ def _name(value: str) -> str:
 
 
 def _line(value: str) -> str:
-    return _one(value, LINE) if value else value
+    return _one(value, ONE_LINE) if value else value
 
 
 def _one(value: str, *longest: int) -> str:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from ..benchmarks.task import Task
 
 Strategy = Literal["never", "only-missing", "always"]
+#: Bytes of a folder's name on usual file systems.
+_FOLDER = 255
+
 STRATEGIES: tuple[Strategy, ...] = ("never", "only-missing", "always")
 
 #: What the results folder holds for a planned run. "partial" is anything that is neither a whole
@@ -127,6 +130,10 @@ def plan(
         ("the name of an encoder", features.encoder),
     ):
         check_name(name, what)
+        if name in (".", "..") or len(name.encode()) > _FOLDER:
+            raise InputError(
+                f"{what} {shown(repr(name))} cannot be the name of a folder of results"
+            )
     count = cluster_count(k)
     ceilings = [method.name for method in methods if method.reference]
     if ceilings and protocol == "transductive":

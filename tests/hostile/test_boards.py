@@ -385,7 +385,7 @@ def places(content: Any, prefix: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return own + [place for key, item in pairs for place in places(item, (*prefix, key))]
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_edit_gives_a_ranking_or_an_input_error(
     data: st.DataObject, world: SimpleNamespace, tmp_path: Path
