@@ -94,7 +94,7 @@ SCORE = 100.0
 #: of them a key counts for.
 JSON_VALUES, JSON_KEY = 8_000_000, 3
 #: Bytes of the footer of a Parquet file, which describes its columns.
-PARQUET_FOOTER = 16 * _MB
+PARQUET_FOOTER = 64 * _MB
 #: Bytes of the first line of a CSV file, which may name columns, and of its later ones.
 FIRST_LINE, LINE = 1 * _MB, 1 * _MB
 

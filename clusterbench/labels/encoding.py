@@ -222,7 +222,8 @@ def _arrow_ids(data: pa.ChunkedArray, where: str) -> np.ndarray:
             return _arrow_ids(data.cast(kind), where)
         found, inverse = _distinct(data, where, "an id", SAMPLE_ID)
         _check_width(where, len(data), pc.max(pc.utf8_length(found)).as_py() or 1, data)
-        return np.array([text or "" for text in found.to_pylist()], dtype=np.str_)[inverse]
+        names = np.array([text or "" for text in found.to_pylist()], dtype=np.str_)
+        return np.asarray(names[inverse])
     texts = _as_strings(data, where)
     _check_texts(texts, where, "an id", SAMPLE_ID)
     width = pc.max(pc.utf8_length(texts)).as_py() or 1

@@ -326,3 +326,31 @@ def test_predictions_of_a_run(tiny_world: SimpleNamespace, cli: Cli) -> None:
     np.save("t.npy", outcome.run.task.eval_targets)
     document = answer(cli, "t.npy", str(outcome.run.predictions_path))
     assert document["ami"] == outcome.record.scores.metrics["ami"]
+
+
+def test_stderr_says_by_what_rows_were_matched(cli: Cli) -> None:
+    Path("t.csv").write_text("filename,label\na.jpg,0\nb.jpg,0\nc.jpg,1\nd.jpg,1\n")
+    Path("p.csv").write_text("filename,cluster\nd.jpg,5\nb.jpg,7\nc.jpg,5\na.jpg,7\n")
+    np.save("p.npy", [7, 7, 5, 5])
+    code, out, err = cli("score", "t.csv", "p.csv")
+    assert (code, err) == (0, "rows of p.csv and t.csv matched by filename\n")
+    assert "ACC              1.0000" in out
+    document = answer(cli, "t.csv", "p.csv", "p.npy")
+    assert document["matched_by"] == ["filename", None]
+    code, _, err = cli("score", "t.csv", "p.npy")
+    assert err.startswith("rows of p.npy and t.csv matched by position: only t.csv says which")
+    code, out, err = cli("compare", "p.csv", "p.npy", "--targets", "t.csv", "--resamples", "5")
+    assert code == 0
+    assert [line.split()[2] for line in err.splitlines()] == ["p.csv", "p.npy"]
+    assert "right in A alone 0, in B alone 0" in out
+    code, _, err = cli("score", "p.npy", "p.npy")
+    assert "rows of" not in err
+
+
+def test_first_lines_of_zero_in_both_files_are_mentioned(cli: Cli) -> None:
+    for name in ("t.csv", "p.csv"):
+        Path(name).write_text("0\n1\n0\n1\n")
+    assert "is a 0, and counts as a sample" in cli("score", "t.csv", "p.csv")[2]
+    np.save("p.npy", [1, 0, 1])
+    document = answer(cli, "t.csv", "p.npy")
+    assert (document["n"], document["columns"]["targets"]) == (3, "0")

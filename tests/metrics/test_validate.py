@@ -113,3 +113,14 @@ def test_targets_without_a_single_class_are_refused():
 def test_a_label_far_above_the_number_of_samples_costs_no_memory():
     assert check_labels([10**9, 5, 7], "targets").values.tolist() == [2, 0, 1]
     assert check_labels([1000, 5, 7], "targets").values.tolist() == [1000, 5, 7]
+
+
+def test_a_column_of_labels_is_labels() -> None:
+    assert check_labels([[3], [1], [-1]], "targets").values.tolist() == [3, 1, -1]
+
+
+def test_masked_labels_are_refused() -> None:
+    masked = np.ma.array([0, 1, 2], mask=[False, True, False])
+    with pytest.raises(InputError, match=r"targets is masked at position 1; write -1 for"):
+        check_labels(masked, "targets")
+    assert check_labels(np.ma.array([0, 1]), "targets").values.tolist() == [0, 1]
