@@ -45,6 +45,10 @@ def _values() -> list[tuple[str, str]]:
         ("rows of a store or of a file of labels", f"{limits.ROWS:,}"),
         ("dimensions", f"{limits.DIMENSIONS:,}"),
         ("Euclidean length of a feature given to a method", f"{limits.ROW_LENGTH:.0e}"),
+        ("bytes of a path in a declaration", f"{limits.PATH:,}"),
+        ("nodes, levels of a class tree", f"{limits.TREE_NODES:,}, {limits.TREE_DEPTH:,}"),
+        ("largest ratio, ratios of a series", f"{limits.RATIO:,.0f}, {limits.SERIES}"),
+        ("clusters named for an image", f"{limits.RANKS:,}"),
         (
             "an array unpacked from a compressed file",
             f"{_size(limits.UNPACKED)}, or {limits.UNPACKED_TIMES} times its size there (labels)",

@@ -76,8 +76,8 @@ def build_declaration(
             refused.append((name, error))
     if not built and refused:
         raise refused[0][1]
-    for name, error in refused:
-        left_out(f"{declaration.name}/{dataset.name}/{name}: {error}")
+    for name, why in refused:
+        left_out(f"{declaration.name}/{dataset.name}/{name}: {why}")
     return built
 
 

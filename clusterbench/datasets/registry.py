@@ -199,6 +199,7 @@ def check_classes(tree: Tree, where: str, class_names: Sequence[str], owner: str
 def _folders() -> dict[str, Path]:
     found: dict[str, Path] = {}
     for parent in catalog.folders(_KIND):
-        for path in sorted(parent.glob(f"*/{DECLARATION}")) if parent.is_dir() else []:
-            found.setdefault(path.parent.name, path.parent)
+        for folder in sorted(parent.glob("*")) if parent.is_dir() else []:
+            if os.path.lexists(folder / DECLARATION):  # a link to nothing is named, too
+                found.setdefault(folder.name, folder)
     return found

@@ -31,6 +31,7 @@ from clusterbench.features.store.writer import (
     require_space,
     shard_entry,
 )
+from clusterbench.files import sha256_json
 from clusterbench.sources.dataset_index import DatasetIndex
 
 _BLOCK = 8 << 20  # bytes that memmap copies at a time, as the store does
@@ -51,19 +52,20 @@ def make_store(folder: Path, n: int, dim: int, n_classes: int) -> FeatureStore:
         ids[members] = [f"{names[label]}/{i:08d}".encode() for i in range(count)]
     index = DatasetIndex(ids, names, labels, np.zeros(n, np.uint8))
     block = np.random.default_rng(0).standard_normal((SHARD_ROWS, dim)).astype(np.float16)
+    identity = sha256_json("synthetic")
     shards = []
     for number, start in enumerate(range(0, n, SHARD_ROWS)):
         rows = min(SHARD_ROWS, n - start)
         path = folder / shard_name(number)
         digest = write_shard(
-            path, np.roll(block, number * 97, axis=0)[:rows], start=start, identity="synthetic"
+            path, np.roll(block, number * 97, axis=0)[:rows], start=start, identity=identity
         )
         shards.append(shard_entry(path, start, rows, digest))
     finish_store(
         folder,
         index=index,
         fields={"encoder": "synthetic", "details": {}, "dtype": "float16", "index": index.hash},
-        shard_identity="synthetic",
+        shard_identity=identity,
         shards=shards,
         dim=dim,
         dtype=np.dtype("<f2"),

@@ -104,7 +104,7 @@ def test_bad_neighbours_are_named_and_hide_no_other(trial: Trials, home: Path) -
     for kind, good in (("benchmarks", "good"), ("datasets", "mine"), ("encoders", "good-encoder")):
         found = trial("list", kind, CLUSTERBENCH_HOME=str(home))
         found.passed()
-        assert any(line.startswith(f"{good} ") for line in found.out.splitlines())
+        assert any(line.split()[:1] == [good] for line in found.out.splitlines())
         lines = found.err.splitlines()
         assert len(lines) == len(bad) + len(names), found.err
         for name in bad:

@@ -299,9 +299,10 @@ def test_rows_that_are_not_in_the_file_itself(
         with pytest.raises(InputError):
             FeatureStore.open(path)
         assert diagnose(path).faults
-    with pytest.raises(InputError):
-        FeatureStore.unchecked(place / "one.h5").unpack(place / "out")
-    assert not (place / "out").exists()
+    if edit is not _identity:  # the rows are there, and those of the manifest
+        with pytest.raises(InputError):
+            FeatureStore.unchecked(place / "one.h5").unpack(place / "out")
+        assert not (place / "out").exists()
     (place / "st" / "store.json").write_text("{")  # shards are held against their own checksums
     (place / "st" / "origin.json").write_text("{}")
     found = {fault.file for fault in diagnose(place / "st").faults}

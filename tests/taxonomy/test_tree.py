@@ -135,7 +135,7 @@ def test_read_refuses_what_is_not_a_tree_file(tmp_path):
     (tmp_path / "latin.tsv").write_bytes(b"node\tparent\tname\na\t\t\xe4\n")
     with pytest.raises(InputError, match="not UTF-8"):
         Tree.read(tmp_path / "latin.tsv")
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="is a folder; wanted a regular file"):
         Tree.read(tmp_path)
 
 

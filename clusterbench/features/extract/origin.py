@@ -117,9 +117,9 @@ class Origin:
             )
             check_keys(given, kinds, place)
         found = cls(**{key: value for key, value in content.items() if key != "format"})
-        for place in (found.encoder, found.weights, *map(found.source.get, ("location", *_PATHS))):
-            if place and ("\0" in place or len(place) > PATH):
-                raise InputError(f"{where}: {shown(repr(place))} is no path")
+        for path in (found.encoder, found.weights, *map(found.source.get, ("location", *_PATHS))):
+            if path and ("\0" in path or len(path) > PATH):
+                raise InputError(f"{where}: {shown(repr(path))} is no path")
         if not 1 <= found.batch_size <= _LARGEST_BATCH:
             raise InputError(f"{where}: batch_size = {found.batch_size} should be 1 or more")
         return found

@@ -62,8 +62,8 @@ def repair(diagnosis: Diagnosis, extract: Callable[[], None]) -> tuple[str, ...]
         return names
     manifest = None
     if (path / MANIFEST).is_file():
-        with open_regular(path / MANIFEST) as file:
-            manifest = file.read()
+        with open_regular(path / MANIFEST) as opened:
+            manifest = opened.read()
     # Kept until what replaces them is there: one changed byte is better than no shard.
     aside: dict[str, Path] = {}
     try:

@@ -246,12 +246,12 @@ DAMAGE = [
     ('"c001": [[8,7],[8]]', '"c001": [[9,7],[8]]', "was edited or damaged"),
     ('"seed": 0', '"seed": true', "seed is of type bool; wanted int"),
     ('"seed": 0', '"seeds": 0', "unknown key 'seeds'; did you mean seed"),
-    ('"seed": 0', '"seed": 0, "seed": 1', "the key 'seed' is there twice"),
+    ('"seed": 0', '"seed": 0, "seed": 1', "the key 'seed' occurs twice"),
     ('"folds": 3,', "", "the key 'folds' is missing"),
     ("ranking/1", "ranking/2", "format 'clusterbench-ranking/2'; wanted 'clusterbench-ranking/1'"),
     ('"sha256": "', '"sha256": "x', "should be 64 hexadecimal digits"),
-    ("\n}\n", "", "not valid JSON"),
-    ('"l2":1e-05', '"l2":NaN', "not valid JSON"),
+    ("\n}\n", "", "not whole JSON"),
+    ('"l2":1e-05', '"l2":NaN', "not whole JSON"),
 ]
 
 
@@ -299,7 +299,7 @@ def test_a_file_that_is_not_there_or_no_text_is_refused(tmp_path):
     with pytest.raises(InputError, match="no such file"):
         read_ranking(tmp_path / "none.json")
     (tmp_path / "bytes.json").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InputError, match="not valid JSON"):
+    with pytest.raises(InputError, match="not whole JSON"):
         read_ranking(tmp_path / "bytes.json")
     (tmp_path / "list.json").write_text("[1]")
     with pytest.raises(InputError, match="is no JSON object"):
