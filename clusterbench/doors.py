@@ -127,7 +127,20 @@ def read_json(path: Path, kind: FileKind, *, repair: str = "") -> Any:
 
     repair: what to do about a file that is not whole, as the end of the message.
     """
-    return parse_json(read_bytes(path, kind), str(path), repair=repair)
+    content = read_bytes(path, kind)
+    check_amount(content, str(path), kind)
+    return parse_json(content, str(path), repair=repair)
+
+
+def check_amount(content: bytes, where: str, kind: FileKind) -> None:
+    """InputError for JSON that may hold more values than its kind may; nothing is parsed for it."""
+    if kind.values is None:
+        return
+    most = content.count(b",") + content.count(b"[") + content.count(b"{")
+    if most > kind.values:
+        raise InputError(
+            f"{where}: holds up to {most:,} values; {kind.what} has at most {kind.values:,}"
+        )
 
 
 def parse_json(content: bytes | str, where: str, *, repair: str = "") -> Any:

@@ -10,6 +10,7 @@ import numpy as np
 
 from .catalog import unknown_name
 from .errors import ClusterbenchError, InputError
+from .feature_rows import as_features, column_names
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -29,9 +30,14 @@ class TrainingError(ClusterbenchError):
 class Estimator:
     """Settings in the constructor, stored under their own names, and read back from there.
 
+    It keeps to scikit-learn's ways (`clone`, `Pipeline`, `check_estimator`) without being built on
+    its classes: scikit-learn is loaded only when it asks for something. Unlike there, a setting
+    that cannot be used is refused by the constructor and by `set_params` already.
+
     Attributes after `fit`:
         diagnostics_: JSON-able facts about the fit (losses, chosen head, warnings).
         n_features_in_: number of feature dimensions seen.
+        feature_names_in_: (n_features_in_,) the column names, where X was a DataFrame.
     """
 
     name: ClassVar[str]
@@ -41,6 +47,7 @@ class Estimator:
 
     random_state: int
     device: str
+    diagnostics_: dict[str, Any]
     n_features_in_: int
     #: The attribute that is there once `fit` has ended.
     _fitted: ClassVar[str] = "n_features_in_"
@@ -48,19 +55,25 @@ class Estimator:
     def __init__(self, random_state: int, device: str) -> None:
         self.random_state = whole_seed(random_state)
         self.device = device
-        self.diagnostics_: dict[str, Any] = {}
+
+    @classmethod
+    def setting_names(cls) -> list[str]:
+        """Names of the constructor's arguments, in order."""
+        return [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Every constructor setting by name, as scikit-learn does."""
-        names = inspect.signature(type(self).__init__).parameters
-        return {name: getattr(self, name) for name in names if name != "self"}
+        return {name: getattr(self, name) for name in self.setting_names()}
 
     def set_params(self, **params: Any) -> Self:
         """Change settings, checked as in the constructor; what was fitted is forgotten.
 
         Raises:
-            InputError: a setting that there is not, with the nearest names, or a value it refuses.
+            InputError: a setting that there is not, with the nearest names, or a value it refuses;
+                nothing is changed then.
         """
+        if not params:
+            return self
         known = self.get_params()
         for name in params:
             if name not in known:
@@ -74,42 +87,74 @@ class Estimator:
         settings = ", ".join(f"{k}={v!r}" for k, v in self.get_params().items())
         return f"{type(self).__name__}({settings})"
 
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, self._fitted)
+
+    def __sklearn_tags__(self) -> Any:
+        from sklearn.utils import InputTags, Tags, TargetTags
+
+        return Tags(
+            estimator_type=None,
+            target_tags=TargetTags(required=False),
+            input_tags=InputTags(),
+        )
+
+    def _features_to_fit(self, X: Any) -> np.ndarray:
+        """X checked, its width and column names remembered: (n_samples, dim) float32."""
+        features = as_features(X)
+        self.n_features_in_ = features.shape[1]
+        names = column_names(X)
+        if names is not None:
+            self.feature_names_in_ = names
+        elif hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
+        self.diagnostics_ = {}
+        return features
+
     def _fitted_features(self, X: Any) -> np.ndarray:
         """X checked as what `fit` saw: (n_samples, n_features_in_) float32."""
-        if not hasattr(self, self._fitted):
-            raise NotFittedError(f"this {type(self).__name__} has not been fitted; call fit first")
+        if not self.__sklearn_is_fitted__():
+            raise _not_fitted(type(self).__name__)
         features = as_features(X)
+        names = column_names(X)
+        seen = getattr(self, "feature_names_in_", None)
+        if names is not None and seen is not None and list(names) != list(seen):
+            raise InputError(_other_names(list(names), list(seen)))
         if features.shape[1] != self.n_features_in_:
             raise InputError(
-                f"X has {features.shape[1]} features, fit saw {self.n_features_in_}; "
-                "use the same encoder for both"
+                f"X has {features.shape[1]} features, but {type(self).__name__} is expecting "
+                f"{self.n_features_in_} features as input; use the same encoder for both"
             )
         return features
 
 
-def as_features(X: Any) -> np.ndarray:
-    """X as a C-contiguous (n_samples, dim) float32 array without NaN or infinity."""
-    if hasattr(X, "read") and hasattr(X, "index"):  # a FeatureStore
-        X = X.read()
-    try:
-        features = np.asarray(X)
-    except ValueError as error:
-        raise InputError(f"X should be a 2-D array of numbers; {error}") from error
-    if features.ndim != 2:
-        raise InputError(f"X has shape {features.shape}; expected (n_samples, dim)")
-    if features.dtype.kind not in "fiu":
-        raise InputError(f"X has dtype {features.dtype}; expected numbers")
-    if 0 in features.shape:
-        raise InputError(f"X is empty: shape {features.shape}")
-    features = np.ascontiguousarray(features, dtype=np.float32)
-    # The sum of a row is finite only if every entry is (up to overflow): no N x dim mask.
-    if not np.isfinite(features.sum(dtype=np.float64)):
-        bad = np.flatnonzero(~np.isfinite(features).all(axis=1))
-        raise InputError(
-            f"X has NaN or infinity in {len(bad)} of {len(features)} rows, first in row {bad[0]}; "
-            "drop those rows or extract them again"
-        )
-    return features
+def _not_fitted(what: str) -> NotFittedError:
+    """The error, which scikit-learn's own handlers know, too; only here is it loaded for that."""
+    from sklearn import exceptions
+
+    class Unfitted(NotFittedError, exceptions.NotFittedError):
+        """Both kinds."""
+
+    Unfitted.__name__ = Unfitted.__qualname__ = NotFittedError.__name__
+    return Unfitted(f"this {what} has not been fitted; call fit first")
+
+
+def _other_names(names: list[str], seen: list[str]) -> str:
+    """What scikit-learn says about columns of other names, on one line."""
+    new = sorted(set(names) - set(seen))
+    missing = sorted(set(seen) - set(names))
+    text = "The feature names should match those that were passed during fit."
+    if new:
+        text += f" Feature names unseen at fit time: {_some(new)}."
+    if missing:
+        text += f" Feature names seen at fit time, yet now missing: {_some(missing)}."
+    if not new and not missing:
+        text += " Feature names must be in the same order as they were in fit."
+    return text
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def positive_int(name: str, value: Any) -> int:
@@ -133,6 +178,13 @@ def true_or_false(name: str, value: Any) -> bool:
     if not isinstance(value, bool):
         raise InputError(f"{name}={value!r} should be true or false")
     return value
+
+
+def whole_number(name: str, value: Any) -> int:
+    """`value` as an int; InputError unless it is a whole number from 0."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 0:
+        raise InputError(f"{name}={value!r} should be a whole number >= 0")
+    return int(value)
 
 
 def positive_float(name: str, value: Any, *, zero: bool = False) -> float:

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -18,6 +19,9 @@ import numpy as np
 from .errors import StorageError
 
 _CHUNK = 1 << 22
+
+#: What else the system says of a place where nothing can be written.
+_NO_PLACE = (errno.ENAMETOOLONG, errno.ELOOP, errno.EFBIG, errno.EIO)
 
 
 @contextmanager
@@ -50,6 +54,29 @@ def atomic_path(target: Path) -> Iterator[Path]:
             _fsync_folder(target.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove(target: Path) -> None:
+    """Remove a file, if it is there; StorageError when that fails."""
+    with _storage_errors(target):
+        Path(target).unlink(missing_ok=True)
+
+
+def remove_leftovers(target: Path) -> None:
+    """Remove the temporary files of writers of `target` that were killed (see `atomic_path`).
+
+    Only for a caller that holds a lock which every writer of `target` takes.
+    """
+    target = Path(target)
+    left = re.compile(rf"\.{re.escape(target.name)}\.[a-z0-9_]{{8}}\.tmp")
+    with os.scandir(target.parent) as entries:
+        found = [e.path for e in entries if left.fullmatch(e.name) and _is_plain(e)]
+    for path in found:
+        remove(Path(path))
+
+
+def _is_plain(entry: os.DirEntry[str]) -> bool:
+    return entry.is_file(follow_symlinks=False)
 
 
 def write_bytes(target: Path, content: bytes) -> None:
@@ -117,6 +144,14 @@ def _storage_errors(target: Path) -> Iterator[None]:
             raise StorageError(
                 f"cannot write {target}: a file stands where a folder is needed; "
                 "choose another folder"
+            ) from error
+        if error.errno in (errno.EISDIR, errno.ENOTEMPTY):
+            raise StorageError(
+                f"cannot write {target}: a folder stands there; move it away"
+            ) from error
+        if error.errno in _NO_PLACE:
+            raise StorageError(
+                f"cannot write {target}: {error.strerror}; choose another place"
             ) from error
         raise
 

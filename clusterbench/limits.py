@@ -23,15 +23,18 @@ class FileKind:
     """A kind of file that is read whole.
 
     what: what one is called, for messages. largest: bytes. instead: what to do about a larger one.
+    values: of a JSON file, how many values it may hold, since each takes far more memory than it
+    has characters; None for any number.
     """
 
     what: str
     largest: int
     instead: str = ""
+    values: int | None = None
 
 
-RESULT = FileKind("a result", 16 * _MB)
-BOARD = FileKind("a leaderboard", 128 * _MB, "begin a new file")
+RESULT = FileKind("a result", 16 * _MB, values=500_000)
+BOARD = FileKind("a leaderboard", 64 * _MB, "begin a new file", values=2_000_000)
 MANIFEST = FileKind("a task's manifest", 64 * _MB)
 STORE_RECORD = FileKind("a feature store's record", 64 * _MB)
 DECLARATION = FileKind("a TOML declaration", 1 * _MB)
@@ -40,6 +43,7 @@ TREE = FileKind("a class tree", 64 * _MB)
 NAMES = FileKind("a list of names", 64 * _MB)
 ID_LIST = FileKind("a list of sample ids", 2048 * _MB)
 JSON_LABELS = FileKind("a JSON file of labels", 128 * _MB, "use .npy or .parquet")
+TEXT_LABELS = FileKind("a CSV or TSV file of labels", 2048 * _MB, "use .npy or .parquet")
 SIDECAR = FileKind("a sample's label", 1 * _MB)
 IMAGE = FileKind("an image", 256 * _MB)
 
@@ -57,6 +61,13 @@ NAME = 200
 #: Characters of a class's name, which may be a path; bytes of a sample's id.
 CLASS_NAME, SAMPLE_ID = 1_000, 4_096
 
+#: Characters of a line that is no name: a source, a processor, where an error was raised.
+LINE = 1_000
+#: Characters that all settings of a method, or all that it says about its fit, take as JSON.
+SETTINGS, DIAGNOSTICS = 100_000, 4_000_000
+#: Warnings of a run; keys of an object in a result or a leaderboard, outside of what is free.
+WARNINGS, KEYS = 1_000, 1_000
+
 #: Seeds lie in [0, SEEDS).
 SEEDS = 2**31
 #: Seeds of one call: each is a fit.
@@ -65,8 +76,23 @@ SEED_COUNT = 10_000
 ROWS = 2**31 - 1
 #: Dimensions of a feature.
 DIMENSIONS = 1 << 20
+#: Euclidean length of a feature row: squared distances, even summed over ROWS of them, then stay
+#: finite in float32.
+ROW_LENGTH = 1e14
 #: Clusters and classes.
 CLUSTERS = 2**31 - 1
+#: Resamples of an interval, threads of a run, versions of a method.
+RESAMPLES, THREADS, VERSIONS = 1_000_000, 1_000_000, 2**31 - 1
+#: Size of a score, which is a fraction; AMI alone has no bound below.
+SCORE = 100.0
+
+#: Values in a JSON file of labels, each of which takes some 80 bytes while it is read, and how many
+#: of them a key counts for.
+JSON_VALUES, JSON_KEY = 8_000_000, 3
+#: Bytes of the footer of a Parquet file, which describes its columns.
+PARQUET_FOOTER = 16 * _MB
+#: Bytes of the first line of a CSV file, which may name columns, and of its later ones.
+FIRST_LINE, LINE = 1 * _MB, 1 * _MB
 
 #: Bytes that a compressed or otherwise encoded array may take in memory: labels of 11 million
 #: samples are 88 MB, ids of 32 characters 1.4 GB, and those are best kept in Parquet.
@@ -90,6 +116,15 @@ def check_unpacked(where: str, size: int, stored: int) -> None:
             f"{where}: {stored / 1e6:,.1f} MB unpack to {size / 1e6:,.0f} MB; wanted at most "
             f"{UNPACKED_RATIO} times as much, or {UNPACKED / 1e6:,.0f} MB"
         )
+
+
+#: How many times its bytes in a file an array may take in memory, where that is above UNPACKED.
+UNPACKED_TIMES = 16
+
+
+def unpacked_limit(stored: int) -> int:
+    """Bytes that something of `stored` bytes in a file may take in memory."""
+    return max(UNPACKED, UNPACKED_TIMES * stored)
 
 
 def check_name(name: Any, where: str) -> str:

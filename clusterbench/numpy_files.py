@@ -16,6 +16,8 @@ from .errors import InputError
 from .limits import UNPACKED
 from .printable import shown
 
+_BLOCK = 16 << 20  # bytes decompressed at a time
+
 
 @dataclass(frozen=True)
 class ArrayHeader:
@@ -99,10 +101,16 @@ class NumpyArchive:
         with self._member(name) as stream:
             header = array_header(stream)
             check_array(f"{self.path}: {shown(repr(name))}", header, self.largest)
-            content = stream.read(header.nbytes)
-            if len(content) < header.nbytes:
-                raise ValueError(f"array {name!r} is cut off")
-            array: np.ndarray = np.frombuffer(content, header.dtype)
+            content = np.empty(header.nbytes, np.uint8)
+            done = 0
+            while done < header.nbytes:  # a member may be shorter than its header promises
+                block = stream.read(min(_BLOCK, header.nbytes - done))
+                if not block:
+                    raise ValueError(f"array {name!r} is cut off")
+                content[done : done + len(block)] = np.frombuffer(block, np.uint8)
+                done += len(block)
+            stream.read(1)  # at its end a member's checksum is compared
+            array: np.ndarray = content.view(header.dtype)
             return array.reshape(header.shape, order="F" if header.fortran else "C")
 
     @contextmanager

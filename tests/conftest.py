@@ -69,7 +69,7 @@ max_iter = 20
 """
 
 METHODS = '''
-import json, os, time
+import json, os, sys, time
 from pathlib import Path
 
 import numpy as np
@@ -135,6 +135,18 @@ class Slow(Modulo):
         return super()._fit(features, progress)
 
 
+class Dies(Modulo):
+    name = "dies"
+
+    def _fit(self, features, progress):
+        how = os.environ.get("TEST_DEATH", "")
+        if self.random_state == 1 and how:
+            print("native code gives up", file=sys.stderr, flush=True)
+            {"abort": os.abort, "exit": lambda: os._exit(7), "sys.exit": lambda: sys.exit(3),
+             "kill": lambda: os.kill(os.getpid(), 9)}[how]()
+        return super()._fit(features, progress)
+
+
 class Spy(Modulo):
     name = "spy"
     seen = []
@@ -155,6 +167,7 @@ nans = clusterbench_test_methods:NaNs
 interrupted = clusterbench_test_methods:Interrupted
 slow = clusterbench_test_methods:Slow
 spy = clusterbench_test_methods:Spy
+dies = clusterbench_test_methods:Dies
 """
 
 

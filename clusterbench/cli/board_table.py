@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,9 @@ from rich import box
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
+
+from ..limits import LINE
+from ..printable import escaped, shown
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -37,7 +41,7 @@ def render_ranking(ranking: Ranking) -> RenderableType:
     if ranking.rows and ranking.floor:
         floor = [f"{100 * ranking.floor[name]:.1f}" for name in _METRICS]
         table.add_row("", "random", "", *floor, "", "", style="dim")
-    heading = Text.assemble((f"{ranking.benchmark} / {ranking.dataset}", "bold"))
+    heading = Text.assemble((f"{shown(ranking.benchmark)} / {shown(ranking.dataset)}", "bold"))
     if ranking.protocol == "transductive":
         heading.append(" · transductive")
     return Group(heading, Text(), table, Text(), *_notes(ranking, labels))
@@ -48,11 +52,11 @@ def _labels(ranking: Ranking) -> dict[str, str]:
 
     A reference is marked by a star.
     """
-    names = [(row.method, row.encoder) for row in ranking.rows]
+    names = Counter((row.method, row.encoder) for row in ranking.rows)
     return {
-        row.entrant: f"{row.method}{'*' if row.reference else ''}"
-        if names.count((row.method, row.encoder)) == 1
-        else f"{row.method}{'*' if row.reference else ''} {row.entrant[:4]}"
+        row.entrant: f"{shown(row.method)}{'*' if row.reference else ''}"
+        if names[row.method, row.encoder] == 1
+        else f"{shown(row.method)}{'*' if row.reference else ''} {row.entrant[:4]}"
         for row in ranking.rows
     }
 
@@ -69,7 +73,7 @@ def _cells(row: BoardRow, label: str, n_tasks: int) -> list[Text]:
     return [
         Text(str(row.rank) if row.rank else "–", style=style),
         Text(label, style=style),
-        Text(row.encoder, style=style),
+        Text(shown(row.encoder), style=style),
         *figures,
         Text(f"{row.n_tasks}/{n_tasks}", style="" if row.n_tasks == n_tasks else "red"),
         Text(str(len(row.seeds)), style=style),
@@ -87,11 +91,14 @@ def _notes(ranking: Ranking, labels: dict[str, str]) -> Iterator[Text]:
     for row in ranking.rows:
         if row.missing:
             what = "No mean" if row.reference else "Incomplete, not ranked"
-            yield Text(f"{what}: {labels[row.entrant]} lacks {row.missing}.", dim)
+            yield Text(f"{what}: {labels[row.entrant]} lacks {escaped(row.missing)}.", dim)
     for published in ranking.published:
         yield Text(_published(published), dim)
 
 
 def _published(row: PublishedRow) -> str:
-    figures = ", ".join(f"{name.upper()} {100 * value:.1f}" for name, value in row.metrics.items())
-    return f"Published, not verified: {row.method} ({row.backbone}) {figures}; {row.source}"
+    figures = ", ".join(
+        f"{shown(name).upper()} {100 * value:.1f}" for name, value in row.metrics.items()
+    )
+    what = f"{shown(row.method)} ({shown(row.backbone)})"
+    return f"Published, not verified: {what} {figures}; {shown(row.source, LINE)}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from ..printable import one_line
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
@@ -35,5 +37,5 @@ def print_table(table: RenderableType) -> None:
 
 
 def warn(text: str) -> None:
-    """A line on stderr."""
-    sys.stderr.write(f"{text}\n")
+    """A line on stderr, printable whatever it names."""
+    sys.stderr.write(f"{one_line(text)}\n")

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ..features.extract.pipeline import ExtractionProgress
 
 _LINE_SECONDS = 30.0  # between lines where stderr is not a terminal
+_SHORT = 5.0  # seconds to wait, of which nothing need be said
 
 
 class Pace:
@@ -96,14 +97,14 @@ class ExtractionLines:
         self.batch_size: int | None = None
 
     def __call__(self, progress: ExtractionProgress) -> None:
-        """Write a line if it is the first one, or the last one is long enough ago."""
+        """Write a line if there is a while to wait, and the last one is long enough ago."""
         rate = self.pace.rate(progress.done)
         if self.batch_size not in (None, progress.batch_size):
             self.write(smaller_batch(self.batch_size or 0, progress.batch_size) + "\n")
         self.batch_size = progress.batch_size
         now = time.monotonic()
-        if not rate or (self.last is None and progress.done >= progress.total):
-            return  # nothing to wait for
+        if not rate or (self.last is None and _left(progress, rate) < _SHORT):
+            return
         if self.last is not None and now - self.last < self.seconds:
             return
         self.last = now
@@ -111,8 +112,12 @@ class ExtractionLines:
         sys.stderr.flush()
 
 
+def _left(progress: ExtractionProgress, rate: float) -> float:
+    return (progress.total - progress.done) / rate
+
+
 def _pace(progress: ExtractionProgress, rate: float) -> str:
-    left = duration((progress.total - progress.done) / rate)
+    left = duration(_left(progress, rate))
     return f"{rate:,.0f}/s, {left} left, {progress.waiting:.0%} of the time waiting for data"
 
 

@@ -10,13 +10,15 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from typing import Annotated, NoReturn
+from typing import Annotated, NoReturn, cast
 
 import typer
 
 from ..errors import ClusterbenchError
+from ..printable import one_line
 from ..version import __version__
 from .console import ToldError
+from .home_paths import expanding
 from .option import environment_note
 from .verbs.build import build
 from .verbs.cache import cache
@@ -90,9 +92,11 @@ _VERBS: tuple[tuple[str, Callable[..., None] | typer.Typer, str | None], ...] = 
 )
 for _name, _verb, _short in _VERBS:
     if isinstance(_verb, typer.Typer):
+        for _command in _verb.registered_commands:
+            _command.callback = expanding(cast("Callable[..., None]", _command.callback))
         app.add_typer(_verb, name=_name)
     else:
-        app.command(_name, short_help=_short, epilog=environment_note(_name))(_verb)
+        app.command(_name, short_help=_short, epilog=environment_note(_name))(expanding(_verb))
 
 # Of the library under Typer, only the error classes are needed; they are reached through the one
 # that Typer exports, since Typer brings its own copy of Click in some versions.
@@ -166,5 +170,5 @@ def _complain(message: str, error: BaseException, code: int) -> int:
         import traceback
 
         traceback.print_exception(error)
-    sys.stderr.write(f"error: {' '.join(message.split())}\n")
+    sys.stderr.write(f"error: {one_line(message)}\n")
     return code

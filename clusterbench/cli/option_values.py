@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..errors import InputError
 from ..labels.matching import naming
+from ..limits import FREE_TEXT
+from ..printable import shown
+from ..typed_text import Typed
 
 if TYPE_CHECKING:
     from ..metrics import Resampling
 
-_WORDS: dict[str, Any] = {"true": True, "false": False, "none": None, "null": None}
+_WHOLE = re.compile(r"-?[0-9]{1,40}")
 
 
 def split_commas(values: Iterable[str]) -> list[str]:
@@ -24,46 +28,39 @@ def parse_seeds(text: str) -> int | tuple[int, ...]:
 
     Raises InputError for anything that is not whole numbers.
     """
-    try:
-        if "," not in text:
-            return int(text)
-        return tuple(int(part) for part in split_commas([text]))
-    except ValueError as error:
+    parts = split_commas([text])
+    if not parts or not all(_WHOLE.fullmatch(part) for part in parts):
         raise InputError(
-            f"--seeds {text!r}: wanted a count such as 3, or seeds such as 0,4,7 (one seed: 4,)"
-        ) from error
+            f"--seeds {shown(repr(text))}: wanted a count such as 3, or seeds such as 0,4,7 "
+            "(one seed: 4,)"
+        )
+    return tuple(int(part) for part in parts) if "," in text else int(parts[0])
 
 
-def parse_params(values: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """`["temi.epochs=50"]` -> `{"temi": {"epochs": 50}}`.
+def parse_params(values: Sequence[str]) -> dict[str, dict[str, Typed]]:
+    """`["temi.epochs=50"]` -> `{"temi": {"epochs": Typed("50")}}`.
 
     Raises InputError for a value that is not METHOD.NAME=VALUE, and for a name given twice.
     """
-    params: dict[str, dict[str, Any]] = {}
+    params: dict[str, dict[str, Typed]] = {}
     for value in values:
         target, equals, text = value.partition("=")
         method, dot, name = target.strip().partition(".")
         if not (equals and dot and method and name):
             raise InputError(
-                f"--param {value!r}: wanted METHOD.NAME=VALUE, for example temi.epochs=50"
+                f"--param {shown(repr(value))}: wanted METHOD.NAME=VALUE, for example "
+                "temi.epochs=50"
+            )
+        if len(text) > FREE_TEXT:
+            raise InputError(
+                f"--param {shown(method)}.{shown(name)} has {len(text):,} characters; wanted at "
+                f"most {FREE_TEXT:,}"
             )
         settings = params.setdefault(method, {})
         if name in settings:
-            raise InputError(f"--param {method}.{name} is given twice; give it once")
-        settings[name] = parse_value(text.strip())
+            raise InputError(f"--param {shown(method)}.{shown(name)} is given twice; give it once")
+        settings[name] = Typed(text.strip())
     return params
-
-
-def parse_value(text: str) -> Any:
-    """true, false and none in any case, whole numbers and floats; anything else is text."""
-    if text.lower() in _WORDS:
-        return _WORDS[text.lower()]
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
 
 
 def resampling(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from ..metrics import FURTHER_METRICS, METRICS, Comparison, Scores, SeedScores
 from ..metrics.hierarchy import HierarchyScores
@@ -10,8 +11,39 @@ from ..metrics.label_sets import LabelSetScores
 from ..metrics.per_class import Band
 from ..metrics.top_n import TopScores
 from ..metrics.uncertainty.intervals import Interval
+from ..printable import shown
+
+if TYPE_CHECKING:
+    from ..labels.reading import LabelFile
 
 _RANKS = 10  # later ones are in the JSON
+
+
+def matching_notes(true: LabelFile, found: Sequence[LabelFile]) -> list[str]:
+    """By what the rows of each file were matched, where a file has something to match by."""
+    from ..labels.alignment import is_keyed
+
+    notes = []
+    for labels in found:
+        files = f"{shown(labels.path)} and {shown(true.path)}"
+        if labels.matched is not None:
+            notes.append(f"rows of {files} matched by {shown(labels.matched)}")
+        elif is_keyed(true) != is_keyed(labels):
+            keyed = true if is_keyed(true) else labels
+            notes.append(
+                f"rows of {files} matched by position: only {shown(keyed.path)} says which sample "
+                "a row is"
+            )
+        elif is_keyed(true) and labels.path != true.path:
+            notes.append(
+                f"rows of {files} matched by position: their columns have no values in common"
+            )
+        if true.headless and labels.headless:
+            notes.append(
+                f"the first line of {files} is a 0, and counts as a sample; if it is a column's "
+                "name, write another one, such as label"
+            )
+    return notes
 
 
 def scores_text(scores: Scores, chance: Mapping[str, float] | None = None) -> list[str]:

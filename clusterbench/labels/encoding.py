@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, NoReturn, TypeAlias
 
 import numpy as np
 
 from ..errors import InputError
+from ..limits import CLASS_NAME, SAMPLE_ID, unpacked_limit
+from ..printable import shown
+from .keys import KeyLoader
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -37,18 +40,21 @@ class LabelColumn:
 
     where: the file and the place in it, for errors. data: a NumPy array, or an Arrow chunked array
     whose null values are missing labels. ids: (n,) str or None. name: of the column, where the file
-    names them.
+    names them. keys: how to read the other columns that rows may be matched by. headless: whether
+    the first of the labels may have been meant as a column's name.
     """
 
     where: str
     data: Data
     ids: np.ndarray | None = None
     name: str | None = None
+    keys: Mapping[str, KeyLoader] = field(default_factory=dict)
+    headless: bool = False
 
     def refuse_missing(self, row: int) -> NoReturn:
         """InputError: the sample in this row has no label."""
         ids = [] if self.ids is None else self.ids[row : row + 1].tolist()  # may be too few
-        sample = f" (id {ids[0]!r})" if ids else ""
+        sample = f" (id {shown(repr(ids[0]))})" if ids else ""
         raise InputError(
             f"{self.where}: no label in row {row}{sample}, counted from 0; "
             "write -1 for a sample that has none"
@@ -58,9 +64,9 @@ class LabelColumn:
 def decode(column: LabelColumn, *, sets: bool) -> EncodedLabels:
     """The labels of a column.
 
-    Returns values (n,), or (n, m) where each row holds a list of the same length; with `sets`, the
-    lists one after the other (total,) and their offsets (n + 1,) int64. Numbers keep their dtype;
-    strings become int32 codes into their sorted names, and "-1" becomes -1.
+    Returns values (n,), or (n, m) where each row holds a list of the same length above 1; with
+    `sets`, the lists one after the other (total,) and their offsets (n + 1,) int64. Numbers keep
+    their dtype; strings become int32 codes into their sorted names, and "-1" becomes -1.
 
     Raises InputError for other types, missing labels, and lists of different lengths.
     """
@@ -81,6 +87,8 @@ def decode(column: LabelColumn, *, sets: bool) -> EncodedLabels:
             f"{column.where}: row {row} holds {lengths[row]} labels and row 0 holds {lengths[0]}; "
             "ranked predictions are lists of the same length, best first"
         )
+    if len(flat) == len(lengths):  # (n, 1), as a table's column comes
+        return EncodedLabels(flat, names, None)
     return EncodedLabels(flat.reshape(len(lengths), -1 if len(flat) else 0), names, None)
 
 
@@ -93,8 +101,9 @@ def id_texts(data: Data, where: str) -> np.ndarray:
                 "wanted one string or integer per sample"
             )
         ids = _decoded(data, where) if data.dtype.kind == "S" else data.astype(np.str_)
+        _check_longest(where, "an id", ids.dtype.itemsize // 4, SAMPLE_ID)
     else:
-        ids = _arrow_texts(data, where)
+        ids = _arrow_ids(data, where)
     empty = ids == ""
     if empty.any():
         raise InputError(f"{where}: no id in row {int(empty.argmax())}, counted from 0")
@@ -110,6 +119,8 @@ def _from_numpy(column: LabelColumn, data: np.ndarray) -> tuple[Flat, Lengths]:
     lengths = np.full(len(data), width) if data.ndim == 2 else None
     flat, kind = data.reshape(-1), data.dtype.kind
     if kind in "US":
+        longest = flat.dtype.itemsize // (4 if kind == "U" else 1)
+        _check_longest(column.where, "a label", longest, CLASS_NAME)
         found, inverse = np.unique(flat, return_inverse=True)
         texts = (_decoded(found, column.where) if kind == "S" else found).tolist()
         return _codes(texts, inverse, lambda at: column.refuse_missing(at // width)), lengths
@@ -122,7 +133,6 @@ def _from_numpy(column: LabelColumn, data: np.ndarray) -> tuple[Flat, Lengths]:
 def _from_arrow(column: LabelColumn, data: pa.ChunkedArray) -> tuple[Flat, Lengths]:
     import pyarrow.compute as pc
 
-    data = _without_dictionary(data)
     _check_no_null(data, column.refuse_missing)
     if not _is_list(data):
         return _flat_arrow(column.where, data, column.refuse_missing), None
@@ -132,33 +142,37 @@ def _from_arrow(column: LabelColumn, data: pa.ChunkedArray) -> tuple[Flat, Lengt
     def refuse(at: int) -> NoReturn:
         column.refuse_missing(int(np.searchsorted(ends, at, side="right")))
 
-    flat = _without_dictionary(pc.list_flatten(data))
+    flat = pc.list_flatten(data)
     _check_no_null(flat, refuse)
     return _flat_arrow(column.where, flat, refuse), lengths
 
 
 def _flat_arrow(where: str, data: pa.ChunkedArray, refuse: Refuse) -> Flat:
-    import pyarrow as pa
+    from pyarrow import types
 
     if len(data) == 0:  # of any type: JSON and CSV cannot say which
         return np.zeros(0, np.int64), None
-    if pa.types.is_integer(data.type) or pa.types.is_floating(data.type):
+    if _is_text(data):
+        found, indices = _distinct(data, where, "a label", CLASS_NAME)
+        return _codes(found.to_pylist(), indices, refuse)
+    if types.is_dictionary(data.type):  # of numbers
+        data = data.cast(data.type.value_type)
+        _check_no_null(data, refuse)
+    if types.is_integer(data.type) or types.is_floating(data.type):
         return np.array(data.to_numpy()), None  # a copy: Arrow's memory is read-only
-    if not _is_text(data):
-        # A nested type spells out all its fields, which may be thousands.
-        raise InputError(f"{where}: values are of type {str(data.type).split('<')[0]}; {_WANTED}")
-    encoded = _as_strings(data, where).dictionary_encode()  # one dictionary for all chunks
-    indices = np.concatenate([chunk.indices.to_numpy() for chunk in encoded.chunks])
-    return _codes(encoded.chunk(0).dictionary.to_pylist(), indices, refuse)
+    # A nested type spells out all its fields, which may be thousands.
+    raise InputError(f"{where}: values are of type {str(data.type).split('<')[0]}; {_WANTED}")
 
 
-def _codes(found: list[str], inverse: np.ndarray, refuse: Refuse) -> Flat:
+def _codes(found: Sequence[str | None], inverse: np.ndarray, refuse: Refuse) -> Flat:
     """Codes of found[inverse] into the sorted names. An empty string is a missing label."""
-    if "" in found:
-        refuse(int(np.argmax(inverse == found.index(""))))
-    names = sorted(name for name in found if name != _UNASSIGNED)
-    code = {name: number for number, name in enumerate(names)} | {_UNASSIGNED: -1}
-    return np.array([code[name] for name in found], np.int32)[inverse], tuple(names)
+    if not all(found):
+        missing = np.array([not name for name in found])
+        refuse(int(np.argmax(missing[inverse])))
+    names = sorted({name for name in found if name and name != _UNASSIGNED})
+    code = dict(zip(names, range(len(names)), strict=True)) | {_UNASSIGNED: -1}
+    codes = np.fromiter(map(code.__getitem__, found), np.int32, len(found))  # type: ignore[arg-type]
+    return codes[inverse], tuple(names)
 
 
 def _check_no_null(data: pa.ChunkedArray, refuse: Refuse) -> None:
@@ -168,32 +182,80 @@ def _check_no_null(data: pa.ChunkedArray, refuse: Refuse) -> None:
         refuse(pc.index(pc.is_null(data), True).as_py())
 
 
-def _without_dictionary(data: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Categories as the values they stand for: a dictionary may hold unused or repeated ones."""
+def _distinct(
+    data: pa.ChunkedArray, where: str, what: str, longest: int
+) -> tuple[pa.ChunkedArray, np.ndarray]:
+    """The values that occur among texts or categories, and the position in them of each (n,).
+
+    A file's categories stay what they are: written out, a long one would be there once a row.
+    Some may be unused, repeated or null. InputError for one longer than `longest` characters.
+    """
     import pyarrow as pa
 
-    return data.cast(data.type.value_type) if pa.types.is_dictionary(data.type) else data
+    if not pa.types.is_dictionary(data.type):
+        data = _as_strings(data, where).dictionary_encode()
+    data = data.unify_dictionaries()  # one for all chunks
+    dictionary = data.chunk(0).dictionary
+    indices = np.concatenate(
+        [chunk.indices.to_numpy(zero_copy_only=False) for chunk in data.chunks]
+    )
+    used, inverse = np.unique(indices, return_inverse=True)
+    texts = _as_strings(pa.chunked_array([dictionary.take(pa.array(used))]), where)
+    _check_texts(texts, where, what, longest)
+    return texts, inverse
 
 
-def _arrow_texts(data: pa.ChunkedArray, where: str) -> np.ndarray:
+def _arrow_ids(data: pa.ChunkedArray, where: str) -> np.ndarray:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    data = _without_dictionary(data)
     if data.null_count:
         raise InputError(
             f"{where}: no id in row {pc.index(pc.is_null(data), True).as_py()}, counted from 0"
         )
-    if not (_is_text(data) or pa.types.is_integer(data.type) or pa.types.is_null(data.type)):
-        kind = str(data.type).split("<")[0]
-        raise InputError(f"{where}: ids are of type {kind}; wanted one string or integer each")
+    kind = data.type.value_type if pa.types.is_dictionary(data.type) else data.type
+    if not (_is_text(data) or pa.types.is_integer(kind) or pa.types.is_null(kind)):
+        name = str(data.type).split("<")[0]
+        raise InputError(f"{where}: ids are of type {name}; wanted one string or integer each")
+    if pa.types.is_dictionary(data.type) and len(data):
+        if not _is_text(data):
+            return _arrow_ids(data.cast(kind), where)
+        found, inverse = _distinct(data, where, "an id", SAMPLE_ID)
+        _check_width(where, len(data), pc.max(pc.utf8_length(found)).as_py() or 1, data)
+        return np.array([text or "" for text in found.to_pylist()], dtype=np.str_)[inverse]
     texts = _as_strings(data, where)
-    ids = np.empty(len(texts), f"<U{pc.max(pc.utf8_length(texts)).as_py() or 1}")
+    _check_texts(texts, where, "an id", SAMPLE_ID)
+    width = pc.max(pc.utf8_length(texts)).as_py() or 1
+    _check_width(where, len(texts), width, texts)
+    ids = np.empty(len(texts), f"<U{width}")
     start = 0
     for chunk in texts.chunks:  # Python strings exist for one chunk at a time
         ids[start : start + len(chunk)] = chunk.to_numpy(zero_copy_only=False)
         start += len(chunk)
     return ids
+
+
+def _check_texts(texts: pa.ChunkedArray, where: str, what: str, longest: int) -> None:
+    import pyarrow.compute as pc
+
+    _check_longest(where, what, pc.max(pc.utf8_length(texts)).as_py() or 0, longest)
+
+
+def _check_longest(where: str, what: str, found: int, longest: int) -> None:
+    if found > longest:
+        raise InputError(
+            f"{where}: {what} of {found:,} characters; wanted at most {longest:,}: is this the "
+            "column that is meant?"
+        )
+
+
+def _check_width(where: str, n: int, width: int, data: pa.ChunkedArray) -> None:
+    """InputError for texts so uneven that an array as wide as the longest takes too much."""
+    if 4 * n * width > unpacked_limit(data.nbytes):
+        raise InputError(
+            f"{where}: {n:,} ids of up to {width:,} characters take {4e-6 * n * width:,.0f} MB in "
+            "memory; shorten the longest ones"
+        )
 
 
 def _as_strings(data: pa.ChunkedArray, where: str) -> pa.ChunkedArray:
@@ -220,8 +282,9 @@ def _is_list(data: pa.ChunkedArray) -> bool:
 
 
 def _is_text(data: pa.ChunkedArray) -> bool:
+    """Whether values, or what categories stand for, are text."""
     from pyarrow import types
 
-    kind = data.type
+    kind = data.type.value_type if types.is_dictionary(data.type) else data.type
     text = types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
     return bool(text or types.is_binary(kind) or types.is_large_binary(kind))

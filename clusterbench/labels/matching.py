@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..doors import read_text
 from ..errors import InputError
+from ..limits import NAMES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,24 +30,22 @@ def read_pair(
 ) -> tuple[LabelFile, list[LabelFile]]:
     """The targets, and each file of predictions in their order.
 
-    Files that both have sample ids are matched by them, others by position. Raises InputError for
-    unreadable files, and for files of different numbers of samples, naming both.
+    `align` says by which column rows are matched; columns of one file belong together by their
+    rows. Raises InputError for unreadable files, for files of different numbers of samples, naming
+    both, and for predictions whose own columns say that their rows do not correspond.
     """
-    from .alignment import align
+    from .alignment import align, fitted
     from .reading import PREDICTION_NAMES, PREDICTION_NAMES_ALONE, TARGET_NAMES, read_labels
 
     true = read_labels(targets, TARGET_NAMES, target_column, sets=True, option=TARGET_COLUMN)
-    if label_sets and true.offsets is None:
+    if not label_sets:
+        true = _single_labels(true)
+    elif true.offsets is None:
         formats = "" if targets.suffix in (".json", ".parquet") else " (in .json or .parquet)"
         raise InputError(
             f"{targets}: one label per sample; --label-sets wants lists of labels{formats}"
         )
-    if not label_sets and true.offsets is not None:
-        raise InputError(
-            f"{targets}: lists of labels; wanted one label per sample "
-            "(--label-sets scores samples that have several)"
-        )
-    found = []
+    found: list[LabelFile] = []
     for path in predictions:
         labels = read_labels(
             path,
@@ -54,20 +54,56 @@ def read_pair(
             alone=PREDICTION_NAMES_ALONE,
             option=PREDICTION_COLUMN,
         )
-        if path.samefile(targets) and labels.column == true.column:
+        same = path.samefile(targets)
+        if same and labels.column == true.column:
             column = f"column {labels.column!r}" if labels.column else "its labels"
             raise InputError(
                 f"{path}: {column} would be both classes and clusters; give another file, or "
                 f"choose columns with {TARGET_COLUMN} and {PREDICTION_COLUMN}"
             )
-        labels = align(true, labels)
+        if not found:
+            true = fitted(true, labels.n)
+        labels = fitted(labels, true.n)
+        labels = labels if same else align(true, labels)
         if labels.n != true.n:
             raise InputError(
                 f"samples: {true.n:,} in {targets}, {labels.n:,} in {path}; "
                 "give one prediction per target, in the same order"
             )
+        if labels.matched is None:
+            _check_order(labels, [file for file in found if file.matched is None])
         found.append(labels)
     return true, found
+
+
+def _single_labels(labels: LabelFile) -> LabelFile:
+    """Lists of one label each as labels; InputError for other lists."""
+    from dataclasses import replace
+
+    if labels.offsets is None:
+        return labels
+    if len(labels.values) == labels.n and (labels.offsets[1:] - labels.offsets[:-1] == 1).all():
+        return replace(labels, offsets=None)
+    raise InputError(
+        f"{labels.path}: lists of labels; wanted one label per sample "
+        "(--label-sets scores samples that have several)"
+    )
+
+
+def _check_order(labels: LabelFile, others: Sequence[LabelFile]) -> None:
+    """InputError where predictions that are taken by position are in another order than others."""
+    import numpy as np
+
+    from .alignment import align
+
+    for other in others:
+        found = align(other, labels)
+        if found is not labels and not np.array_equal(found.values, labels.values):
+            raise InputError(
+                f"{labels.path}: has the samples of {other.path} in another order (by "
+                f"{found.matched!r}), and the targets do not say which order is theirs; add that "
+                "column to the targets"
+            )
 
 
 def train_frequencies(path: Path, targets: LabelFile, column: str | None) -> np.ndarray:
@@ -148,10 +184,7 @@ def class_nodes(tree: Tree, targets: LabelFile, class_names: Path | None) -> np.
 
 def _lines(path: Path) -> tuple[str, ...]:
     """The lines of a file of names; InputError for an empty or repeated one."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as a text file ({error})") from error
+    text = read_text(path, NAMES)
     lines: dict[str, int] = {}
     for number, line in enumerate(text.splitlines(), start=1):
         name = line.strip()

@@ -2,6 +2,7 @@
 
 from .models import Entry, Leaderboard, PublishedRow, read_leaderboard
 from .ranking import Ranking, rank
+from .recheck import Recheck, recheck
 from .submit import Submission, submit
 
 __all__ = [
@@ -9,8 +10,10 @@ __all__ = [
     "Leaderboard",
     "PublishedRow",
     "Ranking",
+    "Recheck",
     "Submission",
     "rank",
     "read_leaderboard",
+    "recheck",
     "submit",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -10,14 +11,15 @@ from typing import Any
 from ..files import sha256_json
 from ..results.protocol import PROTOCOLS
 from ..results.record import Protocol
+from .models import AGGREGATED as METRICS
 from .models import BoardBenchmark, Entry, Leaderboard, PublishedRow
 
 #: Seeds that each task needs at least: 0, 1, 2. More must go on from there without a gap and be the
 #: same for every task, so that nobody ranks by the seeds that came out well.
 MIN_SEEDS = 3
 
-#: Metrics that are aggregated; the first one ranks.
-METRICS = ("ami", "acc")
+#: Names and seeds that are listed of what an entrant lacks; the others are counted.
+LISTED = 8
 
 
 @dataclass(frozen=True)
@@ -208,20 +210,30 @@ def _row(
 def _missing(by_task: dict[str, list[Entry]], known: BoardBenchmark) -> str:
     absent = [task.name for task in known.tasks if task.name not in by_task]
     if absent:
-        return f"{len(absent)} of {len(known.tasks)} tasks ({', '.join(absent)})"
+        return f"{len(absent)} of {len(known.tasks)} tasks ({_listed(absent, len(absent))})"
     if all(entry.reference for group in by_task.values() for entry in group):
         return ""  # a reference has no seeds to choose among
     last = max(entry.seed for group in by_task.values() for entry in group)
-    wanted = range(max(MIN_SEEDS, last + 1))
     lacking = {
-        name: [str(seed) for seed in wanted if seed not in {entry.seed for entry in group}]
+        name: _lacking({entry.seed for entry in group}, max(MIN_SEEDS, last + 1))
         for name, group in by_task.items()
     }
-    short = [f"{name}: {', '.join(seeds)}" for name, seeds in lacking.items() if seeds]
+    short = [f"{name}: {seeds}" for name, seeds in lacking.items() if seeds]
     if not short:
         return ""
     more = f" and {len(short) - 1} more tasks" if len(short) > 1 else ""
     return f"seeds ({short[0]}{more})"
+
+
+def _lacking(seeds: set[int], n: int) -> str:
+    """Which of the seeds 0 to n - 1 are not there; takes no longer for a larger n."""
+    first = (str(seed) for seed in range(n) if seed not in seeds)
+    return _listed(list(itertools.islice(first, LISTED)), n - len(seeds))
+
+
+def _listed(names: list[str], total: int) -> str:
+    more = f" and {total - LISTED:,} more" if total > LISTED else ""
+    return ", ".join(names[:LISTED]) + more
 
 
 def _means(tasks: Iterable[dict[str, float]]) -> dict[str, float]:

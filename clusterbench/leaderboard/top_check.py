@@ -30,22 +30,22 @@ def top_again(evidence: Evidence, tolerance: float) -> TopRecord | None:
         hierarchy=task.hierarchy,
         label_sets=scored_label_sets(task, evidence.record.protocol),
     )
-    for name, found, wanted in _differences(recorded.to_dict(), again.to_dict(), tolerance):
+    for name, found, wanted in differences(recorded.to_dict(), again.to_dict(), tolerance):
         raise InputError(
             f"{evidence.path}: ranked.{name} is recorded as {found}, its predictions give {wanted}"
         )
     return again
 
 
-def _differences(found: Any, wanted: Any, tolerance: float) -> Iterator[tuple[str, str, str]]:
+def differences(found: Any, wanted: Any, tolerance: float) -> Iterator[tuple[str, str, str]]:
     """(place, found, wanted) of each leaf of two JSON values that differs by more than that."""
     if isinstance(wanted, dict) and isinstance(found, dict):
         for key in wanted:  # both are of one strict model, so that the keys are the same
-            for place, *values in _differences(found[key], wanted[key], tolerance):
+            for place, *values in differences(found[key], wanted[key], tolerance):
                 yield f"{key}.{place}".rstrip("."), values[0], values[1]
     elif isinstance(wanted, list) and isinstance(found, list) and len(wanted) == len(found):
         for position, pair in enumerate(zip(found, wanted, strict=True)):
-            for place, *values in _differences(*pair, tolerance):
+            for place, *values in differences(*pair, tolerance):
                 yield f"{position}.{place}".rstrip("."), values[0], values[1]
     elif isinstance(wanted, int | float) and isinstance(found, int | float):
         if abs(found - wanted) > tolerance:

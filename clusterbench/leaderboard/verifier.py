@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ..benchmarks import Task
 from ..errors import InputError
+from ..printable import shown
 from ..references import names as reference_names
 from ..results.evidence import Evidence, EvidenceReader
-from ..results.record import ResultRecord, TopRecord, utc_now
+from ..results.record import ResultRecord, SplitScores, TopRecord, utc_now
 from ..results.scoring import floor, split_scores
 from .models import BoardBenchmark, Entry, TaskDefinition
 from .top_check import top_again
 
 #: Largest difference between a recorded score and the one computed again.
 TOLERANCE = 1e-9
+
+#: Hours by which a clock may be ahead of the one here.
+CLOCKS = 24
 
 
 @dataclass
@@ -33,12 +40,29 @@ class Verifier:
         reference that does not say so or was not run as one.
         """
         evidence = self._reader.read(path)
+        _check_time(evidence)
         _check_reference(evidence)
         metrics = _score_again(evidence)
         return _entry(evidence.record, metrics, top_again(evidence, TOLERANCE))
 
+    def notes(self, entry: Entry) -> list[str]:
+        """What nothing here can check about an entry, or what deserves a look."""
+        found = []
+        if entry.encoder not in self._reader.encoders(entry.dataset):
+            found.append(
+                f"features of encoder {shown(entry.encoder)!r} are not here: their name is the "
+                "submitter's word"
+            )
+        if entry.metrics.get("acc") == 1.0 and not entry.reference:
+            found.append("its clusters are the classes in every row")
+        return found
+
+    def unbuilt(self, benchmark: str, dataset: str) -> dict[str, str]:
+        """Names of the tasks that cannot be built here, and why."""
+        return self._reader.unbuilt(benchmark, dataset)
+
     def definition(self, benchmark: str, dataset: str) -> BoardBenchmark:
-        """All tasks of a benchmark on a data set, as built here."""
+        """The tasks of a benchmark on a data set, as built here; without those of `unbuilt`."""
         where = (benchmark, dataset)
         if where not in self._definitions:
             tasks = self._reader.tasks(benchmark, dataset).values()
@@ -48,13 +72,26 @@ class Verifier:
         return self._definitions[where]
 
     def with_train_floors(self, known: BoardBenchmark) -> BoardBenchmark:
-        """A benchmark of a leaderboard with the floors of its tasks' training rows."""
+        """A benchmark with the floors of the training rows of all its tasks that are built here."""
         if all(task.train_floor is not None for task in known.tasks):
             return known
         built = self._reader.tasks(known.benchmark, known.dataset)
         floors = {name: floor(task.train_targets, task.n_classes) for name, task in built.items()}
-        tasks = (t.model_copy(update={"train_floor": floors[t.name]}) for t in known.tasks)
+        tasks = (
+            t.model_copy(update={"train_floor": floors.get(t.name, t.train_floor)})
+            for t in known.tasks
+        )
         return known.model_copy(update={"tasks": tuple(tasks)})
+
+
+def _check_time(evidence: Evidence) -> None:
+    created = evidence.record.created
+    latest = utc_now(hours_ahead=CLOCKS)
+    if created > latest:  # both are of one form, which sorts by time
+        raise InputError(
+            f"{evidence.path}: created {created}, which has not come yet (it is {utc_now()} here); "
+            "run it again with the clock set"
+        )
 
 
 def _check_reference(evidence: Evidence) -> None:
@@ -78,7 +115,15 @@ def _check_reference(evidence: Evidence) -> None:
 def _score_again(evidence: Evidence) -> dict[str, float]:
     path, record, task = evidence.path, evidence.record, evidence.task
     assert record.scores is not None
-    metrics = split_scores(evidence.targets, evidence.predictions, task.n_classes, record.k).metrics
+    again_all = split_scores(
+        evidence.targets,
+        evidence.predictions,
+        task.n_classes,
+        record.k,
+        train_targets=task.train_targets,
+    )
+    _check_described(path, record.scores, again_all)
+    metrics = again_all.metrics
     for name, again in metrics.items():
         recorded = record.scores.metrics.get(name)
         if recorded is not None and abs(recorded - again) > TOLERANCE:
@@ -92,6 +137,33 @@ def _score_again(evidence: Evidence) -> dict[str, float]:
                 f"{path}: random_floor {name} is recorded as {recorded}, the task's is {again:.12g}"
             )
     return metrics
+
+
+def _check_described(path: Path, recorded: SplitScores, again: SplitScores) -> None:
+    """InputError for bands and cluster statistics that the predictions do not give."""
+    for band, wanted in (again.bands or {}).items():
+        found = (recorded.bands or {}).get(band)
+        if found is not None and not _same(found.to_dict(), wanted.to_dict()):
+            raise InputError(
+                f"{path}: scores.bands.{band} is recorded as {found.to_dict()}, its predictions "
+                f"give {wanted.to_dict()}"
+            )
+    for name, size in recorded.clusters.items():
+        if name not in again.clusters or not _same({name: size}, again.clusters):
+            raise InputError(
+                f"{path}: scores.clusters.{name} is recorded as {size}, its predictions give "
+                f"{again.clusters.get(name)}"
+            )
+
+
+def _same(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    return all(_close(value, wanted[key]) for key, value in found.items())
+
+
+def _close(found: float | None, wanted: float | None) -> bool:
+    if found is None or wanted is None:
+        return found is wanted
+    return math.isclose(found, wanted, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
 
 
 def _definition(task: Task) -> TaskDefinition:

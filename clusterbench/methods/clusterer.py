@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from ..errors import InputError
-from ..estimator import Estimator, as_features, positive_int
+from ..estimator import Estimator, positive_int
 from ..progress import Progress, unseen
 
 if TYPE_CHECKING:
@@ -33,27 +33,27 @@ class Clusterer(Estimator, ABC):
     n_clusters: int
     _fitted: ClassVar[str] = "labels_"
 
-    def __init__(self, n_clusters: int, random_state: int = 0, device: str = "auto") -> None:
+    def __init__(self, n_clusters: int = 8, random_state: int = 0, device: str = "auto") -> None:
         super().__init__(random_state, device)
         self.n_clusters = positive_int("n_clusters", n_clusters)
 
-    def fit(self, X: Any, *, progress: Progress | None = None) -> Self:
+    def fit(self, X: Any, y: Any = None, *, progress: Progress | None = None) -> Self:
         """Find `n_clusters` clusters in X.
 
         Args:
-            X: (n_samples, dim) array of floats, or a `FeatureStore`.
+            X: (n_samples, dim) features (see `feature_rows.as_features`), or a `FeatureStore`.
+            y: not looked at, whatever it is: it is there for scikit-learn's pipelines.
             progress: called as `progress(done, total)` while the fit goes on.
 
         Raises:
-            InputError: X is not a finite 2-D array, or has fewer rows than clusters.
+            InputError: X is not a usable 2-D array, or has fewer rows than clusters.
         """
-        features = as_features(X)
+        del y  # nothing that fits sees a label
+        features = self._features_to_fit(X)
         if features.shape[0] < self.n_clusters:
             raise InputError(
                 f"n_samples={features.shape[0]} should be >= n_clusters={self.n_clusters}"
             )
-        self.n_features_in_ = features.shape[1]
-        self.diagnostics_ = {}
         self.labels_ = self._fit(features, progress or unseen)
         return self
 
@@ -61,8 +61,9 @@ class Clusterer(Estimator, ABC):
         """The cluster of each row of X: (n_samples,) int64 in [0, n_clusters)."""
         return self._predict(self._fitted_features(X))
 
-    def fit_predict(self, X: Any, *, progress: Progress | None = None) -> np.ndarray:
-        """`fit(X)`, then `labels_`."""
+    def fit_predict(self, X: Any, y: Any = None, *, progress: Progress | None = None) -> np.ndarray:
+        """`fit(X)`, then `labels_`; y is not looked at."""
+        del y
         self.fit(X, progress=progress)
         return self.labels_
 
@@ -74,6 +75,11 @@ class Clusterer(Estimator, ABC):
         if not 1 <= n <= self.n_clusters:
             raise InputError(f"n={n} should be in 1..n_clusters={self.n_clusters}")
         return self._predict_top(self._fitted_features(X), n)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.estimator_type = "clusterer"
+        return tags
 
     @abstractmethod
     def _fit(self, features: np.ndarray, progress: Progress) -> np.ndarray: ...

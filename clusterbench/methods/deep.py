@@ -11,7 +11,7 @@ import numpy as np
 
 from ..devices import resolve_device
 from ..errors import InputError
-from ..estimator import TrainingError, number, positive_int
+from ..estimator import TrainingError, number, positive_int, whole_number
 from ..progress import Progress
 from .clusterer import Clusterer
 from .scaling import Scaler
@@ -47,7 +47,7 @@ class DeepClusterer(Clusterer):
         for name in ("learning_rate", "student_temperature", "teacher_temperature"):
             setattr(self, name, number(name, settings[name], above=0.0))
         self.weight_decay = number("weight_decay", settings["weight_decay"], at_least=0.0)
-        self.warmup_epochs = int(number("warmup_epochs", settings["warmup_epochs"], at_least=0.0))
+        self.warmup_epochs = whole_number("warmup_epochs", settings["warmup_epochs"])
         self.momentum = number("momentum", settings["momentum"], at_least=0.0, at_most=1.0)
         for name in ("decay", "momentum_decay"):
             if settings[name] not in _DECAYS:

@@ -57,7 +57,7 @@ class KMeans(Clusterer):
 
     def __init__(
         self,
-        n_clusters: int,
+        n_clusters: int = 8,
         random_state: int = 0,
         device: str = "auto",
         n_init: int = 10,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from ..feature_rows import to_unit_length
+
 # Rows of the similarity block times columns held at a time: 256 MB of float32.
 _BLOCK_ELEMENTS = 1 << 26
 _BLOCK_COLUMNS = 1 << 16
@@ -29,7 +31,7 @@ def nearest_neighbours(features: torch.Tensor, k: int) -> torch.Tensor:
     n = len(features)
     if not 1 <= k < n:
         raise ValueError(f"k={k} should be in 1..n_samples-1={n - 1}")
-    unit = torch.nn.functional.normalize(features.float(), dim=1)
+    unit = to_unit_length(features.float().clone())
     columns = min(n, _BLOCK_COLUMNS)
     rows = max(1, min(n, _BLOCK_ELEMENTS // columns))
     result = torch.empty((n, k), dtype=torch.int64, device=features.device)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import InputError
+from ..feature_rows import check_standardised, to_unit_length, unit_rows
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -18,7 +20,8 @@ class Scaler:
     """Scaling of input rows, as fitted on the training rows.
 
     Args:
-        scaling: "none", "l2" (rows to length 1) or "standardize" (dimensions to mean 0 and standard
+        scaling: "none", "l2" (rows to length 1, however large or small their numbers; a row of
+            zeros stays zeros, with a warning) or "standardize" (dimensions to mean 0 and standard
             deviation 1).
 
     Raises:
@@ -37,17 +40,23 @@ class Scaler:
             deviation = features.std(axis=0, dtype=np.float64).astype(np.float32)
             # A constant dimension stays constant instead of dividing by zero.
             self._deviation = np.where(deviation > 0, deviation, np.float32(1.0))
+        elif self.scaling == "l2" and len(zeros := np.flatnonzero(~features.any(axis=1))):
+            warnings.warn(
+                f"{len(zeros)} of {len(features)} rows are all zeros, first row {zeros[0]}: they "
+                "have no direction and stay zeros, equally far from everything of length 1",
+                stacklevel=4,
+            )
         return self
 
     def __call__(self, features: np.ndarray) -> np.ndarray:
         """Scaled copy of (n, dim) float32 rows (the rows themselves for "none")."""
         if self.scaling == "standardize":
-            scaled: np.ndarray = (features - self._mean) / self._deviation
+            with np.errstate(over="ignore"):
+                scaled: np.ndarray = (features - self._mean) / self._deviation
+            check_standardised(scaled)
             return scaled
         if self.scaling == "l2":
-            length = np.linalg.norm(features, axis=1, keepdims=True)
-            unit: np.ndarray = features / np.maximum(length, np.finfo(np.float32).tiny)
-            return unit
+            return unit_rows(features)
         return features
 
     def tensor(self, features: Tensor) -> Tensor:
@@ -56,8 +65,9 @@ class Scaler:
 
         if self.scaling == "standardize":
             mean, deviation = (torch.from_numpy(v) for v in (self._mean, self._deviation))
-            return features.sub_(mean.to(features)).div_(deviation.to(features))
+            features.sub_(mean.to(features)).div_(deviation.to(features))
+            check_standardised(features)
+            return features
         if self.scaling == "l2":
-            length = features.norm(dim=1, keepdim=True)
-            return features.div_(length.clamp_min(torch.finfo(features.dtype).tiny))
+            return to_unit_length(features)
         return features

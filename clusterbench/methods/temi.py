@@ -68,7 +68,7 @@ class TEMI(DeepClusterer):
 
     def __init__(
         self,
-        n_clusters: int,
+        n_clusters: int = 8,
         random_state: int = 0,
         device: str = "auto",
         n_heads: int = 16,

@@ -55,8 +55,8 @@ def check_labels(
     renumbered in their order.
 
     Args:
-        values: 1-D array or list of whole numbers >= -1 (floats are accepted if all are whole) or
-            of strings; -1, or "-1", is missing.
+        values: (n,) or (n, 1) array or list of whole numbers >= -1 (floats are accepted if all are
+            whole) or of strings; -1, or "-1", is missing.
         name: what the labels are called in errors.
         limit: with it, labels must be numbers below it.
         option: the argument that set the limit.
@@ -65,6 +65,8 @@ def check_labels(
         InputError: anything else; the message names the value found.
     """
     array = as_array(values, name)
+    if array.ndim == 2 and array.shape[1] == 1:  # a table's column
+        array = array[:, 0]
     if array.ndim != 1:
         raise InputError(f"{name} has shape {array.shape}; give a 1-D array, one label per sample")
     if array.dtype.kind in "UST":
@@ -244,8 +246,14 @@ def as_array(values: Any, name: str) -> np.ndarray:
     """`values` as a NumPy array with at least one entry; `name` is theirs in errors.
 
     Raises:
-        InputError: they are empty or no array.
+        InputError: they are empty or no array, or some are masked.
     """
+    if isinstance(values, np.ma.MaskedArray) and np.ma.getmaskarray(values).any():
+        position = int(np.ma.getmaskarray(values).reshape(-1).argmax())
+        raise InputError(
+            f"{name} is masked at position {position}; write -1 for a sample that has no label, or "
+            "leave it out (`filled(-1)`, `compressed()`)"
+        )
     try:
         array = np.asarray(values)
     except (TypeError, ValueError, RuntimeError) as error:

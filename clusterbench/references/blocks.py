@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..feature_rows import to_unit_length
+
 if TYPE_CHECKING:
     import torch
 
@@ -36,10 +38,7 @@ def on_device(features: np.ndarray, device: torch.device) -> torch.Tensor:
 
 def unit_rows(features: np.ndarray, device: torch.device) -> torch.Tensor:
     """A copy of (n, dim) rows on the device, each of length 1; a row of zeros stays zero."""
-    import torch
-
-    rows = on_device(features, device)
-    return rows.div_(rows.norm(dim=1, keepdim=True).clamp_min(torch.finfo(rows.dtype).tiny))
+    return to_unit_length(on_device(features, device))
 
 
 def first_columns(scores: torch.Tensor, n: int) -> np.ndarray:

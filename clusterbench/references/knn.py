@@ -27,7 +27,7 @@ class KNN(Reference):
     "Unsupervised feature learning via non-parametric instance discrimination", CVPR 2018.
 
     Args:
-        n_classes: number of classes.
+        n_classes: number of classes; None takes those of y.
         random_state: not used; the answer has no chance in it.
         device: "auto", "cpu" or "cuda[:N]".
         n_neighbors: neighbours that vote; all training rows if there are fewer.
@@ -52,7 +52,7 @@ class KNN(Reference):
 
     def __init__(
         self,
-        n_classes: int,
+        n_classes: int | None = None,
         random_state: int = 0,
         device: str = "auto",
         n_neighbors: int = 20,
@@ -75,7 +75,7 @@ class KNN(Reference):
         result = np.empty((len(features), n), dtype=np.int64)
         for block in row_blocks(len(features), (found.shape[1] + n) * found.shape[1]):
             labels = self._targets[found[block]]
-            result[block] = _vote(cosines[block], labels, self.temperature, n, self.n_classes)
+            result[block] = _vote(cosines[block], labels, self.temperature, n, self.n_classes_)
         return result
 
 

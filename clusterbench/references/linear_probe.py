@@ -9,6 +9,7 @@ import numpy as np
 
 from ..devices import resolve_device
 from ..estimator import TrainingError, positive_float, positive_int
+from ..feature_rows import check_standardised
 from ..progress import Progress
 from .blocks import first_columns, on_device, row_blocks
 from .reference import Reference
@@ -36,13 +37,16 @@ class LinearProbe(Reference):
     No setting is chosen by any data: `l2` is fixed. It is a reference, not the best linear probe.
 
     Args:
-        n_classes: number of classes.
+        n_classes: number of classes; None takes those of y.
         random_state: not used; the answer has no chance in it.
         device: "auto", "cpu" or "cuda[:N]".
         l2: strength of the penalty.
         max_iter: iterations of L-BFGS.
         tol: it ends once no entry of the gradient of the mean loss is larger, or the loss no
             longer falls.
+
+    Attributes:
+        n_iter_: iterations of L-BFGS.
 
     Raises:
         InputError: a setting of another type or range.
@@ -63,7 +67,7 @@ class LinearProbe(Reference):
 
     def __init__(
         self,
-        n_classes: int,
+        n_classes: int | None = None,
         random_state: int = 0,
         device: str = "auto",
         l2: float = 1.0,
@@ -80,8 +84,8 @@ class LinearProbe(Reference):
 
         device = resolve_device(self.device)
         self._moments = _moments(features)
-        loss = _Loss(features, targets, self._moments, self.n_classes, device, self.l2)
-        weights = torch.zeros((features.shape[1] + 1, self.n_classes), device=device)
+        loss = _Loss(features, targets, self._moments, self.n_classes_, device, self.l2)
+        weights = torch.zeros((features.shape[1] + 1, self.n_classes_), device=device)
         weights.requires_grad_()
         limit = self.max_iter * 5 // 4  # a line search may try more than one step
         optimizer = torch.optim.LBFGS(
@@ -110,12 +114,13 @@ class LinearProbe(Reference):
         optimizer.step(closure)
         progress(limit, limit)
         self._weights = weights.detach()
+        self.n_iter_ = int(optimizer.state[weights]["n_iter"])
         value, gradient = loss(self._weights)
         largest = float(gradient.abs().max())
         self.diagnostics_ = {
             "loss": float(value),
             "largest_gradient": largest,
-            "iterations": int(optimizer.state[weights]["n_iter"]),
+            "iterations": self.n_iter_,
             "evaluations": evaluations,
             "converged": largest <= self.tol,
         }
@@ -123,8 +128,9 @@ class LinearProbe(Reference):
     def _predict_top(self, features: np.ndarray, n: int) -> np.ndarray:
         weights = self._weights
         result = np.empty((len(features), n), dtype=np.int64)
-        for block in row_blocks(len(features), max(self.n_classes, features.shape[1])):
+        for block in row_blocks(len(features), max(self.n_classes_, features.shape[1])):
             rows = self._moments.standardised(features[block], weights.device)
+            check_standardised(rows, block.start)
             result[block] = first_columns(rows @ weights[:-1] + weights[-1], n)
         return result
 

@@ -19,7 +19,7 @@ class NearestMean(Reference):
     predicted last.
 
     Args:
-        n_classes: number of classes.
+        n_classes: number of classes; None takes those of y.
         random_state: not used; the answer has no chance in it.
         device: "auto", "cpu" or "cuda[:N]".
 
@@ -51,16 +51,16 @@ class NearestMean(Reference):
 
         n, dim = features.shape
         self._on = resolve_device(self.device)
-        sums = np.zeros((self.n_classes, dim))
+        sums = np.zeros((self.n_classes_, dim))
         progress(0, n)
         for block in row_blocks(n, dim):
             rows = unit_rows(features[block], torch_device("cpu")).numpy().astype(np.float64)
             members = (np.ones(len(rows)), (targets[block], np.arange(len(rows))))
-            one_hot = csr_matrix(members, shape=(self.n_classes, len(rows)))
+            one_hot = csr_matrix(members, shape=(self.n_classes_, len(rows)))
             sums += np.asarray(one_hot @ rows)
             progress(block.stop, n)
-        self.means_ = sums / np.maximum(np.bincount(targets, minlength=self.n_classes), 1)[:, None]
-        self._empty = np.bincount(targets, minlength=self.n_classes) == 0
+        self.means_ = sums / np.maximum(np.bincount(targets, minlength=self.n_classes_), 1)[:, None]
+        self._empty = np.bincount(targets, minlength=self.n_classes_) == 0
         self.diagnostics_ = {"n_classes_without_rows": int(self._empty.sum())}
 
     def _predict_top(self, features: np.ndarray, n: int) -> np.ndarray:
@@ -69,7 +69,7 @@ class NearestMean(Reference):
         directions = unit_rows(self.means_.astype(np.float32), self._on)
         empty = torch.from_numpy(self._empty).to(self._on)
         result = np.empty((len(features), n), dtype=np.int64)
-        for block in row_blocks(len(features), max(self.n_classes, features.shape[1])):
+        for block in row_blocks(len(features), max(self.n_classes_, features.shape[1])):
             cosines = unit_rows(features[block], self._on) @ directions.T
             result[block] = first_columns(cosines.masked_fill_(empty, -torch.inf), n)
         return result

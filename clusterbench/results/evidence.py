@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from ..benchmarks import Task, build
+from ..benchmarks.declaration import find
 from ..datasets import registry
 from ..datasets.registry import Dataset
-from ..errors import InputError
-from .predictions import holds_predictions, read_predictions, rows_hash
+from ..errors import ClusterbenchError, InputError
+from .predictions import predictions_fault, read_predictions, rows_hash
 from .protocol import scored_rows, scored_targets
 from .record import ResultRecord, read_result
+from .task_facts import factor_difference, first_difference
 from .top_predictions import top_evidence
 
 
@@ -40,18 +42,24 @@ class Evidence:
 
 @dataclass
 class EvidenceReader:
-    """Reads results and builds their tasks, each benchmark and data set once."""
+    """Reads results and builds their tasks, each benchmark and data set once.
+
+    A task that cannot be built stands in the way of its own results only.
+    """
 
     _datasets: dict[str, Dataset] = field(default_factory=dict)
     _tasks: dict[tuple[str, str], dict[str, Task]] = field(default_factory=dict)
+    _faults: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
+    _encoders: dict[str, dict[str, tuple[str, int]]] = field(default_factory=dict)
 
     def read(self, path: Path) -> Evidence:
         """The evidence of a result file.
 
         Raises InputError, naming the file, what was found and what was wanted, for: a file that is
         not a result; a failed run; a key that its own fields do not give; an unknown benchmark,
-        data set or task; another task definition; other features than the data set's for this
-        encoder; missing, changed or unfitting predictions, ranked ones included.
+        data set or task; another task definition, or another size than the task's; other features
+        than the data set's for this encoder, or the data set's under another encoder's name;
+        missing, changed or unfitting predictions, ranked ones included.
         """
         path = Path(path)
         record = read_result(path)
@@ -73,12 +81,49 @@ class EvidenceReader:
         return Evidence(path, record, task, predictions, ranked)
 
     def tasks(self, benchmark: str, dataset: str) -> dict[str, Task]:
-        """All tasks of a benchmark on a data set by name, in order, as built here."""
+        """The tasks of a benchmark on a data set by name, in order, as built here.
+
+        Without those that cannot be built; `unbuilt` names them. Raises InputError for an unknown
+        benchmark or data set.
+        """
         where = (benchmark, dataset)
         if where not in self._tasks:
-            tasks = build(benchmark, self._dataset(dataset))
-            self._tasks[where] = {task.name: task for task in tasks}
+            data = self._dataset(dataset)
+            faults: dict[str, str] = {}
+            try:
+                built = build(benchmark, data)
+            except Exception:  # one by one, so that it is known which
+                built = []
+                for declared in find(benchmark).tasks_for(data.name, data.tasks):
+                    try:
+                        built += build(benchmark, data, [declared.name])
+                    except Exception as error:  # whatever a declaration or a manifest makes happen
+                        faults[declared.name] = (
+                            str(error)
+                            if isinstance(error, ClusterbenchError)
+                            else f"{type(error).__name__}: {error}"
+                        )
+            self._tasks[where] = {task.name: task for task in built}
+            self._faults[where] = faults
         return self._tasks[where]
+
+    def unbuilt(self, benchmark: str, dataset: str) -> dict[str, str]:
+        """Names of the tasks that cannot be built here, and why."""
+        self.tasks(benchmark, dataset)
+        return self._faults[benchmark, dataset]
+
+    def encoders(self, dataset: str) -> dict[str, tuple[str, int]]:
+        """Encoder -> identity and dimensions of each store of a data set that can be opened."""
+        if dataset not in self._encoders:
+            data, found = self._dataset(dataset), {}
+            for encoder in data.stores:
+                try:
+                    store = data.store(encoder)
+                except Exception:  # a damaged store stands in the way of its own results
+                    continue
+                found[encoder] = (store.identity, store.dim)
+            self._encoders[dataset] = found
+        return self._encoders[dataset]
 
     def _dataset(self, name: str) -> Dataset:
         if name not in self._datasets:
@@ -86,13 +131,15 @@ class EvidenceReader:
         return self._datasets[name]
 
     def _task(self, record: ResultRecord) -> Task:
-        tasks = self.tasks(record.benchmark, record.dataset)
-        if record.task.name not in tasks:
+        name, where = record.task.name, (record.benchmark, record.dataset)
+        tasks, faults = self.tasks(*where), self.unbuilt(*where)
+        if name in faults:
+            raise InputError(f"task {name!r} cannot be built here: {faults[name]}")
+        if name not in tasks:
             raise InputError(
-                f"benchmark {record.benchmark!r} has no task {record.task.name!r}; "
-                f"it has {', '.join(tasks)}"
+                f"benchmark {record.benchmark!r} has no task {name!r}; it has {', '.join(tasks)}"
             )
-        return tasks[record.task.name]
+        return tasks[name]
 
     def _check_inputs(self, path: Path, record: ResultRecord, task: Task) -> None:
         if record.index_hash != task.index_hash:
@@ -105,31 +152,49 @@ class EvidenceReader:
                 f"{path}: task {task.name!r} had manifest {record.task.manifest_hash[:12]}, this "
                 f"version builds {task.manifest_hash[:12]}; run it again"
             )
-        dataset = self._dataset(record.dataset)
-        if record.features.encoder in dataset.stores:
-            identity = dataset.store(record.features.encoder).identity
-            if record.features.identity != identity:
+        fault = first_difference(record, task) or factor_difference(record, task)
+        if fault:
+            raise InputError(f"{path}: {fault}: the file was edited; run it again")
+        self._check_features(path, record)
+
+    def _check_features(self, path: Path, record: ResultRecord) -> None:
+        encoder, features = record.features.encoder, record.features
+        if encoder in self._dataset(record.dataset).stores:
+            try:
+                store = self._dataset(record.dataset).store(encoder)
+            except InputError as error:
+                raise InputError(f"{path}: {error}") from error
+            if features.identity != store.identity:
                 raise InputError(
-                    f"{path}: features {record.features.identity[:12]}, but the data set's "
-                    f"{record.features.encoder!r} features are {identity[:12]}; run it again"
+                    f"{path}: features {features.identity[:12]}, but the data set's "
+                    f"{encoder!r} features are {store.identity[:12]}; run it again"
+                )
+            if features.dim != store.dim:
+                raise InputError(
+                    f"{path}: features.dim is {features.dim}; the data set's {encoder!r} features "
+                    f"have {store.dim} dimensions"
+                )
+            return
+        for known, (identity, _) in self.encoders(record.dataset).items():
+            if identity == features.identity:
+                raise InputError(
+                    f"{path}: features.encoder is {encoder!r}, but these are the data set's "
+                    f"{known!r} features: the file was edited"
                 )
 
 
 def _predictions(path: Path, record: ResultRecord, task: Task) -> tuple[Path, np.ndarray]:
     assert record.predictions is not None
     file = path.parent / record.predictions.file
-    if not holds_predictions(path, record):
-        found = "is not the file whose hash the result records" if file.exists() else "is missing"
-        raise InputError(f"{path}: its predictions file {file.name} {found}")
-    predictions, rows = read_predictions(file)
+    if fault := predictions_fault(path, record):
+        raise InputError(f"{path}: its predictions file {file.name} {fault}")
     wanted = scored_rows(task, record.protocol)
+    predictions, rows = read_predictions(file, len(wanted))
     if rows != rows_hash(wanted):
         raise InputError(
             f"{file}: predicts other rows than task {task.name!r} evaluates "
             f"under protocol {record.protocol!r}"
         )
-    if len(predictions) != len(wanted):
-        raise InputError(f"{file}: {len(predictions)} predictions; the task has {len(wanted)} rows")
     if not 0 <= predictions.min() <= predictions.max() < record.k:
         raise InputError(
             f"{file}: clusters {predictions.min()}..{predictions.max()}; wanted 0..{record.k - 1}"

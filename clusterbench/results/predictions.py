@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..doors import read_bytes
 from ..errors import InputError
-from ..files import atomic_path, sha256_file
+from ..files import atomic_path
+from ..limits import UNPACKED, FileKind
+from ..numpy_files import NumpyArchive
+from ..printable import shown
 from .record import ResultRecord
+
+#: Arrays of a predictions file; the last one where clusters are ranked.
+MEMBERS = ("predictions", "rows_sha256", "ranked")
+
+_HEX = 64
+_ARCHIVE = 1 << 16  # bytes of an archive beside its arrays
+_OTHER = "is not the file whose hash the result records"
 
 
 def rows_hash(rows: np.ndarray) -> str:
@@ -41,46 +51,102 @@ def write_predictions(
         )
 
 
-def read_predictions(path: Path) -> tuple[np.ndarray, str]:
-    """Predictions (n,) int32 and the hash of their rows; InputError for an unusable file."""
+def read_predictions(path: Path, n: int | None = None) -> tuple[np.ndarray, str]:
+    """Predictions (n,) int32 and the hash of their rows.
+
+    Headers are read first, so that a file of other shapes takes no memory.
+
+    Args:
+        path: the file.
+        n: how many there should be; None for any number.
+
+    Raises:
+        InputError: no regular file, a damaged archive or one that holds other things, objects, and
+            anything but one int32 per sample.
+    """
     path = Path(path)
-    with _archive(path) as archive:
-        predictions, rows = archive["predictions"], str(archive["rows_sha256"])
-    if predictions.ndim != 1 or predictions.dtype != np.int32:
-        raise InputError(
-            f"{path}: predictions are {predictions.dtype} with shape {predictions.shape}; "
-            "wanted one int32 per evaluated sample"
-        )
-    return predictions, rows
+    with NumpyArchive(path, UNPACKED if n is None else _bytes(n)) as archive:
+        _check_members(path, archive)
+        header = archive.header("predictions")
+        if len(header.shape) != 1 or header.dtype != np.int32:
+            raise InputError(
+                f"{path}: predictions are {header.dtype} with shape {header.shape}; "
+                "wanted one int32 per evaluated sample"
+            )
+        if n is not None and header.shape[0] != n:
+            raise InputError(f"{path}: {header.shape[0]} predictions; the task has {n} rows")
+        rows = archive.header("rows_sha256")
+        if rows.shape != () or rows.dtype.kind != "U" or rows.nbytes > 4 * _HEX:
+            raise InputError(
+                f"{path}: rows_sha256 is {rows.dtype} with shape {rows.shape}; wanted a text of "
+                f"{_HEX} characters"
+            )
+        return archive.read("predictions"), str(archive.read("rows_sha256"))
 
 
-def read_top(path: Path) -> np.ndarray | None:
-    """Ranked clusters (n, n_ranks) int32, None in a file without; InputError for unusable ones."""
+def read_top(path: Path, shape: tuple[int, int] | None = None) -> np.ndarray | None:
+    """Ranked clusters (n, n_ranks) int32, None in a file without.
+
+    shape: what they should have. Raises InputError as `read_predictions` does.
+    """
     path = Path(path)
-    with _archive(path) as archive:
-        ranked: np.ndarray | None = archive.get("ranked")
-    if ranked is not None and (ranked.ndim != 2 or ranked.dtype != np.int32):
-        raise InputError(
-            f"{path}: ranked clusters are {ranked.dtype} with shape {ranked.shape}; wanted a row "
-            "of int32 per evaluated sample"
-        )
-    return ranked
+    with NumpyArchive(path, UNPACKED if shape is None else _bytes(*shape)) as archive:
+        _check_members(path, archive)
+        if "ranked" not in archive.names:
+            return None
+        header = archive.header("ranked")
+        if len(header.shape) != 2 or header.dtype != np.int32:
+            raise InputError(
+                f"{path}: ranked clusters are {header.dtype} with shape {header.shape}; wanted a "
+                "row of int32 per evaluated sample"
+            )
+        if shape is not None and header.shape != shape:
+            raise InputError(f"{path}: ranked clusters {header.shape}; the task wants {shape}")
+        return archive.read("ranked")
+
+
+def predictions_fault(path: Path, record: ResultRecord) -> str:
+    """Why the predictions file beside the result `path` is not the one the record names.
+
+    As the end of a sentence that begins with the file's name; "" if it is. Nothing but a regular
+    file is opened, and none that is larger than the predictions of that many samples.
+    """
+    if record.predictions is None or record.scores is None:
+        return "is of a failed run"
+    file = Path(path).parent / record.predictions.file
+    n_ranks = record.ranked.n_ranks if record.ranked is not None else 0
+    kind = FileKind("a predictions file of the task", _file_bytes(record.scores.n, n_ranks))
+    if not os.path.lexists(file):
+        return "is missing"
+    try:
+        digest = hashlib.sha256(read_bytes(file, kind)).hexdigest()
+    except InputError as error:
+        return str(error).removeprefix(f"{file}: ")
+    return "" if digest == record.predictions.sha256 else _OTHER
 
 
 def holds_predictions(path: Path, record: ResultRecord) -> bool:
     """Whether the predictions file beside the result `path` is the one the record names."""
-    if record.predictions is None:
-        return False
-    file = Path(path).parent / record.predictions.file
-    return file.is_file() and sha256_file(file) == record.predictions.sha256
+    return not predictions_fault(path, record)
 
 
-@contextmanager
-def _archive(path: Path) -> Iterator[Any]:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            yield archive
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such predictions file") from error
-    except Exception as error:  # a damaged archive raises whatever the unpacking meets first
-        raise InputError(f"{path}: damaged, or not a predictions file ({error})") from error
+def _bytes(n: int, n_columns: int = 1) -> int:
+    """Bytes of int32 clusters; more than the hash of rows takes in any case."""
+    return max(4 * n * n_columns, 4 * _HEX)
+
+
+def _file_bytes(n: int, n_ranks: int) -> int:
+    """The largest archive of so many predictions: compressing can make it a little larger."""
+    return _ARCHIVE + 4 * n * (1 + n_ranks) * 101 // 100
+
+
+def _check_members(path: Path, archive: NumpyArchive) -> None:
+    names = archive.names
+    surplus = sorted(set(names) - set(MEMBERS))
+    if surplus:
+        raise InputError(
+            f"{path}: holds {shown(repr(surplus[0]))}; a predictions file holds "
+            f"{', '.join(MEMBERS)}"
+        )
+    if len(set(names)) < len(names):
+        raise InputError(f"{path}: holds an array twice")

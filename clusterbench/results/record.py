@@ -3,55 +3,72 @@
 from __future__ import annotations
 
 import datetime
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import numpy as np
-from pydantic import Field, JsonValue, model_validator
+from pydantic import FailFast, Field, model_validator
 from typing_extensions import Self
 
 from ..files import sha256_json, write_json
 from ..limits import RESULT
+from .fields import (
+    ByRank,
+    Count,
+    Diagnostics,
+    Dimension,
+    Groups,
+    Line,
+    Name,
+    Positive,
+    PredictionsFile,
+    Resamples,
+    Score,
+    ScoresByName,
+    Seconds,
+    Seed,
+    Settings,
+    Sha256,
+    Threads,
+    Told,
+    UtcTime,
+    Version,
+    Warned,
+)
 from .schema import StrictModel, read_model
 
 SCHEMA = "clusterbench-result/1"
 
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-UtcTime = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
-Seconds = Annotated[float, Field(ge=0)]
 #: "train->val": fitted on the training rows, scored on the evaluation rows; "transductive": fitted
 #: and scored on the training rows.
 Protocol = Literal["train->val", "transductive"]
-Count = Annotated[int, Field(ge=0)]
 
 
 class TaskRecord(StrictModel):
     """Which task was run, and the hash of its manifest."""
 
-    name: str
+    name: Name
     manifest_hash: Sha256
-    n_classes: Annotated[int, Field(ge=1)]
+    n_classes: Groups
     n_train: Count
     n_eval: Count
-    factors: dict[str, float]
+    factors: dict[Name, float]
 
 
 class FeaturesRecord(StrictModel):
     """Which features the method saw."""
 
-    encoder: str
-    identity: str
-    dim: Annotated[int, Field(ge=1)]
+    encoder: Name
+    identity: Sha256
+    dim: Dimension
 
 
 class MethodRecord(StrictModel):
     """The method and every setting that changes its answer; K and the seed stand beside it."""
 
-    name: str
-    version: int
-    params: dict[str, JsonValue]
+    name: Name
+    version: Version
+    params: Settings
     reference: bool = False  # a supervised ceiling: it was fitted with the training targets
 
 
@@ -60,24 +77,24 @@ class BandRecord(StrictModel):
 
     n_classes: Count
     n: Count
-    acc: float | None
+    acc: Score | None
 
 
 class IntervalRecord(StrictModel):
     """Where a score would be expected on other samples of the same number."""
 
-    low: float
-    high: float
+    low: Score
+    high: Score
     standard_error: Annotated[float, Field(ge=0)]
 
 
 class IntervalsRecord(StrictModel):
     """Intervals over samples by metric, and the settings that made them."""
 
-    n_resamples: Count
+    n_resamples: Resamples
     level: Annotated[float, Field(gt=0, lt=1)]
-    seed: Count
-    metrics: dict[str, IntervalRecord]
+    seed: Seed
+    metrics: dict[Name, IntervalRecord]
 
 
 class SplitScores(StrictModel):
@@ -89,10 +106,10 @@ class SplitScores(StrictModel):
     n: Count
     n_classes: Count
     n_clusters: Count
-    metrics: dict[str, float]
+    metrics: ScoresByName
     bands: dict[Literal["head", "middle", "tail"], BandRecord] | None = None
     intervals: IntervalsRecord | None = None
-    clusters: dict[str, float | int]
+    clusters: dict[Name, float | int]
 
 
 class LevelRecord(StrictModel):
@@ -100,15 +117,15 @@ class LevelRecord(StrictModel):
 
     depth: Count
     n: Count
-    acc: float
+    acc: Score
 
 
 class ChainsRecord(StrictModel):
     """What the r-th clusters find of the chain from a sample's class to its root, by rank."""
 
-    chain_share: tuple[float, ...]
-    cumulative: tuple[float, ...]
-    chance: tuple[float, ...]
+    chain_share: ByRank
+    cumulative: ByRank
+    chance: ByRank
 
 
 class HierarchyRecord(StrictModel):
@@ -119,7 +136,7 @@ class HierarchyRecord(StrictModel):
     mistake_height: float | None
     mistakes_unrelated: float | None
     mistakes_unpaired: float | None
-    levels: tuple[LevelRecord, ...]
+    levels: Annotated[tuple[LevelRecord, ...], FailFast()]
     chains: ChainsRecord
 
 
@@ -130,10 +147,10 @@ class LabelSetsRecord(StrictModel):
     n_labels: Count
     labels_per_sample: float
     any_label_acc: float
-    hits: tuple[float, ...]
-    chance: tuple[float, ...]
-    any_hit: tuple[float, ...]
-    coverage: tuple[float, ...]
+    hits: ByRank
+    chance: ByRank
+    any_hit: ByRank
+    coverage: ByRank
 
 
 class TopRecord(StrictModel):
@@ -143,18 +160,34 @@ class TopRecord(StrictModel):
     takes the labels that the task names.
     """
 
-    n_ranks: Annotated[int, Field(ge=1)]
-    top_n_acc: tuple[float, ...]
-    top_n_chance: tuple[float, ...]
+    n_ranks: Positive
+    top_n_acc: ByRank
+    top_n_chance: ByRank
     hierarchy: HierarchyRecord | None = None
     chains: LabelSetsRecord | None = None
     label_sets: LabelSetsRecord | None = None
+
+    @model_validator(mode="after")
+    def _one_for_each_rank(self) -> Self:
+        by_rank = {"top_n_acc": self.top_n_acc, "top_n_chance": self.top_n_chance}
+        if self.hierarchy is not None:
+            chains = self.hierarchy.chains
+            by_rank |= {"chain_share": chains.chain_share, "cumulative": chains.cumulative}
+            by_rank["chance"] = chains.chance
+        for sets in (self.chains, self.label_sets):
+            if sets is not None:
+                by_rank |= {"hits": sets.hits, "chance of hits": sets.chance}
+                by_rank |= {"any_hit": sets.any_hit, "coverage": sets.coverage}
+        for name, values in by_rank.items():
+            if len(values) != self.n_ranks:
+                raise ValueError(f"{name} has {len(values)} values for {self.n_ranks} ranks")
+        return self
 
 
 class PredictionsRecord(StrictModel):
     """The predictions file beside the result: eval clusters (int32) and the hash of their rows."""
 
-    file: Annotated[str, Field(pattern=r"^[^/\\]+\.npz$")]
+    file: PredictionsFile
     sha256: Sha256
 
 
@@ -162,9 +195,9 @@ class ErrorRecord(StrictModel):
     """Why a run failed: where (fit, predict or score), the exception's type and message."""
 
     stage: Literal["fit", "predict", "score"]
-    type: str
-    message: str
-    where: str
+    type: Line
+    message: Told
+    where: Line
 
 
 class Timings(StrictModel):
@@ -178,14 +211,14 @@ class Timings(StrictModel):
 class Environment(StrictModel):
     """What the run was made with. Nothing here is part of the run key."""
 
-    clusterbench: str
-    git_commit: str | None
-    python: str
-    platform: str
-    device: str
-    device_name: str
-    threads: int
-    packages: dict[str, str]
+    clusterbench: Line
+    git_commit: Line | None
+    python: Line
+    platform: Line
+    device: Line
+    device_name: Line
+    threads: Threads
+    packages: dict[Name, Line]
 
 
 class ResultRecord(StrictModel):
@@ -196,23 +229,23 @@ class ResultRecord(StrictModel):
     )
     status: Literal["success", "failed"]
     key: Sha256
-    benchmark: str
-    dataset: str
+    benchmark: Name
+    dataset: Name
     index_hash: Sha256
     task: TaskRecord
     features: FeaturesRecord
     method: MethodRecord
-    seed: Count
-    k: Annotated[int, Field(ge=1)]
+    seed: Seed
+    k: Groups
     protocol: Protocol = "train->val"
     scores: SplitScores | None = None
     train_scores: SplitScores | None = None
     ranked: TopRecord | None = None
-    random_floor: dict[str, float]
+    random_floor: ScoresByName
     predictions: PredictionsRecord | None = None
     error: ErrorRecord | None = None
-    diagnostics: dict[str, JsonValue] = Field(default_factory=dict)
-    warnings: tuple[str, ...] = ()
+    diagnostics: Diagnostics = Field(default_factory=dict)
+    warnings: Warned = ()
     timings: Timings
     environment: Environment
     created: UtcTime
@@ -228,6 +261,8 @@ class ResultRecord(StrictModel):
             self.error is None or outcome != (None, None, None) or self.ranked is not None
         ):
             raise ValueError("a failed run has an error, and no scores and no predictions")
+        if self.k > self.task.n_train:
+            raise ValueError(f"k={self.k} is larger than the {self.task.n_train} training samples")
         return self
 
     def recomputed_key(self) -> str:
@@ -289,23 +324,7 @@ def write_result(path: Path, record: ResultRecord) -> None:
     write_json(path, record.to_dict())
 
 
-def utc_now() -> str:
-    """The time as `2024-06-03T12:00:00Z`."""
-    return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def plain(value: Any) -> JsonValue:
-    """`value` as JSON: NumPy scalars and arrays become numbers and lists, NaN becomes "nan"."""
-    if isinstance(value, np.ndarray):
-        value = value.tolist()
-    elif isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    return str(value)
+def utc_now(hours_ahead: int = 0) -> str:
+    """The time, or that in so many hours, as `2024-06-03T12:00:00Z`."""
+    now = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=hours_ahead)
+    return now.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import json
+import codecs
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ..doors import read_json
+from ..doors import check_amount, parse_json, read_bytes
 from ..errors import InputError
-from ..limits import FileKind
+from ..limits import KEYS, FileKind
 from ..printable import shown
+
+#: Keys whose values have a free form.
+FREE = ("params", "diagnostics")
 
 Model = TypeVar("Model", bound="StrictModel")
 
@@ -49,7 +52,9 @@ def read_model(
             missing, unknown or of the wrong type. The message names the file and the first fault.
     """
     path = Path(path)
-    content = read_json(path, kind, repair=repair)
+    whole = read_bytes(path, kind).removeprefix(codecs.BOM_UTF8)
+    check_amount(whole, str(path), kind)
+    content = parse_json(whole, str(path), repair=repair)
     found = content.get("schema") if isinstance(content, dict) else None
     if found != schema:
         raise InputError(
@@ -57,17 +62,41 @@ def read_model(
             if found is not None
             else f"{path}: has no 'schema' key; wanted a {schema!r} file"
         )
+    _check_keys(content, f"{path}", repair)
+    del content  # pydantic makes the same values once more
     try:
-        # Through JSON again, so that lists count as tuples and nothing else is converted.
-        return model.model_validate_json(json.dumps(content))
+        # As JSON, so that lists count as tuples and nothing else is converted.
+        return model.model_validate_json(whole)
     except ValidationError as error:
-        raise InputError(f"{path}: {first_fault(error)}; {repair}") from error
+        if error.errors(include_url=False, include_input=False)[0]["type"] == "json_invalid":
+            fault = "not whole JSON in UTF-8 (another encoding, or a text with half a character)"
+        else:
+            fault = first_fault(error)
+        raise InputError(f"{path}: {fault}; {repair}") from error
+
+
+def _check_keys(content: Any, where: str, repair: str) -> None:
+    """InputError for an object of far more keys than any has: each would be a fault of its own."""
+    level = [content]
+    while level:
+        below: list[Any] = []
+        for item in level:
+            if isinstance(item, dict):
+                if len(item) > KEYS:
+                    raise InputError(
+                        f"{where}: an object of {len(item):,} keys, the first of them "
+                        f"{shown(repr(next(iter(item))))}; wanted at most {KEYS:,}; {repair}"
+                    )
+                below += [value for key, value in item.items() if key not in FREE]
+            elif isinstance(item, list):
+                below += [value for value in item if isinstance(value, (dict, list))]
+        level = below
 
 
 def first_fault(error: ValidationError) -> str:
     """The first fault of a validation error on one line: which field, what is wrong."""
-    faults = error.errors(include_url=False)
-    where = ".".join(str(part) for part in faults[0]["loc"]) or "content"
+    faults = error.errors(include_url=False, include_context=False, include_input=False)
+    where = ".".join(shown(part) for part in faults[0]["loc"]) or "content"
     more = f" (and {len(faults) - 1} more faults)" if len(faults) > 1 else ""
     message = faults[0]["msg"].removeprefix("Value error, ")
     return f"{where}: {message}{more}"

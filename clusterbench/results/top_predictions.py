@@ -75,11 +75,10 @@ def top_evidence(
             f"{file}: its result has no ranked scores; task {task.name!r} scores {wanted} clusters "
             "per row"
         )
-    ranked = read_top(file)
     shape = (len(predictions), wanted)
-    if ranked is None or ranked.shape != shape:
-        found = "no ranked clusters" if ranked is None else f"ranked clusters {ranked.shape}"
-        raise InputError(f"{file}: {found}; task {task.name!r} wants {shape}")
+    ranked = read_top(file, shape)
+    if ranked is None:
+        raise InputError(f"{file}: no ranked clusters; task {task.name!r} wants {shape}")
     if fault := _fault(ranked, predictions, record.k):
         raise InputError(f"{file}: its ranking {fault}")
     return ranked

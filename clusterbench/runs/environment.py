@@ -9,6 +9,8 @@ from importlib import metadata
 from pathlib import Path
 
 from ..devices import resolve_device
+from ..limits import NAME
+from ..printable import one_line
 from ..results.record import Environment
 from ..version import __version__
 
@@ -34,10 +36,10 @@ def capture(device: str) -> Environment:
     return Environment(
         clusterbench=__version__,
         git_commit=git_commit(),
-        python=platform.python_version(),
-        platform=platform.platform(),
+        python=one_line(platform.python_version(), NAME),
+        platform=one_line(platform.platform(), NAME),
         device=str(resolved),
-        device_name=device_name,
+        device_name=one_line(device_name, NAME),
         threads=torch.get_num_threads(),
         packages=_versions(),
     )
@@ -78,7 +80,7 @@ def _versions() -> dict[str, str]:
     for name, distributions in _PACKAGES.items():
         for distribution in distributions:
             try:
-                found[name] = metadata.version(distribution)
+                found[name] = one_line(metadata.version(distribution), NAME)
                 break
             except metadata.PackageNotFoundError:
                 continue

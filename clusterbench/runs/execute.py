@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +18,7 @@ from ..results.scoring import floor
 from . import fitting, pool
 from .events import Listener, RunEvent
 from .fitting import Fit, StageError
+from .marks import Marks
 from .one_run import compute_run
 from .plan import PlannedRun
 from .pool import StoppedError
@@ -39,7 +40,7 @@ def execute(
     make: Callable[[PlannedRun], Clusterer | Reference],
     environment: Environment,
     listen: Listener,
-) -> Iterator[tuple[PlannedRun, ResultRecord]]:
+) -> Generator[tuple[PlannedRun, ResultRecord], None, None]:
     """Compute runs and yield each with its record, already on disk.
 
     Runs are grouped by their training rows, whose features are read once for all tasks, methods
@@ -64,9 +65,11 @@ def execute(
 
     groups = batches(runs)
     features = SharedFeatures(store, groups)
-    with fitting.recorded_warnings():
+    with Marks() as marks, fitting.recorded_warnings():
         for number, batch in enumerate(groups):
-            yield from _batch(batch, number, features, make, environment, tell, stop, len(runs))
+            yield from _batch(
+                batch, number, features, make, environment, tell, stop, len(runs), marks
+            )
 
 
 def _batch(
@@ -78,6 +81,7 @@ def _batch(
     tell: Listener,
     stop: threading.Event,
     total: int,
+    marks: Marks,
 ) -> Iterator[tuple[PlannedRun, ResultRecord]]:
     train, scored = features.read(number, batch)
     floors = {
@@ -90,6 +94,7 @@ def _batch(
     def compute(items: Sequence[Item]) -> Iterator[tuple[PlannedRun, ResultRecord]]:
         """The runs of one fit, one after another; the first of them is told of its progress."""
         fitted: Fit | StageError | None = None
+        marks.start(run for _, run in items)
         for position, run in items:
             tell(RunEvent("start", run, position, total))
             start = time.perf_counter()
@@ -97,6 +102,7 @@ def _batch(
                 fitted = _fit(run, make, train, _fit_progress(run, position, total, tell))
             features = scored[scored_rows_hash(run)]
             record = compute_run(run, fitted, features, floors[_floor_of(run)], where)
+            marks.end(run)
             error = record.error
             tell(
                 RunEvent(

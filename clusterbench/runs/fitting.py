@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 import numpy as np
 
 from ..errors import ClusterbenchError, StorageError
+from ..printable import one_line
 from ..progress import Progress
 from ..results.top_predictions import top_clusters
 
@@ -117,7 +118,7 @@ def recorded_warnings() -> Iterator[None]:
             if caught is None:
                 show(message, *details, **more)
             else:
-                caught.append(" ".join(str(message).split()))
+                caught.append(one_line(str(message)))
 
         warnings.simplefilter("always")
         # Runs share the features, so they are read-only; methods that wrap them only read them.
@@ -222,17 +223,23 @@ def attempt(
         made = action()
     except StorageError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise StageError(
             stage,
-            error,
+            error if isinstance(error, Exception) else _exit(error),
             fit_seconds=fitted.seconds if fitted else None,
-            diagnostics=method.diagnostics_,
+            diagnostics=getattr(method, "diagnostics_", {}),
             warnings=_unique([*(fitted.warnings if fitted else ()), *caught]),
         ) from error
     finally:
         _thread.caught = None
     return made, _unique(caught), time.perf_counter() - start
+
+
+def _exit(error: SystemExit) -> UnusableClustersError:
+    """A method that calls `sys.exit` fails like one that raises: the other runs go on."""
+    made = UnusableClustersError(f"the method called sys.exit({error.code!r})")
+    return made.with_traceback(error.__traceback__)
 
 
 def _unique(messages: list[str]) -> tuple[str, ...]:

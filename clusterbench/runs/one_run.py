@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ..files import sha256_file
+from ..files import remove, sha256_file
+from ..printable import one_line, shown
+from ..results.plain import recordable
 from ..results.predictions import write_predictions
 from ..results.protocol import scored_label_sets
 from ..results.record import (
@@ -22,7 +24,6 @@ from ..results.record import (
     TaskRecord,
     Timings,
     TopRecord,
-    plain,
     utc_now,
     write_result,
 )
@@ -79,7 +80,7 @@ def compute_run(
     record = _record(run, random_floor, environment, outcome)
     write_result(run.path, record)
     if record.status == "failed":  # predictions of an earlier success belong to nothing now
-        run.predictions_path.unlink(missing_ok=True)
+        remove(run.predictions_path)
     return record
 
 
@@ -143,7 +144,7 @@ def _success(run: PlannedRun, predicted: Predicted, scored: _Scored) -> dict[str
         "train_scores": scored.train_scores,
         "ranked": scored.top,
         "predictions": PredictionsRecord(file=path.name, sha256=sha256_file(path)),
-        "diagnostics": plain(diagnostics),
+        "diagnostics": recordable(diagnostics),
         "warnings": predicted.warnings,
         "timings": Timings(
             fit=predicted.fit_seconds, predict=predicted.predict_seconds, score=scored.seconds
@@ -156,13 +157,15 @@ def _failure(error: StageError, predicted: Predicted | None) -> dict[str, Any]:
     timings = Timings(fit=error.fit_seconds)
     if predicted is not None:
         timings = Timings(fit=predicted.fit_seconds, predict=predicted.predict_seconds)
-    message = " ".join(str(error.cause).split())[:_MAX_MESSAGE]
     return {
         "status": "failed",
         "error": ErrorRecord(
-            stage=error.stage, type=type(error.cause).__name__, message=message, where=error.where
+            stage=error.stage,
+            type=shown(type(error.cause).__name__),
+            message=one_line(str(error.cause), _MAX_MESSAGE),
+            where=shown(error.where),
         ),
-        "diagnostics": plain(error.diagnostics),
+        "diagnostics": recordable(error.diagnostics),
         "warnings": error.warnings,
         "timings": timings,
     }

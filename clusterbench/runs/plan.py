@@ -5,12 +5,16 @@ Nothing here reads or writes a file, so `--dry-run` shows exactly what a run wou
 
 from __future__ import annotations
 
+import itertools
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import InputError
+from ..limits import SEED_COUNT, SEEDS, check_name
+from ..printable import shown
 from ..results.protocol import scored_rows, scored_targets
 from ..results.record import Protocol, run_key
 from .cluster_count import cluster_count
@@ -115,6 +119,14 @@ def plan(
         InputError: K is larger than the number of training samples of a task, or a reference
             would be scored on the rows that it was fitted on.
     """
+    for what, name in (
+        *(("the name of a task", task.name) for task in tasks),
+        *(("the name of a benchmark", task.benchmark) for task in tasks[:1]),
+        *(("the name of a data set", task.dataset) for task in tasks[:1]),
+        *(("the name of a method", method.name) for method in methods),
+        ("the name of an encoder", features.encoder),
+    ):
+        check_name(name, what)
     count = cluster_count(k)
     ceilings = [method.name for method in methods if method.reference]
     if ceilings and protocol == "transductive":
@@ -175,15 +187,28 @@ def seed_list(seeds: int | Sequence[int]) -> tuple[int, ...]:
     if isinstance(seeds, bool):
         raise InputError(f"seeds={seeds!r}; wanted a count or a list of seeds")
     if isinstance(seeds, int):
-        if seeds < 1:
-            raise InputError(f"seeds={seeds}; wanted at least 1")
+        if not 1 <= seeds <= SEED_COUNT:
+            raise InputError(
+                f"seeds={_number(seeds)}; wanted a count of at least 1 and at most {SEED_COUNT:,}, "
+                "or the seeds themselves (one seed: 4,)"
+            )
         return tuple(range(seeds))
-    chosen = tuple(seeds)
+    chosen = tuple(itertools.islice(seeds, SEED_COUNT + 1))
+    if len(chosen) > SEED_COUNT:
+        raise InputError(f"more than {SEED_COUNT:,} seeds; wanted at most that many")
     for seed in chosen:
-        if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**31:
-            raise InputError(f"seed {seed!r}; wanted whole numbers in [0, 2**31)")
+        if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < SEEDS:
+            raise InputError(f"seed {_number(seed)}; wanted whole numbers in [0, 2**31)")
     if not chosen:
         raise InputError("seeds is empty; wanted a count or a list of seeds")
     if len(set(chosen)) < len(chosen):
-        raise InputError(f"seeds {', '.join(map(str, chosen))}: one occurs twice; name each once")
+        (twice, _), *_ = Counter(chosen).most_common(1)
+        raise InputError(f"seeds: one occurs twice ({twice}); name each once")
     return chosen
+
+
+def _number(value: Any) -> str:
+    """A value as text; a whole number of thousands of digits has none."""
+    if isinstance(value, int) and value.bit_length() > 200:
+        return f"of {value.bit_length():,} bits"
+    return shown(repr(value))

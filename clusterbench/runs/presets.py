@@ -31,12 +31,11 @@ def load(name: str) -> dict[str, dict[str, Any]]:
         InputError: no such preset, an unknown method, or a setting the method does not have; the
             message names the file and the key.
     """
-    for folder in folders("benchmarks"):
-        path = folder / "presets" / f"{name}.toml"
-        if path.exists() or path.is_symlink():
-            break
-    else:
-        raise unknown_name("preset", name, names())
+    known = names()
+    if name not in known:  # before it becomes a part of a path
+        raise unknown_name("preset", name, known)
+    paths = [folder / "presets" / f"{name}.toml" for folder in folders("benchmarks")]
+    path = next(path for path in paths if path.exists() or path.is_symlink())
     content = read_toml(path)
     content.pop("description", None)
     for method, settings in content.items():

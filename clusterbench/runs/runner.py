@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from ..errors import InputError
 from ..methods import DEFAULT
 from ..results.protocol import known_protocol
 from ..results.record import ResultRecord
-from . import events
+from . import apart, events
 from .cluster_count import cluster_count
 from .environment import capture
 from .execute import execute
@@ -21,7 +23,7 @@ from .outcome import Outcome
 from .plan import STRATEGIES, FeatureSource, PlannedRun, Strategy, plan, seed_list, should_run
 from .reporting.report import RunReport
 from .settings import build, settle
-from .survey import check_writable, survey
+from .survey import check_replaceable, check_writable, survey
 
 DEFAULT_DATASET = "icons-wordnet"
 
@@ -46,6 +48,8 @@ def run(
     references: bool = False,
 ) -> RunReport:
     """Run methods on the tasks of a benchmark; results that are there already are kept.
+
+    A run whose process died is repeated in a process of its own, after all others.
 
     Methods are fitted on the training rows' features with a number of clusters and a seed, never
     with labels; their predictions for the evaluation rows are scored (docs/protocol.md).
@@ -112,13 +116,36 @@ def run(
     computed: dict[str, ResultRecord] = {}
     if any(todo) and not dry_run:
         check_writable(Path(results))
+        for one, chosen in zip(planned, todo, strict=True):
+            if chosen:
+                check_replaceable(one)
 
         def make(run: PlannedRun) -> Any:
             return build(run.method, k=run.k, seed=run.seed, device=device)
 
-        wanted = [run for run, chosen in zip(planned, todo, strict=True) if chosen]
-        steps = execute(wanted, store, make, capture(device), progress or events.ignore)
-        computed = {run.key: record for run, record in steps}
+        wanted: list[PlannedRun] = []
+        suspects: list[PlannedRun] = []  # they took a process with them before
+        for item, (_, found), chosen in zip(planned, before, todo, strict=True):
+            if chosen:
+                (suspects if apart.needed(item, found) else wanted).append(item)
+        environment = capture(device)
+
+        def tell(event: events.RunEvent) -> None:
+            (progress or events.ignore)(replace(event, total=len(wanted) + len(suspects)))
+
+        with closing(execute(wanted, store, make, environment, tell)) as steps:
+            computed = {item.key: found for item, found in steps}
+        request = {
+            "benchmark": benchmark,
+            "dataset": dataset,
+            "encoder": encoder,
+            "device": device,
+            "results": os.fspath(results),
+            "preset": preset_name,
+            "protocol": chosen_protocol,
+        }
+        for item, found in apart.compute(suspects, request, environment, tell, len(wanted) + 1):
+            computed[item.key] = found
 
     return RunReport(
         benchmark=benchmark,

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
 import types
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..catalog import unknown_name
 from ..errors import InputError
 from ..estimator import RESERVED
-from ..results.record import plain
+from ..limits import SETTINGS, check_free
+from ..printable import shown
+from ..results.fields import free_fault
+from ..results.plain import plain
+from ..typed_text import Typed, alternatives, name_of, read_as
 from .plan import MethodSpec
 
 if TYPE_CHECKING:
@@ -28,7 +33,8 @@ def settle(names: Sequence[str], preset: Params, params: Params, device: str) ->
     Args:
         names: of methods and references.
         preset: settings by method, of the preset; methods it does not name keep their defaults.
-        params: settings by method that win over the preset.
+        params: settings by method that win over the preset; a `Typed` value is read as what the
+            setting is declared to be.
         device: where they will be fitted.
 
     Raises:
@@ -80,8 +86,9 @@ def _settle_one(
     from ..references import Reference
 
     kind = "reference" if issubclass(cls, Reference) else "method"
-    hints = typing.get_type_hints(cls.__init__)
-    known = [name for name in hints if name not in (*RESERVED, "return")]
+    annotations = _annotations(cls)
+    known = [name for name in annotations if name not in RESERVED]
+    given: dict[str, Any] = {}
     for name, value in settings.items():
         if name in RESERVED:
             raise InputError(
@@ -90,16 +97,57 @@ def _settle_one(
             )
         if name not in known:
             raise unknown_name(f"parameter of {kind} {cls.name!r}:", name, known)
-        _check_type(f"{cls.name}.{name}", value, hints[name])
-    params = cls(2, random_state=0, device=device, **settings).get_params()
+        where = f"parameter {cls.name}.{name}"
+        if isinstance(value, Typed):
+            given[name] = read_as(str(value), annotations[name], where)
+        else:
+            check_free(value, where)
+            _check_type(where, value, annotations[name])
+            given[name] = value
+    params = _settings(cls, kind, device, given)
     recorded = {name: plain(value) for name, value in params.items() if name not in RESERVED}
+    if fault := free_fault(recorded, SETTINGS):
+        raise InputError(f"parameters of {kind} {cls.name!r} cannot be recorded: {fault}")
     if issubclass(cls, Reference):
         return MethodSpec(cls.name, cls.version, recorded, reference=True, seeded=cls.seeded)
     return MethodSpec(cls.name, cls.version, recorded)
 
 
-def _check_type(name: str, value: Any, hint: Any) -> None:
-    allowed = tuple(_alternatives(hint))
+def _annotations(cls: type[Clusterer] | type[Reference]) -> dict[str, Any]:
+    """Constructor argument -> its annotation; that of its default where it has none."""
+    try:
+        hints = typing.get_type_hints(cls.__init__)
+    except Exception:  # of another package: a name that is there for type checkers only
+        hints = {}
+    found = {}
+    for name, parameter in inspect.signature(cls.__init__).parameters.items():
+        if name != "self" and parameter.kind not in (
+            parameter.VAR_POSITIONAL,
+            parameter.VAR_KEYWORD,
+        ):
+            default = parameter.default
+            guess = type(default) if isinstance(default, (bool, int, float, str)) else Any
+            found[name] = hints.get(name, guess)
+    return found
+
+
+def _settings(
+    cls: type[Clusterer] | type[Reference], kind: str, device: str, given: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Every setting, as the constructor has taken it; an InputError that names the method."""
+    try:
+        return cls(2, random_state=0, device=device, **given).get_params()
+    except InputError as error:
+        raise InputError(f"{kind} {cls.name}: {error}") from error
+    except Exception as error:  # of another package, which may refuse values in its own way
+        raise InputError(
+            f"{kind} {cls.name}: cannot be made with these settings "
+            f"({type(error).__name__}: {error})"
+        ) from error
+
+
+def _check_type(where: str, value: Any, annotation: Any) -> None:
+    allowed = tuple(alternatives(annotation))
     if not allowed or not all(kind in _CHECKED for kind in allowed):
         return  # not a plain type: the method checks its values itself
     if isinstance(value, bool):
@@ -109,13 +157,6 @@ def _check_type(name: str, value: Any, hint: Any) -> None:
     else:
         fits = isinstance(value, allowed)
     if not fits:
-        wanted = " or ".join(
-            "none" if kind is types.NoneType else kind.__name__ for kind in allowed
-        )
-        raise InputError(f"parameter {name}={value!r} is a {type(value).__name__}; wanted {wanted}")
-
-
-def _alternatives(hint: Any) -> Iterable[Any]:
-    if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        return typing.get_args(hint)
-    return (hint,)
+        wanted = " or ".join(name_of(kind) for kind in allowed)
+        found = shown(repr(value))
+        raise InputError(f"{where}={found} is a {type(value).__name__}; wanted {wanted}")

@@ -27,4 +27,4 @@ def fit_reference(
 
     _, warned, seconds = attempt("fit", reference, fitted)
     diagnostics = dict(reference.diagnostics_)
-    return Fit(reference, reference.n_classes, None, diagnostics, warned, seconds)
+    return Fit(reference, reference.n_classes_, None, diagnostics, warned, seconds)

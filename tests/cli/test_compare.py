@@ -26,6 +26,7 @@ def test_files_with_targets(cli: Cli) -> None:
     document = json.loads(out)
     expected = compare(targets, a, b, resampling=Resampling(50))
     assert (document.pop("a"), document.pop("b")) == ("a.npy", "b.npy")
+    assert document.pop("matched_by") == [None, None]
     assert document == json.loads(json.dumps(expected.to_dict()))
 
     lines = cli(*words)[1].splitlines()

@@ -247,7 +247,7 @@ def test_a_class_tree(cli: Cli) -> None:
         (("t.npy", "negative.npy"), "-2"),
         (("t.npy", "p.csv", "--prediction-column", "x"), "unknown column 'x'"),
         (("t.npy", "p.txt"), "p.txt: .txt is not a format that is read"),
-        (("t.npy", "pipe.npy"), "pipe.npy: is a pipe or a device"),
+        (("t.npy", "pipe.npy"), "pipe.npy: is a pipe; wanted a regular file"),
         (("t.npy", "half.npy"), "half.npy has 2048.0 at position 0"),
         (("t.npy", "p.npy", "--train-targets", "far.npy"), "far.npy: class numbers are far apart"),
         (("t.npy", "p.npy", "--train-targets", "nan.npy"), "nan.npy has nan at position 0"),

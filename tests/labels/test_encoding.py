@@ -71,12 +71,14 @@ def lists_files(folder, lists):
 
 @pytest.mark.parametrize("lists", [[[3, 1, 2], [0, 5, 4]], [[7], [8]], [["b", "-1"], ["a", "b"]]])
 def test_lists_of_one_length_are_ranked_predictions_or_label_sets(tmp_path, lists):
+    """Of one label each they are labels, unless they are asked for as sets."""
     codes = [[1, -1], [0, 1]] if lists[0][0] == "b" else lists
+    rows = [7, 8] if lists == [[7], [8]] else codes
     paths = lists_files(tmp_path, lists)
     assert len(paths) == 6
     for path in paths:
         ranked, sets = read(path), read(path, sets=True)
-        assert (ranked.values.tolist(), ranked.offsets, ranked.n) == (codes, None, 2), path
+        assert (ranked.values.tolist(), ranked.offsets, ranked.n) == (rows, None, 2), path
         assert ranked.names == sets.names == (("a", "b") if codes is not lists else None)
         assert sets.offsets.dtype == np.int64
         assert sets.offsets.tolist() == [0, len(lists[0]), 2 * len(lists[0])], path

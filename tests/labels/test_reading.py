@@ -187,10 +187,10 @@ def test_files_that_are_not_there_are_refused(tmp_path, suffix):
     path = tmp_path / f"x{suffix}"
     refused(path, "no such file")
     path.mkdir()
-    refused(path, "is a folder; give a file")
+    refused(path, "is a folder; wanted a regular file")
     path.rmdir()
     path.symlink_to(path)
-    refused(path, "cannot be opened")
+    refused(path, "is a link that leads round in a circle")
     path.unlink()
     path.touch()
     refused(path, "is empty; wanted one label per sample")
@@ -200,7 +200,7 @@ def test_files_that_are_not_there_are_refused(tmp_path, suffix):
 def test_files_that_may_not_be_read_are_refused(tmp_path):
     path = write(tmp_path / "x.npy", [1])
     path.chmod(0)
-    refused(path, "cannot be opened .*ermission")
+    refused(path, "cannot be read .*ermission")
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".npz", ".parquet"])
@@ -208,7 +208,7 @@ def test_damaged_files_are_refused(tmp_path, suffix):
     path = write(tmp_path / f"x{suffix}", list(range(999)))
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
-    refused(path, f"not a readable {suffix} file")
+    refused(path, f"not a readable {suffix} file|damaged, or not a {suffix} archive")
     path.write_bytes(b"\x80\x04 nothing of the sort")
     text = refused(path, "not a (NumPy file, it starts with b|readable .parquet file)")
     assert "pickle" not in text
@@ -219,22 +219,22 @@ def test_a_byte_changed_inside_a_npz_is_noticed(tmp_path):
     content = bytearray(path.read_bytes())
     content[4000] ^= 1
     path.write_bytes(content)
-    refused(path, "not a readable .npz file .*CRC")
+    refused(path, "damaged, or not a .npz archive .*CRC")
 
 
 def test_an_error_without_a_text_is_named(tmp_path, monkeypatch):
     def fail(*args, **kwargs):
         raise EOFError
 
-    path = write(tmp_path / "x.npz", [1])
-    monkeypatch.setattr(np, "load", fail)
-    refused(path, "not a readable .npz file .EOFError.")
+    path = write(tmp_path / "x.parquet", [1])
+    monkeypatch.setattr(parquet, "ParquetFile", fail)
+    refused(path, "not a readable .parquet file .EOFError.")
 
 
 def test_a_zip_of_something_else_is_refused(tmp_path):
     with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
         archive.writestr("notes.txt", "hello")
-    refused(tmp_path / "x.npz", r"'notes.txt': shape \(\)")
+    refused(tmp_path / "x.npz", "damaged, or not a .npz archive .*magic")
     with zipfile.ZipFile(tmp_path / "x.npz", "w"):
         pass
     refused(tmp_path / "x.npz", "holds nothing, and nothing named")

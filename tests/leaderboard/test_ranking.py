@@ -12,6 +12,7 @@ import pytest
 from clusterbench.errors import InputError
 from clusterbench.leaderboard import Entry, Leaderboard, PublishedRow, rank, read_leaderboard
 from clusterbench.leaderboard.models import BoardBenchmark, TaskDefinition
+from clusterbench.results.record import run_key
 
 
 def sha(text: str) -> str:
@@ -36,13 +37,12 @@ def definition(tasks: tuple[str, ...] = ("t1", "t2")) -> BoardBenchmark:
 
 def entry(method: str, task: str, seed: int, ami: float, **changes: Any) -> Entry:
     values: dict[str, Any] = {
-        "key": sha(f"{method}{task}{seed}{sorted(changes.items())}"),
         "benchmark": "b",
         "dataset": "d",
         "task": task,
         "manifest_hash": sha(task),
         "encoder": "e",
-        "feature_identity": "f",
+        "feature_identity": sha("f"),
         "method": method,
         "version": 1,
         "params": {},
@@ -53,7 +53,13 @@ def entry(method: str, task: str, seed: int, ami: float, **changes: Any) -> Entr
         "created": "2024-06-03T12:00:00Z",
         "submitted": "2024-06-03T12:00:00Z",
     }
-    return Entry(**{**values, **changes})
+    values |= changes
+    values["key"] = run_key(
+        manifest_hash=values["manifest_hash"],
+        feature_identity=values["feature_identity"],
+        **{name: values[name] for name in ("method", "version", "params", "seed", "k")},
+    )
+    return Entry(**values)
 
 
 def complete(method: str, ami: float, seeds: int = 3, **changes: Any) -> list[Entry]:
@@ -117,7 +123,7 @@ def test_settings_features_versions_and_k_make_different_entrants() -> None:
     entries = [
         *complete("m", 0.1),
         *complete("m", 0.2, params={"x": 1}),
-        *complete("m", 0.3, feature_identity="g"),
+        *complete("m", 0.3, feature_identity=sha("g")),
         *complete("m", 0.4, version=2),
         *complete("m", 0.5, k=20),
     ]
@@ -129,7 +135,7 @@ def test_settings_features_versions_and_k_make_different_entrants() -> None:
 
 def test_entries_of_another_task_definition_do_not_count() -> None:
     entries = complete("m", 0.5)
-    old = entries[0].model_copy(update={"manifest_hash": sha("older")})
+    old = entry("m", "t1", 0, 0.5, manifest_hash=sha("older"))
     assert ranking([old, *entries[1:]]).rows[0].missing == "seeds (t1: 0)"
 
 

@@ -89,10 +89,6 @@ class TestEveryMethod:
         with pytest.raises(InputError, match="n=7"):
             method.predict_top(X, 7)
 
-    def test_never_receives_targets(self, name: str) -> None:
-        with pytest.raises(TypeError):
-            make(name).fit(blobs()[0], blobs()[1])  # type: ignore[call-arg]
-
     @pytest.mark.parametrize(
         ("bad", "message"),
         [
@@ -111,7 +107,7 @@ class TestEveryMethod:
         with pytest.raises(NotFittedError):
             make(name).predict(np.zeros((2, 2)))
         method = make(name).fit(blobs()[0])
-        with pytest.raises(InputError, match="X has 5 features, fit saw 12"):
+        with pytest.raises(InputError, match=r"X has 5 features, but .* is expecting 12"):
             method.predict(np.zeros((2, 5)))
 
     def test_one_infinite_value_is_found(self, name: str) -> None:

@@ -123,7 +123,7 @@ class TestEveryReference:
             self.make(name).fit(X * np.nan, y)
         with pytest.raises(NotFittedError):
             self.make(name).predict(X)
-        with pytest.raises(InputError, match="X has 3 features, fit saw 7"):
+        with pytest.raises(InputError, match=r"X has 3 features, but .* is expecting 7"):
             self.make(name).fit(X, y).predict(X[:, :3])
 
     def test_rows_of_zeros_get_a_class(self, name: str) -> None:

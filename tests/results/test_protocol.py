@@ -144,7 +144,11 @@ class TestOnTheLeaderboard:
         content["key"] = read_result(path).recomputed_key()
         path.write_text(json.dumps(content))
         (submission,) = submit([path], BOARD)
-        assert "predicts other rows" in submission.message and "'train->val'" in submission.message
+        assert "scores.n is 32; wanted 20" in submission.message
+        content["scores"]["n"] = 20
+        path.write_text(json.dumps(content))
+        (submission,) = submit([path], BOARD)
+        assert "32 predictions; the task has 20 rows" in submission.message
 
     def test_a_score_of_the_training_rows_is_computed_again(self, paths: list[Path]) -> None:
         (path, *_) = (p for p in paths if read_result(p).protocol == "transductive")

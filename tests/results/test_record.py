@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from clusterbench.errors import InputError
+from clusterbench.results.plain import plain
 from clusterbench.results.predictions import read_predictions, rows_hash, write_predictions
-from clusterbench.results.record import ResultRecord, plain, read_result, run_key, write_result
+from clusterbench.results.record import ResultRecord, read_result, run_key, write_result
 
 HASH = "a" * 64
 
@@ -51,7 +52,7 @@ def fields(**changes: Any) -> dict[str, Any]:
             "n_eval": 4,
             "factors": {"gini": 0.5},
         },
-        "features": {"encoder": "e", "identity": "i", "dim": 3},
+        "features": {"encoder": "e", "identity": HASH, "dim": 3},
         "method": {
             "name": "m",
             "version": 1,
@@ -213,13 +214,13 @@ class TestPredictions:
 
     def test_damaged_and_foreign_files_are_input_errors(self, tmp_path: Path) -> None:
         path = tmp_path / "a.npz"
-        with pytest.raises(InputError, match="no such predictions file"):
+        with pytest.raises(InputError, match="no such file"):
             read_predictions(path)
         write_predictions(path, np.arange(1000), np.arange(1000))
         whole = path.read_bytes()
         for length in (0, 10, len(whole) // 2, len(whole) - 1):
             path.write_bytes(whole[:length])
-            with pytest.raises(InputError, match="damaged, or not a predictions file"):
+            with pytest.raises(InputError, match=r"damaged, or not a \.npz archive"):
                 read_predictions(path)
         np.savez(path, predictions=np.zeros((2, 2)), rows_sha256="x")
         with pytest.raises(InputError, match="wanted one int32 per evaluated sample"):

@@ -129,7 +129,7 @@ class TestVerified:
             (("hierarchy", "levels"), [], "ranked.hierarchy.levels is recorded as 0 values"),
             (("hierarchy",), None, "ranked.hierarchy is recorded as None, its predictions give s"),
             (("chains", "hits", 3), None, "ranked.chains.hits.3 is recorded as"),
-            (("n_ranks",), 4, "ranked.n_ranks is recorded as 4, its predictions give 5"),
+            (("n_ranks",), 4, "ranked: top_n_acc has 5 values for 4 ranks"),
             ((), None, "its result has no ranked scores; task 'chains' scores 5 clusters"),
         ],
     )
@@ -155,7 +155,7 @@ class TestVerified:
         ("spoil", "message"),
         [
             (lambda r: None, "no ranked clusters; task 'chains' wants (1680, 5)"),
-            (lambda r: r[:, :4], "ranked clusters (1680, 4); task 'chains' wants (1680, 5)"),
+            (lambda r: r[:, :4], "ranked clusters (1680, 4); the task wants (1680, 5)"),
             (lambda r: r[1:], "ranked clusters (1679, 5)"),
             (lambda r: r[:, ::-1], "begins with cluster"),
             (lambda r: np.repeat(r[:, :1], 5, 1), "names a cluster twice in row 0"),

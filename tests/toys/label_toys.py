@@ -22,7 +22,7 @@ def write_json(path, content):
     return write_text(path, json.dumps(content))
 
 
-def write_parquet(path, **columns):
+def write_parquet(path, /, **columns):
     parquet.write_table(pa.table(columns), path)
     return path
 

@@ -9,6 +9,8 @@ import typer
 
 from ...errors import InputError
 from ...labels.matching import PREDICTION_COLUMN, TARGET_COLUMN, naming, read_pair
+from ...printable import shown
+from ..console import warn
 from ..option import json_option, option
 from ..option_values import resampling as asked_resampling
 from ..progress_views import resampling_line
@@ -62,11 +64,12 @@ def compare(
     McNemar's exact test for the accuracies.
     """
     from ...metrics import compare as compute
-    from ..score_text import comparison_text
+    from ..score_text import comparison_text, matching_notes
 
     resampling = asked_resampling(resamples, level, seed, "--resamples")
     if resampling is None:
         raise InputError("--resamples 0; give a whole number from 2, such as 1000")
+    matched: dict[str, Any] = {}
     if targets is None:
         if target_column is not None or prediction_column is not None:
             raise InputError(f"{TARGET_COLUMN} and {PREDICTION_COLUMN} go with --targets")
@@ -81,6 +84,9 @@ def compare(
         labels, found = read_pair(
             targets, [a, b], target_column=target_column, prediction_column=prediction_column
         )
+        for note in () if json_output else matching_notes(labels, found):
+            warn(note)
+        matched = {"matched_by": [file.matched for file in found]}
         for file in found:
             if file.values.ndim != 1:
                 raise InputError(
@@ -95,22 +101,28 @@ def compare(
     if json_output:
         import json
 
-        document: dict[str, Any] = {"a": a.as_posix(), "b": b.as_posix(), **comparison.to_dict()}
+        document: dict[str, Any] = {
+            "a": a.as_posix(),
+            "b": b.as_posix(),
+            **matched,
+            **comparison.to_dict(),
+        }
         typer.echo(json.dumps(document, indent=2, allow_nan=False))
         return
-    typer.echo("\n".join([f"A: {a}", f"B: {b}", *comparison_text(comparison)]))
+    lines = [f"A: {shown(a)}", f"B: {shown(b)}", *comparison_text(comparison)]
+    typer.echo("\n".join(lines))
 
 
 def _is_result(path: Path) -> bool:
-    import json
-
+    from ...doors import read_json
+    from ...limits import RESULT
     from ...results.record import SCHEMA
 
-    if path.suffix != ".json" or not path.is_file():
+    if path.suffix.lower() != ".json":
         return False
     try:
-        content = json.loads(path.read_bytes())
-    except ValueError:
+        content = read_json(path, RESULT)
+    except InputError:  # said by who reads it as labels, if it is a fault
         return False
     return isinstance(content, dict) and content.get("schema") == SCHEMA
 

@@ -9,6 +9,7 @@ import typer
 
 from ...errors import InputError
 from ...methods import DEFAULT
+from ...printable import escaped, one_line
 from ...references import REFERENCES
 from ..console import ToldError
 from ..option import json_option, option
@@ -171,7 +172,7 @@ def _print_json(report: RunReport) -> None:
 def _print_plan(report: RunReport) -> None:
     for outcome in report.outcomes:
         verb = "run " if outcome.to_compute else "keep"
-        typer.echo(f"{verb}  {outcome.before:<7}  {outcome.run.path.as_posix()}")
+        typer.echo(f"{verb}  {outcome.before:<7}  {escaped(outcome.run.path.as_posix())}")
 
 
 def _print_table(report: RunReport) -> None:
@@ -193,11 +194,12 @@ def _close(report: RunReport) -> None:
         return
     message = f"{report.n_computed} of {planned} runs computed"
     message += f", {reused} were there already" if reused else ""
-    typer.echo(f"{message}; results in {report.results.as_posix()}", err=True)
+    typer.echo(f"{message}; results in {escaped(report.results.as_posix())}", err=True)
     for outcome in report.outcomes:
         if outcome.failure:
-            typer.echo(f"failed: {outcome.failure}", err=True)
+            typer.echo(one_line(f"failed: {outcome.failure}"), err=True)
         elif outcome.status != "success":
-            typer.echo(f"left as it is: {outcome.run.path.as_posix()} ({outcome.status})", err=True)
+            left = escaped(outcome.run.path.as_posix())
+            typer.echo(f"left as it is: {left} ({outcome.status})", err=True)
     if not report.ok:
         raise typer.Exit(1)

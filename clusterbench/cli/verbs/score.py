@@ -17,6 +17,7 @@ from ...labels.matching import (
     train_frequencies,
 )
 from ..class_table import check_output, write_classes
+from ..console import warn
 from ..option import json_option, option
 from ..option_values import resampling as asked_resampling
 from ..progress_views import resampling_line
@@ -112,10 +113,13 @@ def score(
     """Score clusters against true classes.
 
     Files: .npy, .npz, .csv, .tsv, .parquet or .json with a label per sample, numbers or strings.
-    Samples are matched by an "id" column where both files have one, else by position. A cluster of
-    -1 is "not assigned": wrong for ACC, one more group for the other scores; a class of -1 is "no
-    class": left out. Ranked clusters (rows of several, best first) give top-n ACC.
+    Samples are matched by a column that says which they are ("id", "filename" ...) where both files
+    have one, else by position; a line on stderr says by which. A cluster of -1 is "not assigned":
+    wrong for ACC, one more group for the other scores; a class of -1 is "no class": left out.
+    Ranked clusters (rows of several, best first) give top-n ACC.
     """
+    from ..score_text import matching_notes
+
     resampling = asked_resampling(intervals, level, seed)
     true, found = read_pair(
         targets,
@@ -124,6 +128,8 @@ def score(
         prediction_column=prediction_column,
         label_sets=label_sets,
     )
+    for note in () if json_output else matching_notes(true, found):
+        warn(note)
     _refuse_combinations(
         several=len(found) > 1,
         ranked=any(file.values.ndim == 2 for file in found),
@@ -159,6 +165,7 @@ def score(
             "targets": targets.as_posix(),
             "predictions": [path.as_posix() for path in predictions],
             "columns": {"targets": true.column, "predictions": [file.column for file in found]},
+            "matched_by": [file.matched for file in found],
             **document,
         }
         typer.echo(json.dumps(document, indent=2, allow_nan=False))

@@ -7,7 +7,11 @@ from typing import Annotated
 
 import typer
 
+from ...printable import escaped, one_line
 from ..option import json_option, option
+
+#: Lines on stderr of one kind; the others are counted.
+LINES = 100
 
 
 def submit(
@@ -45,15 +49,28 @@ def submit(
     }
     if json_output:
         listed = [
-            {"path": s.path.as_posix(), "status": s.status, "message": s.message or None}
+            {
+                "path": s.path.as_posix(),
+                "status": s.status,
+                "message": s.message or None,
+                "notes": list(s.notes),
+            }
             for s in submissions
         ]
         document = {"leaderboard": leaderboard.as_posix(), "counts": counts, "results": listed}
         typer.echo(json.dumps(document, indent=2))
     else:
         summary = ", ".join(f"{n} {status}" for status, n in counts.items() if n)
-        typer.echo(f"{leaderboard.as_posix()}: {summary}")
-    for submission in refused:
-        typer.echo(f"refused: {' '.join(submission.message.split())}", err=True)
+        typer.echo(f"{escaped(leaderboard.as_posix())}: {summary}")
+    notes = [f"note: {s.path}: {note}" for s in submissions for note in s.notes]
+    _tell([f"refused: {submission.message}" for submission in refused], "refused")
+    _tell(notes, "notes")
     if refused:
         raise typer.Exit(1)
+
+
+def _tell(lines: list[str], what: str) -> None:
+    for line in lines[:LINES]:
+        typer.echo(one_line(line), err=True)
+    if len(lines) > LINES:
+        typer.echo(f"and {len(lines) - LINES:,} more {what}; --json lists them all", err=True)

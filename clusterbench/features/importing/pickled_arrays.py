@@ -8,7 +8,6 @@ take a type of numbers or texts, a shape, and exactly the bytes that these need.
 from __future__ import annotations
 
 import io
-import os
 import pickletools
 import re
 import zipfile
@@ -86,7 +85,7 @@ def check_archive(path: Path) -> None:
 
 
 @lru_cache(maxsize=64)
-def _check(path: Path, _: tuple[int, ...]) -> None:
+def _check(path: Path, stamp: tuple[int, ...]) -> None:
     """InputError for a file of torch.save that unpacks to more than it is, or takes long.
 
     Its members are stored as they are; what is pickled beside the tensors is small, and a pickle

@@ -11,6 +11,7 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from ...printable import shown
 from ...results.protocol import scored_split
 from .percent import percent, percent_of
 from .summary import COLUMNS, Heading, MethodRow, TaskSummary
@@ -40,7 +41,8 @@ def render(
     for summary in summaries:
         _add_task(table, summary)
     title = Text.assemble(
-        (f"{heading.benchmark} / {heading.dataset}", "bold"), f" · {heading.encoder}"
+        (f"{shown(heading.benchmark)} / {shown(heading.dataset)}", "bold"),
+        f" · {shown(heading.encoder)}",
     )
     legend = _legend(heading, summaries)
     return Group(title, Text(), table, Text(), *legend, *top_tables(tops))
@@ -68,7 +70,7 @@ def _add_task(table: Table, summary: TaskSummary) -> None:
     sizes = f"{summary.n_classes:,} classes"
     if summary.k != summary.n_classes:
         sizes = f"K {summary.k:,} / {summary.n_classes:,}"
-    names = [Text(summary.task, style="bold"), Text(sizes, style="dim")]
+    names = [Text(shown(summary.task), style="bold"), Text(sizes, style="dim")]
     while len(rows) < 2:
         rows.append([Text()] * (1 + len(COLUMNS)))
     for position, cells in enumerate(rows):
@@ -77,7 +79,11 @@ def _add_task(table: Table, summary: TaskSummary) -> None:
 
 
 def _method_cells(summary: TaskSummary, row: MethodRow) -> list[Text]:
-    cells = [Text(f"{row.method}*", style=_REFERENCE) if row.reference else Text(row.method)]
+    cells = [
+        Text(f"{shown(row.method)}*", style=_REFERENCE)
+        if row.reference
+        else Text(shown(row.method))
+    ]
     if not row.complete:
         cells.append(Text(_shortfall(row), style="red"))
         return cells + [Text("–", style="dim")] * (len(COLUMNS) - 1)

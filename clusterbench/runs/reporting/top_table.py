@@ -9,6 +9,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from ...printable import shown
 from .percent import percent
 from .top_summary import TopRow, TopSummary
 
@@ -65,7 +66,7 @@ def top_tables(summaries: Sequence[TopSummary]) -> Iterator[RenderableType]:
 
 def _heading(summary: TopSummary) -> Text:
     sizes = f" · {summary.n_classes:,} classes, {summary.n_ranks} ranked clusters per image"
-    return Text.assemble((summary.task, "bold"), sizes)
+    return Text.assemble((shown(summary.task), "bold"), sizes)
 
 
 def _scores_table(summary: TopSummary) -> Table:
@@ -79,7 +80,7 @@ def _scores_table(summary: TopSummary) -> Table:
     for heading in columns.values():
         table.add_column(heading, justify="right", no_wrap=True)
     for row in summary.rows:
-        table.add_row(row.method, *(_cell(summary, row, name) for name in columns))
+        table.add_row(Text(shown(row.method)), *(_cell(summary, row, name) for name in columns))
     return table
 
 
@@ -110,7 +111,7 @@ def _ranks_table(summary: TopSummary) -> Table:
                     sign = "+" if name == "other_gain" and figure.mean >= 0 else ""
                     cells.append(Text(sign + percent(figure)))
             name = row.method if at.rank == 1 else ""
-            table.add_row(name, str(at.rank), *cells, end_section=at is row.ranks[-1])
+            table.add_row(Text(shown(name)), str(at.rank), *cells, end_section=at is row.ranks[-1])
     return table
 
 

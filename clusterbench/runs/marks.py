@@ -1,0 +1,99 @@
+"""Marks of the runs that are being computed, by which a later call finds those that died.
+
+A method may end the whole process: an abort or a crash in native code, `os._exit`, the system
+that is out of memory. Nothing can be recorded then. So each run has a file beside its result while
+it is computed, locked by its process: a mark that no one holds is that of a run that died. The
+system gives the lock back however the process ends, so another worker's run under way is never
+taken for a dead one, and a mark left by a machine that is gone does no harm.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from .plan import PlannedRun
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+fcntl: Any = None  # Windows has none, and no run is marked there
+with contextlib.suppress(ImportError):
+    import fcntl
+
+
+def mark_path(run: PlannedRun) -> Path:
+    """The mark of a run, beside its result."""
+    return run.path.with_suffix(".started")
+
+
+def died(run: PlannedRun) -> bool:
+    """Whether a process ended while it computed the run; nothing is changed."""
+    if fcntl is None:
+        return False
+    try:
+        descriptor = os.open(mark_path(run), os.O_RDONLY | os.O_NONBLOCK)
+    except OSError:  # no mark
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return os.fstat(descriptor).st_nlink > 0  # else it was removed just now
+    except OSError:  # held by a process, or a file system without locks
+        return False
+    finally:
+        os.close(descriptor)
+
+
+class Marks:
+    """The marks of this call. Leaving it, however that happens, removes what is left of them."""
+
+    def __init__(self) -> None:
+        self._held: dict[Path, int] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for path in list(self._held):
+            self._remove(path)
+
+    def start(self, runs: Iterable[PlannedRun]) -> None:
+        """Mark runs; one that another process has marked, or cannot be, stays without."""
+        if fcntl is None:
+            return
+        for run in runs:
+            with contextlib.suppress(OSError):  # a mark is a help, never needed
+                self._mark(mark_path(run))
+
+    def _mark(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.write(descriptor, f"{socket.gethostname()} {os.getpid()}\n".encode())
+        except OSError as error:
+            os.close(descriptor)
+            if not isinstance(error, BlockingIOError):  # no one could hold it here
+                path.unlink()
+            return
+        self._held[path] = descriptor
+
+    def end(self, run: PlannedRun) -> None:
+        """The run has its record."""
+        self._remove(mark_path(run))
+
+    def _remove(self, path: Path) -> None:
+        descriptor = self._held.pop(path, None)
+        if descriptor is not None:
+            path.unlink(missing_ok=True)
+            os.close(descriptor)
