@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from .doors import parse_toml, read_bytes
 from .errors import InputError
-from .limits import DECLARATION, NAME
+from .limits import DECLARATION, NAME, check_name
 from .printable import shown
 
 if TYPE_CHECKING:
@@ -61,6 +61,13 @@ def read_toml(path: Path) -> dict[str, Any]:
     return parse_toml(read_bytes(path, DECLARATION), str(path))
 
 
+def check_stem(path: Path) -> str:
+    """The name that a declaration's file or folder gives it; InputError for none to be shown."""
+    name = path.stem if path.suffix == ".toml" else path.name
+    check_name(name, f"{path}: its name")
+    return name
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> InputError:
     """The error for a name that is not there, with the nearest names that are."""
     names = sorted(known)
@@ -71,11 +78,11 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> InputError:
         else []
     )
     if near:
-        hint = f"did you mean {' or '.join(near)}?"
+        hint = f"did you mean {' or '.join(map(shown, near))}?"
     elif len(names) <= 12:
-        hint = f"known: {', '.join(names) or 'none'}"
+        hint = f"known: {', '.join(map(shown, names)) or 'none'}"
     else:
-        hint = f"there are {len(names)}, for example {', '.join(names[:5])}"
+        hint = f"there are {len(names)}, for example {', '.join(map(shown, names[:5]))}"
     return InputError(f"unknown {kind} {shown(repr(name))}; {hint}")
 
 
@@ -108,8 +115,21 @@ class Registry(Generic[Entry]):
 
     def names(self) -> list[str]:
         """All names, the built-in ones first."""
-        added = sorted(point.name for point in self._points())
+        added = sorted({point.name for point in self._points()})
         return [*self.built_in, *(name for name in added if name not in self.built_in)]
+
+    def ignored(self) -> list[str]:
+        """A line for each entry point that is not taken, since another has its name."""
+        seen = dict.fromkeys(self.built_in, f"the built-in {self.kind}")
+        lines = []
+        for point in sorted(self._points(), key=lambda point: (point.name, point.value)):
+            if point.name in seen:
+                lines.append(
+                    f"entry point {point.value} of {self.kind} {shown(repr(point.name))} is not "
+                    f"used: {seen[point.name]} has that name; rename it"
+                )
+            seen.setdefault(point.name, f"entry point {point.value}")
+        return lines
 
     def __contains__(self, name: object) -> bool:
         return name in self.built_in or name in self.names()
@@ -125,7 +145,7 @@ class Registry(Generic[Entry]):
         """
         if name in self.built_in:
             return self._named(name, self._load(self.built_in[name]), self.built_in[name])
-        for point in self._points():
+        for point in sorted(self._points(), key=lambda point: point.value):
             if point.name == name:
                 return self._checked(point)
         raise unknown_name(self.kind, name, self.names())

@@ -12,10 +12,8 @@ such files: what they give lies in the file, every byte of it.
 
 from __future__ import annotations
 
-import errno
 import io
 import os
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,8 +21,10 @@ from typing import Any
 
 import h5py
 
+from .doors import open_regular
 from .errors import InputError
 from .files import atomic_path
+from .hdf5_headers import text_lengths
 from .limits import HDF5_CHUNK, HDF5_DEPTH, HDF5_OBJECTS, check_unpacked
 from .printable import shown
 
@@ -41,7 +41,9 @@ DAMAGED_ERRORS = (
     MemoryError,
 )
 
-_BINARY = getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+#: HDF5's number of an open file -> the file, and where HDF5's part of it begins.
+_OPEN: dict[int, tuple[io.FileIO, int]] = {}
+
 _HEAP = b"GCOL"
 _HEAP_HEAD = 16
 _PAGE = 4096
@@ -53,20 +55,16 @@ _FILTERS |= {32013: "ZFP", 32015: "Zstandard", 32026: "Blosc2"}
 
 @contextmanager
 def open_hdf5(path: Path) -> Iterator[h5py.File]:
-    """An HDF5 file for reading; raises one of DAMAGED_ERRORS when it is not one.
-
-    A pipe or a device is an OSError, and is not waited for.
-    """
-    with _open_regular(Path(path)) as raw, h5py.File(_Input(raw), "r") as file:
-        yield file
-
-
-def _open_regular(path: Path) -> io.FileIO:
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _BINARY)
-    if stat.S_ISREG(os.fstat(descriptor).st_mode):
-        return io.FileIO(descriptor, "rb")
-    os.close(descriptor)
-    raise OSError(errno.EINVAL, "not a regular file", str(path))
+    """An HDF5 file for reading; raises one of DAMAGED_ERRORS when it is not one."""
+    with open_regular(Path(path)) as opened:
+        raw = opened.raw  # type: ignore[attr-defined]
+        with h5py.File(_Input(raw), "r") as file:
+            number = h5py.h5o.get_info(file.id).fileno
+            _OPEN[number] = (raw, file.userblock_size)
+            try:
+                yield file
+            finally:
+                _OPEN.pop(number, None)
 
 
 @contextmanager
@@ -94,13 +92,24 @@ def write_hdf5(path: Path, **settings: Any) -> Iterator[h5py.File]:
 def text_attribute(file: h5py.Group, name: str) -> str:
     """An attribute that holds one text; ValueError when it is of another type.
 
-    HDF5 may crash on a type that changed on disk, so it is looked at before it is read.
+    HDF5 may crash on a type that changed on disk, and takes memory for any length: both are looked
+    at before it reads.
     """
     found = file.attrs.get_id(name)
     kind = found.get_type()
     text = isinstance(kind, h5py.h5t.TypeStringID) and kind.is_variable_str()
     if not text or found.get_space().get_simple_extent_type() != h5py.h5s.SCALAR:
         raise ValueError(f"attribute {name} is not a text")
+    header = h5py.h5o.get_info(file.id)
+    if header.fileno in _OPEN:
+        raw, base = _OPEN[header.fileno]
+        at = raw.tell()
+        try:
+            length = text_lengths(raw, base, header.addr).get(name)
+        finally:
+            raw.seek(at)
+        if length is None or length > os.fstat(raw.fileno()).st_size:
+            raise ValueError(f"attribute {name} is damaged")
     return str(file.attrs[name])
 
 

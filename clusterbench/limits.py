@@ -35,10 +35,10 @@ class FileKind:
 
 RESULT = FileKind("a result", 16 * _MB, values=500_000)
 BOARD = FileKind("a leaderboard", 64 * _MB, "begin a new file", values=2_000_000)
-MANIFEST = FileKind("a task's manifest", 64 * _MB)
-STORE_RECORD = FileKind("a feature store's record", 64 * _MB)
+MANIFEST = FileKind("a task's manifest", 16 * _MB)
+STORE_RECORD = FileKind("a feature store's record", 16 * _MB)
 DECLARATION = FileKind("a TOML declaration", 1 * _MB)
-RANKING = FileKind("a ranking of classes", 64 * _MB)
+RANKING = FileKind("a ranking of classes", 16 * _MB)
 TREE = FileKind("a class tree", 64 * _MB)
 NAMES = FileKind("a list of names", 64 * _MB)
 ID_LIST = FileKind("a list of sample ids", 2048 * _MB)
@@ -61,12 +61,16 @@ NAME = 200
 #: Characters of a class's name, which may be a path; bytes of a sample's id.
 CLASS_NAME, SAMPLE_ID = 1_000, 4_096
 
+#: Bytes of a path in a declaration.
+PATH = 4_096
 #: Characters of a line that is no name: a source, a processor, where an error was raised.
 LINE = 1_000
 #: Characters that all settings of a method, or all that it says about its fit, take as JSON.
 SETTINGS, DIAGNOSTICS = 100_000, 4_000_000
 #: Warnings of a run; keys of an object in a result or a leaderboard, outside of what is free.
 WARNINGS, KEYS = 1_000, 1_000
+#: Folders within each other in a folder of images.
+FOLDER_DEPTH = 64
 
 #: Seeds lie in [0, SEEDS).
 SEEDS = 2**31
@@ -94,6 +98,13 @@ PARQUET_FOOTER = 16 * _MB
 #: Bytes of the first line of a CSV file, which may name columns, and of its later ones.
 FIRST_LINE, LINE = 1 * _MB, 1 * _MB
 
+#: Nodes of a class tree.
+TREE_NODES = 1_000_000
+#: Levels of a class tree, largest over smallest class, tasks of a series of ratios.
+TREE_DEPTH, RATIO, SERIES = 1_000, 1e6, 100
+#: Clusters that a method names for an image.
+RANKS = 1_000
+
 #: Bytes that a compressed or otherwise encoded array may take in memory: labels of 11 million
 #: samples are 88 MB, ids of 32 characters 1.4 GB, and those are best kept in Parquet.
 UNPACKED = 512 * _MB
@@ -107,6 +118,13 @@ HDF5_OBJECTS, HDF5_DEPTH, HDF5_CHUNK = 20_000, 32, 256 * _MB
 PICKLED, PICKLE_STEPS = 192 * _MB, 1_000_000
 #: Bytes of a variable in a MATLAB file before 7.3, which is read whole, and of one with cells.
 MATLAB, MATLAB_CELLS = 256 * _MB, 64 * _MB
+#: How many times its bytes in a file an array may take in memory, where that is above UNPACKED.
+UNPACKED_TIMES = 16
+
+
+def unpacked_limit(stored: int) -> int:
+    """Bytes that something of `stored` bytes in a file may take in memory."""
+    return max(UNPACKED, UNPACKED_TIMES * stored)
 
 
 def check_unpacked(where: str, size: int, stored: int) -> None:
@@ -116,15 +134,6 @@ def check_unpacked(where: str, size: int, stored: int) -> None:
             f"{where}: {stored / 1e6:,.1f} MB unpack to {size / 1e6:,.0f} MB; wanted at most "
             f"{UNPACKED_RATIO} times as much, or {UNPACKED / 1e6:,.0f} MB"
         )
-
-
-#: How many times its bytes in a file an array may take in memory, where that is above UNPACKED.
-UNPACKED_TIMES = 16
-
-
-def unpacked_limit(stored: int) -> int:
-    """Bytes that something of `stored` bytes in a file may take in memory."""
-    return max(UNPACKED, UNPACKED_TIMES * stored)
 
 
 def check_name(name: Any, where: str) -> str:
@@ -148,6 +157,8 @@ def name_fault(name: str, longest: int = NAME) -> str:
         return f"has {len(name):,} characters; wanted at most {longest:,}"
     if name != name.strip():
         return "begins or ends with a blank; leave it out"
+    if name.isprintable():  # the usual case, decided in C
+        return ""
     wrong = next((c for c in name if is_control(c)), None)
     if wrong is not None:
         return f"holds the control character U+{ord(wrong):04X}; wanted printable text on one line"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -14,9 +14,9 @@ from ..datasets.registry import Dataset
 from ..declared import from_table
 from ..errors import InputError
 from .builders import BUILDERS
-from .builders.builder import Material
+from .builders.builder import Builder, Material
 from .class_pool import Draft, Pool
-from .declaration import BenchmarkDeclaration, TaskDeclaration, find, names
+from .declaration import ANY, BenchmarkDeclaration, TaskDeclaration, find, names
 from .factors import measure
 from .manifest import Manifest, check_pinned
 from .task import Task
@@ -24,18 +24,25 @@ from .task import Task
 __all__ = ["build", "build_declaration", "names", "rebuild"]
 
 
-def build(benchmark: str, dataset: Dataset, tasks: Iterable[str] | None = None) -> list[Task]:
+def build(
+    benchmark: str,
+    dataset: Dataset,
+    tasks: Iterable[str] | None = None,
+    left_out: Callable[[str], None] | None = None,
+) -> list[Task]:
     """The tasks a benchmark declares for a data set, in the order of its file.
 
-    tasks: names of the tasks to build, by default all. The same index gives the same tasks on
-    every machine. Nothing is cached between calls.
+    tasks: names of the tasks to build, by default all. left_out: called with a line, which names
+    the task and the reason, for each task that any data set may have and this one cannot satisfy;
+    the others are built all the same. By default such a task is an error. The
+    same index gives the same tasks on every machine. Nothing is cached between calls.
 
     Raises InputError for an unknown benchmark or task (with near names), a benchmark that declares
     no tasks for the data set, parameters that the data set cannot satisfy, and a task of a shipped
     benchmark that comes out otherwise than a shipped manifest pins it for this index.
     """
     declaration = find(benchmark)
-    built = build_declaration(declaration, dataset, tasks)
+    built = build_declaration(declaration, dataset, tasks, left_out)
     if declaration.shipped:
         for task in built:
             check_pinned(task, catalog.shipped("benchmarks") / "manifests")
@@ -43,17 +50,35 @@ def build(benchmark: str, dataset: Dataset, tasks: Iterable[str] | None = None) 
 
 
 def build_declaration(
-    declaration: BenchmarkDeclaration, dataset: Dataset, tasks: Iterable[str] | None = None
+    declaration: BenchmarkDeclaration,
+    dataset: Dataset,
+    tasks: Iterable[str] | None = None,
+    left_out: Callable[[str], None] | None = None,
 ) -> list[Task]:
     """As `build`, for a declaration that was read from any file."""
-    found = declaration.tasks_for(dataset.name, dataset.tasks)
+    who = dataset.name, dataset.tasks
+    found = declaration.tasks_for(*who)
     declared = {task.name: task for task in found}
     wanted = list(declared) if tasks is None else list(tasks)
     for name in wanted:
         if name not in declared:
             raise unknown_name(f"task of {declaration.name}/{dataset.name}", name, declared)
     material = Material(dataset)
-    return [_task(material, declaration.name, declared[name]) for name in wanted]
+    if left_out is None or tasks is not None or declaration.table_for(*who) != ANY:
+        return [_task(material, declaration.name, declared[name]) for name in wanted]
+    built, refused = [], []
+    for name in wanted:
+        builder = _builder(declared[name])  # a mistake in the file is one for every data set
+        from_table(builder.params, declared[name].params, declared[name].where)
+        try:
+            built.append(_task(material, declaration.name, declared[name]))
+        except InputError as error:
+            refused.append((name, error))
+    if not built and refused:
+        raise refused[0][1]
+    for name, error in refused:
+        left_out(f"{declaration.name}/{dataset.name}/{name}: {error}")
+    return built
 
 
 def rebuild(manifest: Manifest, dataset: Dataset) -> Task:
@@ -68,11 +93,15 @@ def rebuild(manifest: Manifest, dataset: Dataset) -> Task:
     return _task(Material(dataset), content["benchmark"], declared)
 
 
-def _task(material: Material, benchmark: str, declared: TaskDeclaration) -> Task:
+def _builder(declared: TaskDeclaration) -> Builder:
     try:
-        builder = BUILDERS.get(declared.builder)
+        return BUILDERS.get(declared.builder)
     except InputError as error:
         raise InputError(f"{declared.where}: {error}") from error
+
+
+def _task(material: Material, benchmark: str, declared: TaskDeclaration) -> Task:
+    builder = _builder(declared)
     params: Any = from_table(builder.params, declared.params, declared.where)
     try:
         pool, draft = builder.build(material, params)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 from .. import catalog
 from ..declared import check_texts, from_table, read_declared
 from ..errors import InputError
+from ..limits import check_name, name_fault
+from ..printable import shown
 
 _KIND = "benchmarks"
 _TEXTS = ("name", "title", "question", "description")
@@ -48,14 +51,18 @@ class BenchmarkDeclaration:
         """Whether this is the project's own file, not one of the user's."""
         return self.path.parent == catalog.shipped(_KIND)
 
+    def table_for(self, name: str, kind: str = "") -> str | None:
+        """The table of `datasets` that `tasks_for` takes; None for none."""
+        return next((key for key in (name, kind, ANY) if key and key in self.datasets), None)
+
     def tasks_for(self, name: str, kind: str = "") -> tuple[TaskDeclaration, ...]:
         """The tasks declared for a data set: by its name, else by its kind, else those for any.
 
         kind: what the data set's declaration gives as `tasks`. Raises InputError for neither.
         """
-        for key in (name, kind, ANY):
-            if key and key in self.datasets:
-                return self.datasets[key]
+        key = self.table_for(name, kind)
+        if key is not None:
+            return self.datasets[key]
         known = ", ".join(sorted(self.datasets)) or "none"
         raise InputError(
             f"benchmark {self.name!r} declares no tasks for dataset {name!r}; choose --dataset "
@@ -81,7 +88,7 @@ def find(benchmark: str) -> BenchmarkDeclaration:
     """
     for folder in catalog.folders(_KIND):
         path = folder / f"{benchmark}.toml"
-        if benchmark in names() and (path.exists() or path.is_symlink()):
+        if benchmark in names() and os.path.lexists(path):
             return read(path)
     raise catalog.unknown_name("benchmark", benchmark, names())
 
@@ -96,8 +103,13 @@ def read(path: Path) -> BenchmarkDeclaration:
     a repeated task name.
     """
     path = Path(path)
+    catalog.check_stem(path)
     found = read_declared(path, _File)
     check_texts(found, str(path), _TEXTS)
+    check_name(found.title, f"{path}: title")
+    for name in found.datasets:
+        if fault := name_fault(name):
+            raise InputError(f"{path}: datasets: the name {shown(repr(name))} {fault}")
     if found.name != path.stem:
         raise InputError(f"{path}: name = {found.name!r}; it must be the file's, {path.stem!r}")
     return BenchmarkDeclaration(
@@ -151,6 +163,8 @@ def _tasks(table: Any, where: str) -> tuple[TaskDeclaration, ...]:
         own = {key: value for key, value in entry.items() if key not in ("name", "builder")}
         task = from_table(_TaskTable, {k: v for k, v in entry.items() if k not in own}, place)
         check_texts(task, place, ("name", "builder"))
+        check_name(task.name, f"{place}: name")
+        check_name(task.builder, f"{place}: builder")
         if task.name in tasks:
             raise InputError(f"{place}: the name {task.name!r} is taken by another task")
         if not task.name.replace("-", "").replace("_", "").isalnum():
@@ -161,7 +175,11 @@ def _tasks(table: Any, where: str) -> tuple[TaskDeclaration, ...]:
         tasks[task.name] = TaskDeclaration(
             task.name, task.builder, params, f"{where}: task {task.name!r}"
         )
-    unused = set(found.defaults) - {task.builder for task in tasks.values()}
-    if unused:
-        raise InputError(f"{where}: defaults.{min(unused)} belongs to no task's builder")
+    builders = sorted({task.builder for task in tasks.values()})
+    for unused in sorted(set(found.defaults) - set(builders)):
+        # Most often one of the two is misspelt, and it need not be this one.
+        raise InputError(
+            f"{where}: defaults.{shown(unused)} belongs to no task's builder; the tasks' builders "
+            f"are {', '.join(map(shown, builders))}"
+        )
     return tuple(tasks.values())

@@ -9,8 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from .. import catalog
+from ..doors import read_json
 from ..errors import InputError
 from ..files import sha256_json, write_bytes
+from ..limits import MANIFEST
+from ..printable import shown
+from .manifest_content import check_content
 from .task import FORMAT, Task
 
 #: Keys that `manifest_hash` is the hash of; those of the second line are in it where a task has
@@ -71,24 +75,25 @@ def read(path: Path) -> Manifest:
     keys, and an edited one, whose hashes do not follow from its fields.
     """
     path = Path(path)
-    try:
-        content = json.loads(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not whole JSON ({error}); build it again") from error
+    content = read_json(path, MANIFEST, repair="build it again")
     found = content.get("format") if isinstance(content, dict) else None
     if found != FORMAT:
-        raise InputError(f"{path}: format is {found!r}; wanted {FORMAT!r}, a task's manifest")
+        raise InputError(
+            f"{path}: format is {shown(repr(found))}; wanted {FORMAT!r}, a task's manifest"
+        )
     missing = _KEYS - content.keys()
     unknown = content.keys() - _KEYS - set(OPTIONAL_IDENTITY)
     if missing or unknown:
-        fault = f"lacks {min(missing)!r}" if missing else f"has an unknown key {min(unknown)!r}"
+        fault = f"lacks {min(missing)!r}" if missing else f"has an unknown key {_key(min(unknown))}"
         raise InputError(f"{path}: {fault}; build it again")
     identity = {key: content[key] for key in (*IDENTITY, *OPTIONAL_IDENTITY) if key in content}
     _check_hash(path, "manifest_hash", content["manifest_hash"], identity)
     others = {key: value for key, value in content.items() if key != "sha256"}
     _check_hash(path, "sha256", content["sha256"], others)
+    try:
+        check_content(content)
+    except InputError as error:
+        raise InputError(f"{path}: {error}: the file was edited; build it again") from error
     return Manifest(path, content)
 
 
@@ -117,6 +122,10 @@ def check_pinned(task: Task, folder: Path) -> None:
             )
 
 
+def _key(name: str) -> str:
+    return shown(repr(name))
+
+
 def _check_hash(path: Path, key: str, recorded: Any, value: Mapping[str, Any]) -> None:
     try:
         given = sha256_json(value)
@@ -124,8 +133,8 @@ def _check_hash(path: Path, key: str, recorded: Any, value: Mapping[str, Any]) -
         raise InputError(f"{path}: {error}; build it again") from error
     if recorded != given:
         raise InputError(
-            f"{path}: {key} is {str(recorded)[:12]}, but its fields give {given[:12]}: the file "
-            "was edited or damaged; build it again"
+            f"{path}: {key} is {shown(str(recorded)[:12])}, but its fields give {given[:12]}: the "
+            "file was edited or damaged; build it again"
         )
 
 
@@ -135,7 +144,7 @@ def _difference(key: str, pinned: Any, built: Any) -> str:
         return f"{key} differ in {', '.join(parts)}"
     if isinstance(pinned, list) or isinstance(built, list):
         return f"{key} differ"
-    return f"{key} is {pinned!r} there and {built!r} here"
+    return f"{key} is {shown(repr(pinned))} there and {shown(repr(built))} here"
 
 
 def _factor_differences(pinned: Mapping[str, float], built: Mapping[str, float]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..errors import InputError
 from .builders import BUILDERS
 from .declaration import ANY, TaskDeclaration, find, names
 
@@ -13,7 +14,11 @@ def suitable(dataset: str, kind: str = "", *, has_tree: bool) -> list[str]:
     data set that need one are left out.
     """
     own, other = [], []
-    for benchmark in map(find, names()):
+    for name in names():
+        try:
+            benchmark = find(name)
+        except InputError:  # one that cannot be read hides no other; `list benchmarks` names it
+            continue
         if {dataset, kind} & benchmark.datasets.keys():
             own.append(benchmark.name)
         elif any(has_tree or not _needs_tree(task) for task in benchmark.datasets.get(ANY, ())):

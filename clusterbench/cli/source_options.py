@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from ..printable import MESSAGE_LENGTH, shown
 from ..sources.kinds import KINDS
+from ..sources.words import counted
 from .option import option
 
 SOURCE_HELP = (
@@ -67,3 +70,18 @@ def imagenet21k_p_option(verb: str) -> Any:
     """`--imagenet21k-p`."""
     text = "As ImageNet-21K-P: classes of more than 500 images, the first 50 for evaluation."
     return option(verb, "--imagenet21k-p", help=text)
+
+
+def left_out_text(values: Mapping[str, Any], ignored: int) -> str:
+    """Lines on what an index chose or left out: notes, empty_classes and damaged of `values`."""
+    text = "".join(f"note: {shown(note, MESSAGE_LENGTH)}\n" for note in values["notes"])
+    if names := values["empty_classes"]:
+        hold = counted(len(names), "class holds", "classes hold")
+        text += f"{hold} no image (for example {shown(names[0])})\n"
+    if ignored:
+        were = counted(ignored, "file or member was", "files or members were")
+        text += f"{were} ignored: not images, hidden or a system's, or of a split left out\n"
+    if damaged := values["damaged"]:
+        are = counted(len(damaged), "tar is", "tars are")
+        text += f"{are} damaged and used in part (for example {shown(damaged[0])})\n"
+    return text

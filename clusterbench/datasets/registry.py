@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING
 from .. import catalog
 from ..declared import check_texts, read_declared
 from ..errors import InputError
+from ..limits import PATH, check_name
+from ..printable import shown
 from ..sources.dataset_index import DatasetIndex
 from ..taxonomy import imagenet
 from ..taxonomy.tree import Tree
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 DECLARATION = "dataset.toml"
 _KIND = "features"
 _REQUIRED = ("name", "default_encoder", "preset")
+_NAMES = (*_REQUIRED, "tasks")
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,10 +116,18 @@ def read(folder: Path) -> Dataset:
     """
     folder = Path(folder)
     path = folder / DECLARATION
-    if not path.is_file():
+    if not os.path.lexists(path):
         raise InputError(f"{path}: no such file; a data set's folder holds one")
     found = read_declared(path, _File)
     check_texts(found, str(path), _REQUIRED)
+    for name in _NAMES:
+        if text := getattr(found, name):
+            check_name(text, f"{path}: {name}")
+    for encoder, store in found.stores.items():
+        check_name(encoder, f"{path}: stores: an encoder's name")
+        check_path(store, f"{path}: stores.{shown(encoder)}")
+    if found.tree:
+        check_path(found.tree, f"{path}: tree")
     if found.name != folder.name:
         raise InputError(f"{path}: name = {found.name!r}; it must be the folder's, {folder.name!r}")
     if found.default_encoder not in found.stores:
@@ -150,6 +162,14 @@ class _File:
     tasks: str = ""
 
 
+def check_path(text: str, where: str) -> None:
+    """InputError for a text that no system takes as a path."""
+    if "\0" in text or len(text.encode("utf-8", "surrogatepass")) > PATH:
+        raise InputError(
+            f"{where} = {shown(repr(text))} should be a path of at most {PATH:,} bytes"
+        )
+
+
 def find_tree(tree: str, folder: Path, where: str) -> tuple[Path | None, str | None]:
     """The file in `folder`, or else the shipped tree, that a text means; (None, None) for "".
 
@@ -157,7 +177,8 @@ def find_tree(tree: str, folder: Path, where: str) -> tuple[Path | None, str | N
     """
     if not tree:
         return None, None
-    if (folder / tree).is_file():
+    check_path(tree, where.partition(" = ")[0])
+    if os.path.lexists(folder / tree):
         return folder / tree, None
     if tree in imagenet.names():
         return None, tree

@@ -108,7 +108,8 @@ def run(
     specs = settle(names, presets.load(preset_name), params or {}, device)
     store = data.store(encoder)
     source = FeatureSource(encoder or data.default_encoder, store.identity, store.dim)
-    built = benchmarks.build(benchmark, data, task_names)
+    left_out: list[str] = []
+    built = benchmarks.build(benchmark, data, task_names, left_out.append)
     planned = plan(built, specs, chosen_seeds, source, Path(results), k, chosen_protocol)
 
     before = [survey(run) for run in planned]
@@ -157,6 +158,7 @@ def run(
         strategy=overwrite_strategy,
         results=Path(results),
         dry_run=dry_run,
+        left_out=tuple(left_out),
         outcomes=tuple(
             Outcome(run, state, chosen, run.key in computed, computed.get(run.key, record))
             for run, (state, record), chosen in zip(planned, before, todo, strict=True)

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from ..doors import check_regular
 from ..errors import InputError
+from ..limits import IMAGE
+from .image_files import too_large
 from .process_cache import ProcessCache
 from .source import BrokenImage, Container, ImageSource
 
@@ -40,6 +43,8 @@ class OffsetSource(ImageSource):
         except (FileNotFoundError, PermissionError) as error:
             raise BrokenImage(f"{held.name}: {error.strerror}") from error
         size = int(self.size[row])
+        if size > IMAGE.largest:
+            raise BrokenImage(too_large(size))
         content = opened.read(int(self.offset[row]), size)
         if len(content) != size:
             raise BrokenImage(f"cut off: {len(content)} of {size} bytes are in {held.name}")
@@ -82,8 +87,11 @@ class _Opened:
 
     def __init__(self, root: Path, held: Container) -> None:
         path = root / held.name
-        self.descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-        found = os.fstat(self.descriptor).st_size
+        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        self.descriptor = os.open(path, flags)
+        status = os.fstat(self.descriptor)
+        check_regular(path, status.st_mode)
+        found = status.st_size
         if found > held.size:  # a shorter one gives what it still has
             raise InputError(
                 f"{path}: {found} bytes, but {held.size} when it was indexed; index it again"

@@ -14,8 +14,11 @@ from typing import Literal
 import h5py
 import numpy as np
 
+from ..doors import require_regular
 from ..errors import InputError
-from ..hdf5_files import DAMAGED_ERRORS, create_hdf5, open_hdf5
+from ..hdf5_files import DAMAGED_ERRORS, create_hdf5, open_hdf5, text_attribute
+from ..limits import ROWS
+from .index_names import check_class_names, check_sample_ids
 
 Split = Literal["train", "val"]
 SPLITS: dict[str, int] = {"train": 0, "val": 1}
@@ -23,6 +26,8 @@ SPLITS: dict[str, int] = {"train": 0, "val": 1}
 _FORMAT = "clusterbench-index/1"
 _CHUNK = 1 << 20  # ids hashed at a time
 _STORED_CHUNK = 1 << 16  # entries in one chunk of the file
+_EASY = 64 << 20  # bytes that are read whatever the size of the file
+_PACKED = 200  # times that columns may be larger than their file: ids differ little
 
 
 class DuplicateIdError(InputError):
@@ -204,16 +209,20 @@ class DatasetIndex:
     def load(cls, path: Path) -> DatasetIndex:
         """Read an index; InputError when it is missing, damaged, or not what its hash says."""
         path = Path(path)
-        if not path.is_file():
+        if not path.exists():
             raise InputError(f"{path}: no such index file")
+        require_regular(path)
         try:
             with open_hdf5(path) as file:
-                found = file.attrs.get("format")
+                found = text_attribute(file, "format") if "format" in file.attrs else None
                 if found != _FORMAT:
                     raise InputError(f"{path}: format is {found!r}; wanted {_FORMAT!r}")
-                recorded = file.attrs["hash"]
-                names = tuple(name.decode() for name in file["class_names"][:])
-                index = cls(file["ids"][:], names, file["labels"][:], file["split"][:])
+                recorded = text_attribute(file, "hash")
+                names = tuple(name.decode() for name in read_column(file, "class_names", path))
+                ids, labels, split = (
+                    read_column(file, n, path) for n in ("ids", "labels", "split")
+                )
+                index = cls(ids, names, labels, split)
         except InputError as error:
             text = str(error)
             raise InputError(text if text.startswith(f"{path}: ") else f"{path}: {text}") from error
@@ -234,6 +243,27 @@ def write_column(group: h5py.Group, name: str, values: np.ndarray) -> None:
     if len(values):
         options["chunks"] = (min(len(values), _STORED_CHUNK),)
     group.create_dataset(name, data=values, **(options if len(values) else {}))
+
+
+def read_column(group: h5py.Group, name: str, path: Path) -> np.ndarray:
+    """One array of an entry per sample, which `write_column` wrote.
+
+    Its size is looked at before it is read: InputError for one that is not one-dimensional, or is
+    much larger than a file of its size can hold.
+    """
+    found = group[name]
+    if not isinstance(found, h5py.Dataset) or found.ndim != 1:
+        raise InputError(f"{path}: {name} is no column of an index; make it again")
+    held = path.stat().st_size
+    if found.shape[0] > ROWS or found.nbytes > max(_EASY, _PACKED * held):
+        raise InputError(
+            f"{path}: {name} would take {found.nbytes:,} bytes, of a file of {held:,}; make the "
+            "index again"
+        )
+    if found.external or found.is_virtual:
+        raise InputError(f"{path}: {name} lies in another file; wanted an index of its own")
+    values: np.ndarray = found[:]
+    return values
 
 
 def _as_bytes(ids: Sequence[str] | Sequence[bytes] | np.ndarray) -> np.ndarray:
@@ -263,6 +293,7 @@ def _integers(name: str, value: np.ndarray, dtype: type, n: int) -> np.ndarray:
 
 
 def _check_class_names(names: tuple[str, ...]) -> None:
+    check_class_names(names, "index")
     for before, after in pairwise(names):
         if before == after:
             raise InputError(f"index: class name {after!r} occurs twice")
@@ -277,10 +308,7 @@ def _check_ids(ids: np.ndarray) -> None:
         twice = ordered[1:] == ordered[:-1]
         if twice.any():
             raise DuplicateIdError(bytes(ordered[int(np.argmax(twice))]))
-    for start in range(0, len(ids), _CHUNK):  # the search takes 8 bytes for each id
-        some = ids[start : start + _CHUNK]
-        if (some == b"").any() or (np.strings.find(some, b"\n") >= 0).any():
-            raise InputError("index: an id is empty or holds a line break; rename that sample")
+    check_sample_ids(ids, "index")
 
 
 def _check_order(ids: np.ndarray, labels: np.ndarray) -> None:

@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+from .folder import is_folder
 from .kinds import KINDS
+from .litter import is_litter, lies_in_litter
+from .splits import of_folder
 from .table_files import SUFFIXES
 
 _NUMBERED = re.compile(r".*[-_.]\d{3,}")  # shard-000123; n01440764 is a class
-_SPLITS = ("train", "val", "valid", "validation", "test")
+_AROUND = 4  # folders around the one that says what it is
 _FIRST = 64  # members of a tar that are looked at
 
 
@@ -46,11 +49,12 @@ def detect(location: Path | str) -> str:
     return "folder"  # whose index says that there is none
 
 
-def _detect_folder(root: Path) -> str:
+def _detect_folder(root: Path, deeper: int = _AROUND) -> str:
     found: dict[str, str] = {}  # kind -> example
     tars: list[Path] = []
-    for entry in _visible(root):
-        if entry.is_dir():
+    entries = _visible(root)
+    for entry in entries:
+        if is_folder(entry):
             inner = _kinds_inside(Path(entry.path)) if _may_hold_files(entry.name) else {}
             tars += inner.pop("tar", [])
             for kind, example in inner.items():
@@ -74,6 +78,9 @@ def _detect_folder(root: Path) -> str:
         )
     if "tars" in found:
         return _detect_tars(root, sorted(tars))
+    folders = [entry.path for entry in entries if is_folder(entry)]
+    if found.keys() <= {"folder"} and len(folders) == 1 and deeper:
+        return _detect_folder(Path(folders[0]), deeper - 1)
     return next(iter(found), "folder")
 
 
@@ -85,7 +92,7 @@ def _kinds_inside(folder: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for entry in _visible(folder):
         name = f"{folder.name}/{entry.name}"
-        if entry.is_dir():
+        if is_folder(entry):
             if _may_hold_files(entry.name):
                 found.update(_kinds_inside(Path(entry.path)))
             else:
@@ -100,13 +107,13 @@ def _kinds_inside(folder: Path) -> dict[str, Any]:
 
 
 def _may_hold_files(name: str) -> bool:
-    return name == "data" or re.split("[-_.]", name)[-1] in _SPLITS
+    return name == "data" or bool(of_folder(name)[1])
 
 
 def _visible(folder: Path) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
-            found = [entry for entry in entries if not entry.name.startswith(".")]
+            found = [entry for entry in entries if not is_litter(entry.name)]
     except OSError as error:
         raise InputError(f"cannot list {folder}: {error.strerror}") from error
     return sorted(found, key=lambda entry: entry.name)
@@ -119,8 +126,10 @@ def _detect_tars(root: Path, tars: list[Path]) -> str:
     first = tars[0]
     members = first_members(first, _FIRST)
     stems = [path.name[: -len(".tar")] for path in islice(tars, 1000)]
-    names = [name.removeprefix(f"{stems[0]}/") for name in members]
+    names = [name.removeprefix(f"{stems[0]}/") for name in members if not lies_in_litter(name)]
     if any(name.endswith((".cls", ".cls.txt", ".json")) for name in names):
+        return "webdataset"
+    if all(of_folder(stem)[1] for stem in stems):  # train.tar and val.tar, of folder trees
         return "webdataset"
     numbered = all(_NUMBERED.fullmatch(stem) for stem in stems)
     folders = {name.split("/")[0] for name in names if "/" in name}

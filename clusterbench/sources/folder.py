@@ -10,19 +10,20 @@ from typing import Any
 
 import numpy as np
 
+from ..doors import read_text
 from ..errors import InputError
+from ..limits import FOLDER_DEPTH, NAMES
+from ..printable import is_control, shown
 from .image_files import FileSource, has_image_suffix, image_formats, image_suffixes
 from .index_builder import IndexBuilder
 from .kinds import SourceKind
+from .layout import ANNOTATIONS, Layout, Top, Tree, find_layout
+from .litter import is_litter
 from .selection import Selection, select
 from .source import SourceReport
+from .words import counted
 
 __all__ = ["FolderSource", "image_formats", "image_suffixes", "index_folder"]
-
-# Names that mean a split, not a class, when all folders of a source have such names.
-_SPLIT_NAMES = frozenset(
-    ("train", "training", "val", "valid", "validation", "dev", "test", "testing")
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,9 +38,11 @@ class FolderSource(FileSource):
 
     root: Path
     suffixes: tuple[str, ...]
-    tops: tuple[str, ...]  # ("",), or ("train", "val")
+    tops: tuple[str, ...]  # folders of the classes: ("",), or ("train", "val")
     suffix_of: np.ndarray  # (n,) uint8, into suffixes
     top_of: np.ndarray  # (n,) uint8, into tops
+    flat: tuple[bool, ...] = ()  # per top: the images lie in no class folder
+    split_in_ids: bool = False  # ids are class/split/file
 
     @property
     def empty_classes(self) -> tuple[str, ...]:
@@ -53,8 +56,15 @@ class FolderSource(FileSource):
 
     def path(self, row: int) -> Path:
         """The file of one sample."""
+        name, top = self.index.id(row), int(self.top_of[row])
+        if self.split_in_ids or self.flat:
+            label, _, name = name.partition("/")
+            if self.split_in_ids:
+                name = name.partition("/")[2]
+            if not (self.flat and self.flat[top]):
+                name = f"{label}/{name}"
         suffix: str = self.suffixes[int(self.suffix_of[row])]
-        return self.root / self.tops[int(self.top_of[row])] / (self.index.id(row) + suffix)
+        return self.root / self.tops[top] / (name + suffix)
 
     def location(self) -> dict[str, Any]:
         """Format and folder."""
@@ -67,167 +77,190 @@ def index_folder(
     """Index `<source>/<class>/**/<image>`, or `<source>/{train,val}/<class>/**/<image>`.
 
     A class is a folder's name, a sample's id its POSIX path `class/file` without the extension.
-    `train/` and `val/` (or such names as `imagenet21k_train/` and `imagenet21k_val/`) are a split
-    only when both are there and nothing else is; otherwise every
-    image is split train, but for a share chosen by a hash of the id: `val_fraction` of all images,
-    or the `val_per_class` images with the lowest hash of each class. The hash of an image does not
-    change when others are added. Hidden files and files without an image suffix are counted, not
-    read. Links are followed; a loop of links is cut.
+    `layout.find_layout` says which folders are splits, and which folder holds the classes; where
+    there is no val split, every image is train, but for a share chosen by a hash of the id:
+    `val_fraction` of all images, or the `val_per_class` images with the lowest hash of each class.
+    The hash of an image does not change when others are added. Hidden files, those of systems,
+    and files without an image suffix are counted, not read. Links are followed; a loop of links
+    is cut.
 
     Raises InputError for: no such folder; no class folder or no image; images beside the class
-    folders; folders that look like a split but are not `train` and `val`; two files with one id;
-    a file name that is not UTF-8 or holds a line break; a class left without training images.
+    folders; folders that are neither splits only nor classes only; two files with one id; names
+    that are not UTF-8 or hold control characters; a class without training images.
     """
     root = Path(source)
     if not root.is_dir():
         found = "is a file" if root.exists() else "does not exist"
         raise InputError(f"source {root} {found}; wanted a folder of class folders")
     selection = Selection(val_fraction, val_per_class)
-    folders, loose = _top_level(root)
-    pair = split_pair(root, folders)
-    if pair and selection.splits:
-        raise InputError(
-            f"source {root} has {pair[0]}/ and {pair[1]}/; no other split can be asked for"
-        )
-    if pair:
-        tops = [root / name for name in pair]
-        listed = [(top.name, *_top_level(top)) for top in tops]
-        names = sorted({name for _, found, _ in listed for name in found})
-        loose = [f"{top}/{name}" for top, _, files in listed for name in files]
-    else:
-        tops, names = [root], sorted(folders)
-    if loose:
-        raise InputError(
-            f"source {root}: {len(loose)} images lie beside the class folders "
-            f"(for example {loose[0]}); move them into a class folder (one for all, if there are "
-            "no classes)"
-        )
-    builder = _Builder(root)
-    for name in names:
-        builder.add_class(name, tops)
-    chosen = select(builder.finish(pair or ("",)), selection)
+    layout = find_layout(_FolderTree(root), f"source {root}")
+    if len(layout.tops) > 1 and selection.splits:
+        listed = " and ".join(f"{top.path}/" for top in layout.tops)
+        raise InputError(f"source {root} has {listed}; no other split can be asked for")
+    builder = _Builder(root, layout)
+    folders = {top: _top_level(root / top.path) for top in layout.tops if top.class_of is None}
+    for name in sorted({name for found in folders.values() for name in found}):
+        builder.add_class(name, [top for top, found in folders.items() if name in found])
+    for top in layout.tops:
+        if top.class_of is not None:
+            builder.add_flat(top)
+    chosen = select(builder.finish(), selection)
     assert isinstance(chosen, FolderSource)
     return chosen
 
 
-class _Builder:
-    """Collects classes one at a time, so that paths never lie in memory as Python strings."""
+class _FolderTree(Tree):
+    """What lies below a folder."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.empty: list[str] = []
-        self.ignored = 0
-        self.suffixes: dict[str, int] = {}
-        self.samples = IndexBuilder({"suffix_of": np.uint8, "top_of": np.uint8})
 
-    def add_class(self, name: str, tops: list[Path]) -> None:
+    def folders(self, path: str) -> list[str]:
+        found = [e.name for e in self._visible(path) if is_folder(e)]
+        return sorted(found)
+
+    def images(self, path: str) -> list[str]:
+        return sorted(entry.name for entry in self._visible(path) if _is_image(entry))
+
+    def holds_images(self, path: str) -> bool:
+        return any(True for _ in _walk(self.root / path, path, (), _Counts()))
+
+    def annotations(self, path: str) -> str | None:
+        file = self.root / path / ANNOTATIONS
+        return read_text(file, NAMES) if file.exists() else None
+
+    def _visible(self, path: str) -> list[os.DirEntry[str]]:
+        return [entry for entry in _scan(self.root / path) if not is_litter(entry.name)]
+
+
+class _Counts:
+    """How many files a walk did not use."""
+
+    ignored = 0
+
+
+class _Builder(_Counts):
+    """Collects classes one at a time, so that paths never lie in memory as Python strings."""
+
+    def __init__(self, root: Path, layout: Layout) -> None:
+        self.root, self.layout = root, layout
+        self.empty: list[str] = []
+        self.suffixes: dict[str, int] = {}
+        self.samples = IndexBuilder(
+            {"suffix_of": np.uint8, "top_of": np.uint8}, source=f"source {root}"
+        )
+
+    def add_class(self, name: str, tops: list[Top]) -> None:
         check_name(name, self.root)
-        found: dict[str, tuple[int, str]] = {}
-        for split, top in enumerate(tops):
-            if not (top / name).is_dir():
-                continue
+        found = 0
+        for top in tops:
+            folder = self.root / top.path
             # A link to what is above a class would bring other classes into it.
-            above = (_key(self.root), _key(top))
-            for relative in _walk(top / name, name, above, self):
-                stem, dot, suffix = relative.rpartition(".")
-                if stem in found:
-                    other = (f"{tops[found[stem][0]]}/{stem}{found[stem][1]}", f"{top}/{relative}")
-                    raise InputError(
-                        f"two files have the one id {stem!r}: {other[0]} and {other[1]}; "
-                        "an id is class/file without the extension, over all splits: "
-                        "rename or remove one"
-                    )
-                found[stem] = (split, dot + suffix)
+            above = (_key(self.root), _key(folder))
+            files = list(_walk(folder / name, name, above, self))
+            self._add(files, [name] * len(files), top)
+            found += len(files)
         if not found:
             self.empty.append(name)
-            return
-        codes = [self.suffixes.setdefault(x, len(self.suffixes)) for _, x in found.values()]
-        if len(self.suffixes) > 255:
-            raise InputError(f"source {self.root}: more than 255 spellings of image suffixes")
-        splits = np.array([split for split, _ in found.values()], np.uint8)
-        self.samples.add(list(found), name, splits, suffix_of=codes, top_of=splits)
 
-    def finish(self, tops: tuple[str, ...]) -> FolderSource:
+    def add_flat(self, top: Top) -> None:
+        assert top.class_of is not None
+        classes: dict[str, list[str]] = {}
+        for entry in _scan(self.root / top.path):
+            if _is_image(entry) and not is_litter(entry.name):
+                check_name(entry.name, self.root / top.path)
+                classes.setdefault(top.class_of[entry.name], []).append(entry.name)
+            elif not is_folder(entry):
+                self.ignored += 1
+        for name, files in sorted(classes.items()):
+            self._add([f"{name}/{file}" for file in files], [name] * len(files), top)
+
+    def _add(self, files: list[str], classes: list[str], top: Top) -> None:
+        stems, ends = [], []
+        for file in files:
+            stem, dot, suffix = file.rpartition(".")
+            stems.append(stem)
+            ends.append(dot + suffix)
+        codes = [self.suffixes.setdefault(end, len(self.suffixes)) for end in ends]
+        if len(self.suffixes) > 254:
+            raise InputError(f"source {self.root}: more than 254 spellings of image suffixes")
+        number = self.layout.tops.index(top)
+        self.samples.add(stems, classes, top.split, ends, suffix_of=codes, top_of=number)
+
+    def finish(self) -> FolderSource:
         if not self.samples.n:
             raise InputError(
                 f"source {self.root}: no images in "
-                + (f"{len(self.empty)} class folders" if self.empty else "it, and no class folder")
-                + f" ({self.ignored} other files); wanted <source>/<class>/<image> with a suffix "
-                "such as .jpg, .png or .webp"
+                + (
+                    counted(len(self.empty), "class folder")
+                    if self.empty
+                    else "it, and no class folder"
+                )
+                + f" ({counted(self.ignored, 'other file')}); wanted <source>/<class>/<image> with "
+                "a suffix such as .jpg, .png or .webp"
             )
-        index, columns = self.samples.finish()
-        if not len(index.rows("train")):
-            raise InputError(f"source {self.root}: no training images; train/ holds none")
-        report = SourceReport(tuple(self.empty), self.ignored)
-        return FolderSource(index, report, self.root, tuple(self.suffixes), tops, **columns)
-
-
-def split_pair(root: Path, folders: list[str]) -> tuple[str, str] | None:
-    """Names of the folders of the train and the val split, None where folders are classes.
-
-    They are `train` and `val`, or end so with the same beginning, as the processed ImageNet-21K-P
-    has them (`imagenet21k_train`, `imagenet21k_val`). Raises InputError for other sets of split
-    names, and for such a pair beside other folders.
-    """
-    pairs = [
-        (f"{start}train", f"{start}val")
-        for start in sorted({name[: -len("train")] for name in folders if name.endswith("train")})
-        if f"{start}val" in folders and (not start or start[-1] in "_-.")
-    ]
-    if pairs and sorted(folders) == sorted(pairs[0]):
-        return pairs[0]
-    if folders and all(name.lower() in _SPLIT_NAMES for name in folders):
-        listed = ", ".join(f"{name}/" for name in sorted(folders))
-        raise InputError(
-            f"source {root} holds {listed}: these look like splits, not classes; wanted both "
-            "train/ and val/ and nothing else, or the class folders themselves"
+        tops = self.layout.tops
+        index, columns = self.samples.finish(
+            lambda sample: (
+                f"{self.root / tops[int(sample['top_of'])].path} (suffix "
+                f"{list(self.suffixes)[int(sample['suffix_of'])]})"
+            )
         )
-    if pairs:
-        train, val = pairs[0]
-        others = sorted(set(folders) - {train, val})
-        raise InputError(
-            f"source {root} holds {train}/ and {val}/ and also {others[0]}/: neither a split nor "
-            "classes only; move the others elsewhere"
+        if self.samples.with_suffix.any():  # then it is in the id
+            none = self.suffixes.setdefault("", len(self.suffixes))
+            columns["suffix_of"][self.samples.with_suffix] = none
+        report = SourceReport(
+            tuple(self.empty), self.ignored, notes=(*self.layout.notes, *self.samples.notes)
         )
-    return None
+        flat = tuple(top.class_of is not None for top in tops)
+        return FolderSource(
+            index,
+            report,
+            self.root,
+            tuple(self.suffixes),
+            tuple(top.path for top in tops),
+            **columns,
+            flat=flat if any(flat) else (),
+            split_in_ids=self.samples.split_in_ids,
+        )
 
 
-def _top_level(root: Path) -> tuple[list[str], list[str]]:
-    """Names of the folders and of the images directly in a folder."""
-    folders, images = [], []
-    for entry in _scan(root):
-        if entry.name.startswith("."):
-            continue
-        if entry.is_dir():
-            folders.append(entry.name)
-        elif _is_image(entry):
-            images.append(entry.name)
-    return folders, images
+def _top_level(root: Path) -> set[str]:
+    """Names of the class folders in a folder."""
+    return {entry.name for entry in _scan(root) if is_folder(entry) and not is_litter(entry.name)}
 
 
 def _walk(
-    folder: Path, relative: str, parents: tuple[tuple[int, int], ...], builder: _Builder
+    folder: Path, relative: str, parents: tuple[tuple[int, int], ...], counts: _Counts
 ) -> Iterator[str]:
     """Relative POSIX paths of the images below a folder; `parents` cuts loops of links."""
     key = _key(folder)
     if key in parents:
         return
+    if len(parents) > FOLDER_DEPTH:
+        raise InputError(
+            f"{folder}: lies {FOLDER_DEPTH} folders below the source; wanted fewer: is this a "
+            "circle of links?"
+        )
     for entry in _scan(folder):
-        path = f"{relative}/{entry.name}"
-        if entry.name.startswith("."):
-            builder.ignored += 1
-        elif entry.is_dir():
+        path = f"{relative}/{entry.name}" if relative else entry.name
+        if is_litter(entry.name):
+            counts.ignored += 1
+        elif is_folder(entry):
             check_name(entry.name, folder)
-            yield from _walk(folder / entry.name, path, (*parents, key), builder)
+            yield from _walk(folder / entry.name, path, (*parents, key), counts)
         elif _is_image(entry):
             check_name(entry.name, folder)
             yield path
         else:
-            builder.ignored += 1
+            counts.ignored += 1
 
 
 def _key(folder: Path) -> tuple[int, int]:
-    status = folder.stat()
+    try:
+        status = folder.stat()
+    except OSError as error:
+        raise InputError(f"cannot list {folder}: {error.strerror}") from error
     return status.st_dev, status.st_ino
 
 
@@ -239,21 +272,39 @@ def _scan(folder: Path) -> list[os.DirEntry[str]]:
         raise InputError(f"cannot list {folder}: {error.strerror}") from error
 
 
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a folder; a link that leads round in a circle is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
 def _is_image(entry: os.DirEntry[str]) -> bool:
     if not has_image_suffix(entry.name):
         return False
     # A dangling link counts: it is reported as broken, not dropped. A pipe would block.
-    return entry.is_file() or (entry.is_symlink() and not Path(entry.path).exists())
+    try:
+        return entry.is_file() or (entry.is_symlink() and not Path(entry.path).exists())
+    except OSError:  # a link that leads round in a circle
+        return True
 
 
 def check_name(name: str, folder: Path) -> None:
-    """Refuse a file name that is not UTF-8 or holds a line break."""
+    """Refuse a file name that is not UTF-8 or holds a control character."""
     try:
         name.encode()
     except UnicodeEncodeError as error:
         raise InputError(f"{folder}: file name {os.fsencode(name)!r} is not UTF-8") from error
+    if name.isprintable():
+        return
     if "\n" in name:
         raise InputError(f"{folder}: file name {name!r} holds a line break; rename it")
+    if (wrong := next((c for c in name if is_control(c)), None)) is not None:
+        raise InputError(
+            f"{folder}: file name {shown(repr(name))} holds the control character "
+            f"U+{ord(wrong):04X}; rename it"
+        )
 
 
 KIND = SourceKind("folder", index_folder, saved={"FolderSource": ".folder"})

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import abc
+import errno
 import os
+import stat
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,12 +14,15 @@ from pathlib import Path
 
 import numpy as np
 
+from ..limits import IMAGE
 from .source import BrokenImage, ImageSource
 
 # Formats that Pillow lists but that are documents, video, or need other programs.
 _NOT_IMAGES = frozenset(
     ("BUFR", "EPS", "FITS", "FPX", "GRIB", "HDF5", "MIC", "MPEG", "PDF", "PS", "WMF")
 )
+# Without waiting: a pipe has no end.
+_READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _STAT_THREADS = 16  # on a network disk the time of a status is waiting
 
 
@@ -47,15 +52,37 @@ def has_image_suffix(name: str) -> bool:
 def read_image(path: str | os.PathLike[str]) -> bytes:
     """The bytes of an image file; BrokenImage when there is none or it may not be read.
 
-    Other faults of the disk or the network stop the run: they say nothing about the image.
+    A pipe or a device is not read, nor a file that is larger than an image may be. Other faults of
+    the disk or the network stop the run: they say nothing about the image.
     """
     try:
-        with open(path, "rb") as handle:  # noqa: PTH123 - strings are cheaper here
-            return handle.read()
+        descriptor = os.open(path, _READ)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise BrokenImage("no such file (dangling link, or removed)") from error
     except (PermissionError, IsADirectoryError) as error:
         raise BrokenImage(error.strerror or type(error).__name__) from error
+    except ValueError as error:  # a NUL in its name
+        raise BrokenImage("no such file (its name is none)") from error
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO):
+            raise BrokenImage(error.strerror) from error
+        raise
+    with os.fdopen(descriptor, "rb") as handle:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            is_folder = stat.S_ISDIR(status.st_mode)
+            raise BrokenImage("Is a directory" if is_folder else "is no regular file")
+        if status.st_size > IMAGE.largest:
+            raise BrokenImage(too_large(status.st_size))
+        content = handle.read(IMAGE.largest + 1)
+    if len(content) > IMAGE.largest:  # it grew
+        raise BrokenImage(too_large(len(content)))
+    return content
+
+
+def too_large(size: int) -> str:
+    """Why an image of that many bytes is not read."""
+    return f"{size:,} bytes; wanted at most {IMAGE.largest:,} for an image"
 
 
 def file_stamps(paths: Iterable[Path]) -> tuple[np.ndarray, np.ndarray]:

@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from .dataset_index import DatasetIndex, DuplicateIdError
+from .dataset_index import SPLITS, DatasetIndex, DuplicateIdError
+from .index_names import check_class_names, check_sample_ids
+from .sample_ids import with_split
+from .words import counted
 
 Where = Callable[[dict[str, Any]], str]
 
@@ -17,16 +20,29 @@ class IndexBuilder:
     """Collects samples in chunks; `finish` puts them in the order of an index.
 
     columns: name -> dtype of further values of one entry per sample, such as the offset of an
-    image in its container. Memory is the arrays', about twice while they are put in order; no
-    Python object lives longer than its chunk.
+    image in its container. source: what messages begin with. Memory is the arrays', about twice
+    while they are put in order; no Python object lives longer than its chunk.
+
+    What is the same for all kinds of sources is done here: where a name occurs in both splits,
+    the split becomes part of every id (`class/train/file`, `class/val/file`); where files of a
+    class and split differ in their suffix alone, it becomes part of their ids; val has no class
+    that train lacks. After `finish`, `notes` says in words what happened, `split_in_ids` whether
+    ids hold the split, and `with_suffix` (n,) bool which ids hold their suffix.
     """
 
-    def __init__(self, columns: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, columns: Mapping[str, Any] | None = None, source: str = "the images"
+    ) -> None:
+        self.source = source
+        self.notes: tuple[str, ...] = ()
+        self.split_in_ids = False
+        self.with_suffix = np.zeros(0, bool)
         self._columns = {name: np.dtype(kind) for name, kind in (columns or {}).items()}
         self._codes: dict[str, int] = {}
         self._ids: list[np.ndarray] = []
         self._labels: list[np.ndarray] = []
         self._splits: list[np.ndarray] = []
+        self._suffixes: list[np.ndarray] = []
         self._values: dict[str, list[np.ndarray]] = {name: [] for name in self._columns}
         self.n = 0
 
@@ -35,22 +51,28 @@ class IndexBuilder:
         ids: np.ndarray | Sequence[str] | Sequence[bytes],
         classes: str | Sequence[str],
         split: int | np.ndarray | Sequence[int] = 0,
+        suffix: Sequence[str] | None = None,
         **columns: Any,
     ) -> None:
         """Add a chunk of m samples.
 
         ids: m texts, or UTF-8 bytes. classes: one name for all, or m names. split: 0 = train,
-        1 = val, for all or each. columns: one value for all or each. Raises InputError for an id
-        that is empty or holds a line break or a NUL byte, and for other lengths than m.
+        1 = val, for all or each. suffix: what ids lack of the m names of files, such as ".jpg".
+        columns: one value for all or each. Raises InputError for an id that is no name (see
+        `index_names`), and for other lengths than m.
         """
-        array = _checked_ids(ids)
-        if not len(array):
+        if not len(ids):
             return
-        names = [classes] * len(array) if isinstance(classes, str) else classes
+        names = [classes] * len(ids) if isinstance(classes, str) else classes
+        fresh = set(names) - self._codes.keys()
+        check_class_names(sorted(fresh), self.source, paths=True)
+        array = _checked_ids(ids, self.source)
         codes = [self._codes.setdefault(name, len(self._codes)) for name in names]
         self._ids.append(array)
         self._labels.append(_spread("classes", codes, np.dtype(np.int32), len(array)))
         self._splits.append(_spread("split", split, np.dtype(np.uint8), len(array)))
+        ends = [""] * len(array) if suffix is None else suffix
+        self._suffixes.append(np.array([end.encode() for end in ends], np.bytes_))
         if columns.keys() != self._columns.keys():
             raise InputError(
                 f"index builder: columns {sorted(columns)}; wanted {sorted(self._columns)}"
@@ -63,7 +85,8 @@ class IndexBuilder:
         """(index, columns in its order); the builder is empty afterwards.
 
         where: says in words where a sample is, given its column values. Raises InputError for no
-        sample at all and for an id that occurs twice, naming the id and both places.
+        sample at all, no training image, a class that val has and train lacks, and for an id that
+        occurs twice, naming the id and both places.
         """
         if not self.n:
             raise InputError("index: no samples")
@@ -75,8 +98,14 @@ class IndexBuilder:
         order = _order(ids, labels, len(class_names))
         ids, labels = ids[order], labels[order]
         split = _joined(self._splits)[order]
-        columns = {name: _joined(values)[order] for name, values in self._values.items()}
+        suffixes = _joined(self._suffixes)[order]
         self.n = 0
+        self._judge_splits(class_names, labels, split)
+        ids, again = self._distinct(ids, class_names, labels, split, suffixes)
+        if again is not None:
+            ids, labels, split, order = ids[again], labels[again], split[again], order[again]
+            self.with_suffix = self.with_suffix[again]
+        columns = {name: _joined(values)[order] for name, values in self._values.items()}
         try:
             return DatasetIndex(ids, class_names, labels, split), columns
         except DuplicateIdError as error:
@@ -90,9 +119,78 @@ class IndexBuilder:
                 places = f": {first} and {second}"
             raise InputError(
                 f"two samples have the one id {error.identifier.decode(errors='replace')!r}"
-                f"{places}; an id is class/file without the extension, over all splits: "
-                "rename or remove one"
+                f"{places}; an id is class/file without the extension: rename or remove one, or "
+                "say which split each is of"
             ) from error
+
+    def _judge_splits(
+        self, class_names: tuple[str, ...], labels: np.ndarray, split: np.ndarray
+    ) -> None:
+        held = [np.bincount(labels[split == k], minlength=len(class_names)) for k in (0, 1)]
+        if not held[SPLITS["train"]].any():
+            raise InputError(f"{self.source}: no training images; all of them are of val")
+        if not held[SPLITS["val"]].any():
+            return
+        train, val = (counts > 0 for counts in held)
+        if unknown := [class_names[k] for k in np.flatnonzero(val & ~train)]:
+            listed = ", ".join(map(repr, unknown[:5])) + (", ..." if len(unknown) > 5 else "")
+            raise InputError(
+                f"{self.source}: val has {counted(len(unknown), 'class', 'classes')} that train "
+                f"lacks ({listed}); wanted the classes of train: rename or remove them"
+            )
+        if missing := [class_names[k] for k in np.flatnonzero(train & ~val)]:
+            self.notes += (
+                f"{counted(len(missing), 'class has', 'classes have')} no val image (for example "
+                f"{missing[0]})",
+            )
+
+    def _distinct(
+        self,
+        ids: np.ndarray,
+        class_names: tuple[str, ...],
+        labels: np.ndarray,
+        split: np.ndarray,
+        suffixes: np.ndarray,
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """The ids with what makes them distinct, and their new order if it is another.
+
+        Ids are in order within each class, equal ones in the order of their arrival.
+        """
+        self.with_suffix = np.zeros(len(ids), bool)
+        equal = ids[1:] == ids[:-1]
+        if not equal.any():
+            return ids, None
+        again = None
+        if (equal & (split[1:] != split[:-1])).any():
+            ids = with_split(ids, class_names, labels, split)
+            again = np.lexsort((ids, labels)).astype(np.int64)
+            self.split_in_ids = True
+            self.notes += (
+                "names occur in train and in val, so every id holds its split: class/train/file, "
+                "class/val/file",
+            )
+        sorted_ids = ids if again is None else ids[again]
+        ends = suffixes if again is None else suffixes[again]
+        same = sorted_ids[1:] == sorted_ids[:-1]
+        if (same & (ends[1:] != ends[:-1])).any():
+            twice = np.zeros(len(ids), bool)
+            twice[1:] |= same
+            twice[:-1] |= same
+            rows = np.flatnonzero(twice) if again is None else again[twice]
+            longer = np.strings.add(ids[rows], suffixes[rows])
+            ids = ids.astype(f"S{max(ids.dtype.itemsize, longer.dtype.itemsize)}")
+            ids[rows] = longer
+            self.with_suffix[rows] = True
+            again = np.lexsort((ids, labels)).astype(np.int64)
+            self.notes += (
+                f"{counted(len(rows), 'id holds its suffix', 'ids hold their suffix')}, since "
+                f"files of one class differ in it alone (for example {_text(longer[0])})",
+            )
+        return ids, again
+
+
+def _text(identifier: bytes) -> str:
+    return bytes(identifier).decode(errors="replace")
 
 
 def _order(ids: np.ndarray, labels: np.ndarray, n_classes: int) -> np.ndarray:
@@ -121,21 +219,24 @@ def _joined(chunks: list[np.ndarray]) -> np.ndarray:
     return whole
 
 
-def _checked_ids(ids: np.ndarray | Sequence[str] | Sequence[bytes]) -> np.ndarray:
+def _checked_ids(ids: np.ndarray | Sequence[str] | Sequence[bytes], source: str) -> np.ndarray:
     if isinstance(ids, np.ndarray) and ids.dtype.kind == "S":
         array = ids
     else:
-        texts = [i.encode() if isinstance(i, str) else bytes(i) for i in ids]
+        texts = [_utf8(i) if isinstance(i, str) else bytes(i) for i in ids]
         for text in texts:
             if b"\0" in text:  # numpy would drop one at the end without a word
                 raise InputError(f"id {text.decode(errors='replace')!r} holds a NUL byte")
         array = np.array(texts, dtype=np.bytes_) if texts else np.zeros(0, "S1")
-    if (array == b"").any():
-        raise InputError("an id is empty; wanted class/file")
-    if (broken := np.strings.find(array, b"\n") >= 0).any():
-        found = bytes(array[int(np.argmax(broken))]).decode(errors="replace")
-        raise InputError(f"id {found!r} holds a line break; rename that sample")
+    check_sample_ids(array, source, paths=True)
     return array
+
+
+def _utf8(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"id {text!r} is not UTF-8 text; rename that sample") from error
 
 
 def _spread(name: str, value: Any, kind: np.dtype, n: int) -> np.ndarray:

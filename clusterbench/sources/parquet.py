@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,13 +13,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError
+from ..limits import CLASS_NAME, SAMPLE_ID
 from .class_names import LabelledSamples, check_twice
 from .containers import container_stamps
 from .hub import PREFIX, download
 from .kinds import SourceKind
 from .process_cache import ProcessCache
-from .sample_ids import container_splits, id_from_key, id_from_path
+from .sample_ids import id_from_key, id_from_path
 from .source import BrokenImage, Container, ImageSource, SourceReport
+from .splits import container_splits, left_out_note
 from .table_columns import TableColumns, find_columns
 from .table_files import SUFFIXES, TableFile, leaf, list_tables
 
@@ -155,12 +158,14 @@ def index_parquet(
     root, names = list_tables(path)
     splits = container_splits(names)
     used = [name for name in names if name in splits]
-    containers = tuple(Container.of(root, name) for name in used)
+    containers = tuple(Container.found(root, name) for name in used)
     tables = [TableFile(root / name) for name in used] if len(used) <= 64 else None
     n_rows = sum(
         sum((tables[i] if tables else TableFile(root / n)).rows) for i, n in enumerate(used)
     )
-    samples = LabelledSamples({"container": np.int32, "group": np.int32, "position": np.int32})
+    samples = LabelledSamples(
+        {"container": np.int32, "group": np.int32, "position": np.int32}, f"source {path}"
+    )
     columns: TableColumns | None = None
     width, row = len(str(max(n_rows - 1, 0))), 0
     for number, name in enumerate(used):
@@ -175,11 +180,13 @@ def index_parquet(
             )
         for group, count in enumerate(table.rows):
             where = f"{root / name}, row group {group}"
-            part = table.read(group, columns.small)
+            part = table.read(group, columns.small, repeated=True)
+            _refuse_long(part, columns, where)
             samples.add(
                 _names(part, columns, range(row, row + count), width, where),
                 _labels(part, columns, where),
                 splits[name],
+                functools.partial(_row, where),
                 container=number,
                 group=group,
                 position=np.arange(count),
@@ -194,18 +201,18 @@ def index_parquet(
     index, values = samples.finish(
         given,
         make_id,
-        f"source {path}",
         lambda sample: (
             f"{used[int(sample['container'])]} (row {int(sample['position'])} of row group "
             f"{int(sample['group'])})"
         ),
         numbers=given is not None or not columns.label_is_text,
     )
-    if not len(index.rows("train")):
-        raise InputError(f"source {path}: no training images; all files are named as validation")
     return ParquetSource(
         index,
-        SourceReport(ignored=len(names) - len(used)),
+        SourceReport(
+            ignored=len(names) - len(used),
+            notes=(*left_out_note(names, splits, "tables"), *samples.notes),
+        ),
         root,
         path,
         origin,
@@ -226,8 +233,29 @@ def _open_table(root: Path, held: Container) -> TableFile:
     return TableFile(root / held.name)
 
 
+def _row(where: str, place: int) -> str:
+    return f"{where}, row {place}, counted from 0"
+
+
 def _file_id(name: str, class_name: str) -> str:
     return id_from_path(name, class_name)
+
+
+def _refuse_long(table: pa.Table, columns: TableColumns, where: str) -> None:
+    """InputError for a label or name that is too long, before all are texts in memory."""
+    import pyarrow.compute as pc
+
+    for column, longest in zip(columns.small, (4 * CLASS_NAME, SAMPLE_ID), strict=False):
+        values = leaf(table, column)
+        for chunk in values.chunks:
+            texts = chunk.dictionary if hasattr(chunk, "dictionary") else chunk
+            if texts.type in ("string", "large_string", "binary", "large_binary"):
+                found = pc.max(pc.binary_length(texts)).as_py() or 0
+                if found > longest:
+                    raise InputError(
+                        f"{where}: a value of {column} has {found:,} bytes; wanted at most "
+                        f"{longest:,}"
+                    )
 
 
 def _labels(table: pa.Table, columns: TableColumns, where: str) -> list[str]:

@@ -1,15 +1,12 @@
-"""Sample ids from what other formats call a sample, and splits from what they call a file."""
+"""Sample ids from what other formats call a sample."""
 
 from __future__ import annotations
 
 import os
-import re
+
+import numpy as np
 
 from .image_files import has_image_suffix
-
-_TRAIN = ("train", "training")
-_VAL = ("val", "valid", "validation", "dev")
-_WORDS = re.compile(r"[^A-Za-z]+")
 
 
 def id_from_path(path: str, class_name: str) -> str:
@@ -33,28 +30,28 @@ def id_from_key(key: str, class_name: str) -> str:
     return f"{class_name}/{key}"
 
 
-def split_of(name: str) -> str:
-    """`train`, `val` or `test` when a folder or the first word of a file's name says so, else "".
+def suffix_of(path: str) -> str:
+    """What `id_from_path` and `id_from_key` drop: the suffix of an image, else nothing."""
+    return os.path.splitext(path)[1] if has_image_suffix(path) else ""  # noqa: PTH122
 
-    `train-00000-of-00010.parquet`, `validation/0001.tar`, `data/imagenet_val_03.tar`.
+
+def with_split(
+    ids: np.ndarray, class_names: tuple[str, ...], labels: np.ndarray, split: np.ndarray
+) -> np.ndarray:
+    """`class/file` as `class/train/file` or `class/val/file`, (n,) bytes.
+
+    ids: (n,) bytes. labels: (n,) into class_names, ascending. split: (n,), 0 = train, 1 = val.
     """
-    *folders, file = name.lower().split("/")
-    for word in (*reversed(folders), *_WORDS.split(file)):
-        if word in _TRAIN:
-            return "train"
-        if word in _VAL:
-            return "val"
-        if word in ("test", "testing"):
-            return "test"
-    return ""
-
-
-def container_splits(names: list[str]) -> dict[str, int]:
-    """Container -> 0 (train) or 1 (val), from the names; those of a third split are left out.
-
-    Where there are val and test files, the test files are left out; where there is no val, test
-    is the val split. Files whose names say nothing are train.
-    """
-    found = {name: split_of(name) for name in names}
-    val = "val" if "val" in found.values() else "test"
-    return {name: int(split == val) for name, split in found.items() if split in ("", "train", val)}
+    longer = np.zeros(len(ids), f"S{ids.dtype.itemsize + len('train/')}")
+    ends = np.cumsum(np.bincount(labels, minlength=len(class_names))).tolist()
+    start = 0
+    for name, end in zip(class_names, ends, strict=True):
+        beginning = f"{name}/".encode()
+        longer[start:end] = [
+            (beginning if i.startswith(beginning) else b"")
+            + (b"val/" if s else b"train/")
+            + i.removeprefix(beginning)
+            for i, s in zip(ids[start:end].tolist(), split[start:end].tolist(), strict=True)
+        ]
+        start = end
+    return longer

@@ -11,9 +11,13 @@ from typing import Any, get_type_hints
 import h5py
 import numpy as np
 
+from ..doors import check_fields, parse_json
 from ..errors import InputError
 from ..files import atomic_path
-from .dataset_index import DatasetIndex, write_column
+from ..hdf5_files import DAMAGED_ERRORS, open_hdf5
+from ..printable import shown
+from .dataset_index import DatasetIndex, read_column, write_column
+from .index_names import check_class_names, check_sample_ids
 from .kinds import KINDS, SourceKind
 from .source import Container, ImageSource, SourceReport
 
@@ -59,27 +63,61 @@ def load_source(path: Path | str, *, root: Path | str | None = None) -> ImageSou
     """
     path = Path(path)
     index = DatasetIndex.load(path)
+    check_sample_ids(index.ids, str(path), paths=True)
+    check_class_names(index.class_names, str(path), paths=True)
     try:
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path) as file:
             if "source" not in file:
                 raise InputError(
                     f"{path}: an index without the place of its images; make it with "
                     "`clusterbench index`"
                 )
-            facts = json.loads(file["source"][()])
-            columns = {name: values[:] for name, values in file["columns"].items()}
-    except (OSError, KeyError, ValueError) as error:
+            text = file["source"][()]
+            columns = {name: read_column(file["columns"], name, path) for name in file["columns"]}
+    except DAMAGED_ERRORS as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path}: damaged ({error}); index the images again") from error
-    if facts.get("format") != _FORMAT or _module_of(facts.get("kind")) is None:
+    if not isinstance(text, (bytes, str)):
+        raise InputError(f"{path}: source is no text; index the images again")
+    facts = parse_json(text, f"{path}: source", repair="index the images again")
+    wanted = {"format": str, "kind": str, "settings": dict, "report": dict}
+    check_fields(facts, wanted, f"{path}: source")
+    if facts["format"] != _FORMAT or _module_of(facts["kind"]) is None:
         raise InputError(
-            f"{path}: format {facts.get('format')!r}, kind {facts.get('kind')!r}; wanted "
-            f"{_FORMAT!r}: index the images again"
+            f"{path}: format {shown(repr(facts['format']))}, kind {shown(repr(facts['kind']))}; "
+            f"wanted {_FORMAT!r}: index the images again"
         )
-    source = _restored(path, facts, index, columns, root)
+    try:
+        source = _restored(path, facts, index, columns, root)
+        _check_columns(source)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path}: {error}; index the images again") from error
     _check_containers(path, source, moved=root is not None)
     return source
+
+
+#: Columns that number the entries of a setting.
+_NUMBERS = {"container": "containers", "suffix_of": "suffixes", "top_of": "tops"}
+
+
+def _check_columns(source: ImageSource) -> None:
+    """ValueError for columns of another length, or with numbers that lead nowhere."""
+    for name in source.COLUMNS:
+        values = getattr(source, name)
+        if len(values) != source.index.n:
+            raise ValueError(f"column {name} has {len(values):,} entries, not {source.index.n:,}")
+        if name == "file":
+            if values.dtype.kind != "S":
+                raise ValueError(f"column {name} holds {values.dtype}, not bytes")
+            continue
+        if values.dtype.kind not in "iu":
+            raise ValueError(f"column {name} holds {values.dtype}, not whole numbers")
+        end = len(getattr(source, _NUMBERS[name])) if name in _NUMBERS else 2**63
+        if len(values) and not 0 <= int(values.min()) <= int(values.max()) < end:
+            raise ValueError(f"column {name} holds numbers that lead nowhere")
 
 
 def _module_of(kind: Any) -> str | None:
@@ -114,7 +152,12 @@ def _restored(
     hints = get_type_hints(kind)
     settings = {n: _typed(hints.get(n), value) for n, value in facts["settings"].items()}
     if "dataset" in hints:
-        settings["dataset"] = module.build_dataset(settings["spec"])
+        if not isinstance(settings["spec"], str):
+            raise TypeError("spec is no text")
+        try:
+            settings["dataset"] = module.build_dataset(settings["spec"])
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
         try:  # an id is class/number of an item: it tells whether the items are still the same
             module.index_torch(settings["dataset"]).index.find(index.ids)
         except InputError as error:
@@ -136,10 +179,12 @@ def _restored(
     report: dict[str, Any] = {
         n: tuple(v) if isinstance(v, list) else v for n, v in facts["report"].items()
     }
-    try:
-        return kind(index=index, report=SourceReport(**report), **settings, **columns)
-    except TypeError as error:  # of another version
-        raise InputError(f"{path}: {error}; index the images again") from error
+    wanted = {field.name for field in dataclasses.fields(kind)}
+    others = (settings.keys() | columns.keys()) - wanted
+    others |= report.keys() - {field.name for field in dataclasses.fields(SourceReport)}
+    if others:  # of another version
+        raise ValueError(f"{kind.__name__} has no {shown(min(others))}")
+    return kind(index=index, report=SourceReport(**report), **settings, **columns)
 
 
 def _typed(hint: Any, value: Any) -> Any:
@@ -148,8 +193,14 @@ def _typed(hint: Any, value: Any) -> Any:
     if hint is Path:
         return Path(value)
     if hint == tuple[Container, ...]:
-        return tuple(Container(*entry) for entry in value)
+        return tuple(_container(*entry) for entry in value)
     return tuple(value) if isinstance(value, list) else value
+
+
+def _container(name: str, size: int, time: int) -> Container:
+    if not (isinstance(name, str) and isinstance(size, int) and isinstance(time, int)):
+        raise TypeError("a container is not a name, a size and a time")
+    return Container(name, size, time)
 
 
 def _move(settings: dict[str, Any], root: Path) -> None:

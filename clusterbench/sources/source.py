@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..doors import require_regular
 from ..errors import ClusterbenchError, InputError
 from .dataset_index import DatasetIndex
 
@@ -29,6 +30,12 @@ class Container:
     time: int
 
     @classmethod
+    def found(cls, root: Path, name: str) -> Container:
+        """The container for an index; InputError when it is not there, or no regular file."""
+        require_regular(root / name)
+        return cls.of(root, name)
+
+    @classmethod
     def of(cls, root: Path, name: str) -> Container:
         """The container as it is now; OSError when it is not there."""
         status = (root / name).stat()
@@ -39,12 +46,14 @@ class Container:
 class SourceReport:
     """What an index leaves out: classes without an image, and files or members that are none.
 
-    `damaged` names containers that could not be read to their end, with the reason.
+    `damaged` names containers that could not be read to their end, with the reason. `notes` are
+    sentences on what was chosen or left out.
     """
 
     empty_classes: tuple[str, ...] = ()
     ignored: int = 0
     damaged: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -102,12 +102,14 @@ def _class_labels(schema: pa.Schema) -> dict[str, tuple[str, ...]]:
     """Column -> class names, as Hugging Face's `datasets` records them in a schema."""
     try:
         features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
-    except (KeyError, ValueError, TypeError):
+    except (KeyError, ValueError, TypeError, RecursionError):
         return {}
     found = {}
     for column, feature in features.items() if isinstance(features, dict) else ():
         names = feature.get("names") if isinstance(feature, dict) else None
         if isinstance(names, dict):
+            if not all(key.isdecimal() and len(key) < 10 for key in names):
+                continue
             names = [names[key] for key in sorted(names, key=int)]
         if isinstance(names, list) and names:
             found[column] = tuple(map(str, names))

@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ..doors import require_regular
 from ..errors import InputError
+from .litter import is_litter
+from .splits import split_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 #: Suffixes of the files that can be read.
 SUFFIXES = (".parquet", ".arrow")
+_FEW, _ROW_BYTES = 100_000, 16  # more rows than _FEW take at least so many bytes each
 _BATCH = 256  # rows of images in memory at a time while a file is read once through
 
 
@@ -27,8 +31,10 @@ class TableFile:
     def __init__(self, path: Path) -> None:
         import pyarrow as pa
 
+        require_regular(path)
         self.path = path
         self._batches: list[pa.RecordBatch] | None = None
+        self._repeated: Any = None
         try:
             if path.suffix == ".parquet":
                 import pyarrow.parquet as pq
@@ -47,21 +53,42 @@ class TableFile:
             raise InputError(
                 f"{path}: not a whole {path.suffix[1:]} file ({first}); fetch it again"
             ) from error
+        held, rows = path.stat().st_size, sum(self.rows)
+        if min(self.rows, default=0) < 0 or rows > max(_FEW, held // _ROW_BYTES):
+            raise InputError(
+                f"{path}: {rows:,} rows in {held:,} bytes, which cannot hold as many images; fetch "
+                "it again"
+            )
 
-    def read(self, group: int, columns: list[str]) -> pa.Table:
-        """Some columns of a row group; `image.path` is a part of a struct and stays in one."""
+    def read(self, group: int, columns: list[str], *, repeated: bool = False) -> pa.Table:
+        """Some columns of a row group; `image.path` is a part of a struct and stays in one.
+
+        repeated: texts that repeat stay one text and numbers of it. In a file they cost nothing,
+        and each on its own would cost the memory its length in every row.
+        """
         import pyarrow as pa
 
         try:
             if self._batches is None:
-                return self._parquet.read_row_group(group, columns=columns, use_threads=False)
+                file = self._with_dictionaries(columns) if repeated else self._parquet
+                table = file.read_row_group(group, columns=columns, use_threads=False)
+            else:
+                names = list(dict.fromkeys(column.split(".")[0] for column in columns))
+                table = pa.Table.from_batches([self._batches[group].select(names)])
+                table.validate(full=True)  # offsets in a file lead anywhere
         except (pa.ArrowException, OSError) as error:
             raise InputError(
                 f"{self.path}: row group {group} cannot be read ({str(error).splitlines()[0]}); "
                 "fetch the file again"
             ) from error
-        names = list(dict.fromkeys(column.split(".")[0] for column in columns))
-        return pa.Table.from_batches([self._batches[group].select(names)])
+        return table
+
+    def _with_dictionaries(self, columns: list[str]) -> Any:
+        if self._repeated is None:
+            import pyarrow.parquet as pq
+
+            self._repeated = pq.ParquetFile(self.path, pre_buffer=False, read_dictionary=columns)
+        return self._repeated
 
     def batches(self, column: str) -> Iterator[pa.ChunkedArray]:
         """One column (or part of a struct) from first to last row, a few rows at a time."""
@@ -92,17 +119,17 @@ def list_tables(source: Path) -> tuple[Path, list[str]]:
     Raises InputError for nothing there, and for tables in several folders that are not splits:
     they are several data sets.
     """
-    if source.is_file():
+    if source.exists() and not source.is_dir():
         return source.parent, [source.name]
     if not source.is_dir():
         raise InputError(f"source {source} does not exist; wanted Parquet or Arrow files")
     names = []
     for folder, folders, files in os.walk(source):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        folders[:] = [name for name in folders if not is_litter(name)]
         names += [
             Path(folder, name).relative_to(source).as_posix()
             for name in files
-            if name.endswith(SUFFIXES) and not name.startswith(".")
+            if name.endswith(SUFFIXES) and not is_litter(name)
         ]
     if not names:
         raise InputError(f"source {source}: no *.parquet or *.arrow in it")
@@ -111,8 +138,6 @@ def list_tables(source: Path) -> tuple[Path, list[str]]:
 
 
 def _check_one_data_set(source: Path, names: list[str]) -> None:
-    from .sample_ids import split_of
-
     homes = set()
     for name in names:
         folders = name.split("/")[:-1]

@@ -7,15 +7,24 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 
+from ..doors import open_regular
 from ..errors import InputError
+from ..limits import SAMPLE_ID
+from ..printable import is_control, shown
 from .image_files import has_image_suffix
 
 _BLOCK = 512
 _CHUNK = 1 << 20
+_HEADER = 1 << 20  # bytes of a long name, or of a pax header
+_PADDING = 64 << 20  # zeros behind the end that are looked at
 _THREADS = 4  # on a network disk most of the time is waiting for the next header
+# The end of the file inside a header or the padding before it; thousands of headers that each
+# announce another; numbers that are none.
+_UNREADABLE = (tarfile.TarError, RecursionError, ValueError, OverflowError, IndexError, KeyError)
 _COMPRESSED = {
     b"\x1f\x8b": "gzip",
     b"BZh": "bzip2",
@@ -64,53 +73,86 @@ def scan_tar(path: Path) -> TarMembers:
     """Read the headers of a tar.
 
     A damaged header in the middle, a last member that is cut off, and an end without the mark of
-    an end are damage: what lies before is returned. Raises InputError for a compressed tar, and
-    for a member whose name is not UTF-8 or holds a line break.
+    an end are damage: what lies before is returned. Raises InputError for what is no regular file,
+    a compressed tar, and a member whose name is not UTF-8 or holds a control character.
     """
-    try:
-        with path.open("rb") as handle:
-            head = handle.read(_BLOCK)
-            refuse_compressed(path, head)
-            length = handle.seek(0, 2)
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
     names: list[str] = []
     offsets: list[int] = []
     sizes: list[int] = []
     others = 0
-    try:
-        with tarfile.open(path, "r:", encoding="utf-8", errors="surrogateescape") as tar:
-            while (member := _next(tar)) is not None:
-                tar.members = []  # type: ignore[attr-defined]  # or it keeps an object for each
-                if not member.isreg() or member.issparse():
-                    others += not member.isdir()
-                    continue
-                if member.offset_data + member.size > length:
-                    damage = f"byte {member.offset}: the member is cut off at {length}"
-                    break
-                names.append(_clean(member.name, path))
-                offsets.append(member.offset_data)
-                sizes.append(member.size)
-            else:
-                damage = _damage_at(path, tar.offset, length)
-    except tarfile.ReadError as error:  # at its first header
-        damage = "byte 0: empty file" if not length else f"byte 0: not a tar header ({error})"
+    with open_regular(path) as handle:
+        refuse_compressed(path, handle.read(_BLOCK))
+        length = handle.seek(0, 2)
+        handle.seek(0)
+        try:
+            with _opened(handle) as tar:
+                while (member := _next(tar)) is not None:
+                    if tar.offset <= member.offset or member.size < 0:
+                        damage = f"byte {member.offset}: a member of {member.size} bytes"
+                        break
+                    if not member.isreg() or member.issparse():
+                        others += not member.isdir()
+                        continue
+                    if member.offset_data + member.size > length:
+                        damage = f"byte {member.offset}: the member is cut off at {length}"
+                        break
+                    names.append(_clean(member.name, path))
+                    offsets.append(member.offset_data)
+                    sizes.append(member.size)
+                else:
+                    damage = _damage_at(path, tar.offset, length)
+        except tarfile.ReadError as error:  # at its first header
+            damage = "byte 0: empty file" if not length else f"byte 0: not a tar header ({error})"
+        except OSError as error:
+            raise InputError(f"cannot read {path}: {error.strerror}") from error
     return TarMembers(names, np.array(offsets, np.int64), np.array(sizes, np.int64), others, damage)
 
 
 def first_members(path: Path, count: int) -> list[str]:
     """Names of the first regular files of a tar; fewer where it ends or is damaged."""
     names: list[str] = []
-    try:
-        with path.open("rb") as handle:
-            refuse_compressed(path, handle.read(_BLOCK))
-        with tarfile.open(path, "r:", encoding="utf-8", errors="surrogateescape") as tar:
-            while len(names) < count and (member := _next(tar)) is not None:
-                if member.isreg():
-                    names.append(_clean(member.name, path))
-    except (tarfile.ReadError, OSError):
-        pass  # its index says what is wrong
+    with open_regular(path) as handle:
+        refuse_compressed(path, handle.read(_BLOCK))
+        handle.seek(0)
+        try:
+            with _opened(handle) as tar:
+                while len(names) < count and (member := _next(tar)) is not None:
+                    if tar.offset <= member.offset or member.size < 0:
+                        break
+                    if member.isreg():
+                        names.append(_clean(member.name, path))
+        except (tarfile.ReadError, OSError):
+            pass  # its index says what is wrong
     return names
+
+
+class _Headers:
+    """A file of which a tar reader may take headers only: no part of more than _HEADER bytes.
+
+    A header says how long the next one is, and 2^62 bytes of a name would be read.
+    """
+
+    def __init__(self, handle: BinaryIO) -> None:
+        self._handle = handle
+        self.seek, self.tell = handle.seek, handle.tell
+
+    def read(self, size: int = -1) -> bytes:
+        if not 0 <= size <= _HEADER:
+            raise tarfile.ReadError(f"a header of {size} bytes")
+        return self._handle.read(size)
+
+
+def _opened(handle: BinaryIO) -> tarfile.TarFile:
+    """The tar; tarfile.ReadError when its first header cannot be read."""
+    try:
+        return tarfile.open(
+            fileobj=cast(Any, _Headers(handle)),
+            mode="r:",
+            encoding="utf-8",
+            errors="surrogateescape",
+        )
+    except _UNREADABLE as error:
+        raise tarfile.ReadError(str(error)) from error
 
 
 def refuse_compressed(path: Path, head: bytes = b"") -> None:
@@ -136,11 +178,13 @@ def check_damage(root: Path, damaged: list[tuple[str, str, int]], n_tars: int, a
 
 
 def _next(tar: tarfile.TarFile) -> tarfile.TarInfo | None:
+    """The next member; None at the end, and at a header that cannot be read: the caller looks."""
     try:
-        return tar.next()
-    except tarfile.ReadError:
-        # The end of the file inside a header or the padding before it; the caller looks there.
+        member = tar.next()
+    except _UNREADABLE:
         return None
+    tar.members = []  # type: ignore[attr-defined]  # or it keeps an object for each
+    return member
 
 
 def _damage_at(path: Path, stop: int, length: int) -> str:
@@ -155,7 +199,7 @@ def _damage_at(path: Path, stop: int, length: int) -> str:
         if any(handle.read(_BLOCK)):
             return f"byte {stop}: not a tar header"
         position = stop + _BLOCK
-        while chunk := handle.read(_CHUNK):
+        while (chunk := handle.read(_CHUNK)) and position < stop + _PADDING:
             if any(chunk):
                 position += len(chunk) - len(chunk.lstrip(b"\0"))
                 return f"byte {stop}: zeros, but more data from byte {position}"
@@ -169,6 +213,16 @@ def _clean(name: str, path: Path) -> str:
     except UnicodeEncodeError as error:
         found = name.encode("utf-8", "surrogateescape")
         raise InputError(f"{path}: member name {found!r} is not UTF-8") from error
-    if "\n" in name:
-        raise InputError(f"{path}: member name {name!r} holds a line break; rename it")
+    if len(name) > SAMPLE_ID:
+        raise InputError(
+            f"{path}: a member's name has {len(name):,} characters; wanted at most {SAMPLE_ID:,}"
+        )
+    if not name.isprintable():
+        if "\n" in name:
+            raise InputError(f"{path}: member name {name!r} holds a line break; rename it")
+        if (wrong := next((c for c in name if is_control(c)), None)) is not None:
+            raise InputError(
+                f"{path}: member name {shown(repr(name))} holds the control character "
+                f"U+{ord(wrong):04X}; rename it"
+            )
     return "/".join(part for part in name.split("/") if part not in ("", "."))

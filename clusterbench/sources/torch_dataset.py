@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import io
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,8 @@ from .class_names import check_twice, resolve
 from .image_files import FileSource
 from .index_builder import IndexBuilder
 from .kinds import SourceKind
-from .sample_ids import id_from_path
+from .once import refuse_again
+from .sample_ids import id_from_path, suffix_of
 from .source import BrokenImage, ImageSource, SourceReport
 
 _CHUNK = 1 << 16
@@ -105,11 +107,11 @@ def index_torch(
     if names is not None:
         names = [str(name) for name in names]
         check_twice(names, where)
-    texts = [str(label) for label in np.unique(np.asarray(targets)).tolist()] if targets else []
-    numeric = not targets or isinstance(targets[0], int)
+    texts = list(dict.fromkeys(map(str, targets)))
+    numeric = all(isinstance(label, int) for label in targets)
     class_of = dict(zip(texts, resolve(texts, names, where) if numeric else texts, strict=True))
     root = str(getattr(dataset, "root", "") or "")
-    builder = IndexBuilder({"file": "S1"} if paths is not None else {"item": np.int64})
+    builder = IndexBuilder({"file": "S1"} if paths is not None else {"item": np.int64}, where)
     width = len(str(max(len(targets) - 1, 0)))
     for start in range(0, len(targets), _CHUNK):
         stop = min(start + _CHUNK, len(targets))
@@ -122,7 +124,7 @@ def index_torch(
         below = [path.removeprefix(root).replace(os.sep, "/") for path in some]
         ids = [id_from_path(path, c) for path, c in zip(below, classes, strict=True)]
         files = [os.fsencode(Path(path).absolute()) for path in some]
-        builder.add(ids, classes, file=files)
+        builder.add(ids, classes, 0, [suffix_of(path) for path in some], file=files)
     if not builder.n:
         raise InputError(f"{where}: no samples")
     index, columns = builder.finish(
@@ -130,9 +132,11 @@ def index_torch(
             os.fsdecode(bytes(sample["file"])) if "file" in sample else f"item {sample['item']}"
         )
     )
+    report = SourceReport(notes=builder.notes)
     if paths is not None:
-        return TorchFilesSource(index, SourceReport(), spec, **columns)
-    return TorchItemsSource(index, SourceReport(), spec, dataset, **columns)
+        refuse_again(columns["file"], index, lambda row: f"sample {index.id(row)!r}")
+        return TorchFilesSource(index, report, spec, **columns)
+    return TorchItemsSource(index, report, spec, dataset, **columns)
 
 
 def encode(image: Any, where: str) -> bytes:
@@ -239,6 +243,9 @@ def build_dataset(spec: str) -> Any:
     module, _, function = spec.removeprefix("torch:").partition(":")
     if not (spec.startswith("torch:") and module and function):
         raise InputError(f"source {spec}: wanted torch:package.module:function")
+    if module.split(".")[0] in sys.stdlib_module_names:
+        # An index names what to call: nothing of the system's may be in its reach.
+        raise InputError(f"source {spec}: a module of Python's own has no data set")
     try:
         build = getattr(importlib.import_module(module), function)
     except (ImportError, AttributeError) as error:

@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from .. import catalog
+from ..doors import read_bytes
 from ..errors import InputError
+from ..limits import TREE
 
 FOLDER = "taxonomy"
 FILE = "synsets.tsv.xz"
@@ -129,11 +131,12 @@ def table() -> Table:
     """
     path = catalog.shipped("benchmarks") / FOLDER / FILE
     try:
-        text = lzma.decompress(path.read_bytes()).decode()
-    except FileNotFoundError:
-        raise InputError(
-            f"{path}: no such file; it is part of clusterbench: install it again"
-        ) from None
+        unpacker = lzma.LZMADecompressor()
+        text = unpacker.decompress(read_bytes(path, TREE), TREE.largest).decode()
+        if not unpacker.eof:
+            raise lzma.LZMAError(f"it is cut, or has more than {TREE.largest:,} bytes")
+    except InputError as error:
+        raise InputError(f"{error}; it is part of clusterbench: install it again") from None
     except (lzma.LZMAError, UnicodeDecodeError) as error:
         raise InputError(
             f"{path}: not the table of synsets ({error}); install clusterbench again"

@@ -10,7 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from ..catalog import unknown_name
+from ..doors import read_text
 from ..errors import InputError
+from ..limits import CLASS_NAME, FREE_TEXT, TREE, TREE_DEPTH, TREE_NODES, name_fault
+from ..printable import shown
 
 HEADER = ("node", "parent", "name")
 
@@ -44,6 +47,8 @@ class Tree:
             )
         if any(a >= b for a, b in zip(self.nodes, self.nodes[1:], strict=False)):
             raise InputError("the nodes of a tree must be unique and in ascending order")
+        if n > TREE_NODES:
+            raise InputError(f"a tree of {n:,} nodes; at most {TREE_NODES:,}")
         if n and (int(parents.min()) < -1 or int(parents.max()) >= n):
             raise InputError(f"a parent index lies outside -1..{n - 1}")
         parents.setflags(write=False)
@@ -91,6 +96,11 @@ class Tree:
         names: dict[str, str] = {}
         lines: dict[str, int] = {}
         for number, (node, above, name) in _rows(path):
+            for text, most in ((node, CLASS_NAME), (above, CLASS_NAME), (name, FREE_TEXT)):
+                if text and (fault := name_fault(text, most)):
+                    raise InputError(f"{path}, line {number}: {shown(repr(text))} {fault}")
+            if len(lines) >= TREE_NODES:
+                raise InputError(f"{path}: has more than {TREE_NODES:,} nodes")
             if not node:
                 raise InputError(f"{path}, line {number}: the node is empty; give it an id")
             if node in lines:
@@ -111,7 +121,12 @@ class Tree:
                 f"{path}, line {lines[loop[0]]}: node {loop[0]!r} is in a cycle: "
                 f"{_loop_text(loop)}; a chain of parents must end at a root"
             )
-        return cls.from_parents(parents, names)
+        tree = cls.from_parents(parents, names)
+        if tree.height > TREE_DEPTH:
+            raise InputError(
+                f"{path}: a node is {tree.height:,} steps below its root; at most {TREE_DEPTH:,}"
+            )
+        return tree
 
     def __len__(self) -> int:
         return len(self.nodes)
@@ -262,18 +277,12 @@ class Tree:
 
 
 def _rows(path: Path) -> Iterable[tuple[int, tuple[str, str, str]]]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; a class tree was expected there") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 text ({error.reason}, byte {error.start})") from error
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read as a class tree: {error.strerror}") from error
+    text = read_text(path, TREE)
     header = "<TAB>".join(HEADER)
     lines = text.split("\n")
     if tuple(lines[0].rstrip("\r").split("\t")) != HEADER:
-        raise InputError(f"{path}, line 1: found {lines[0][:80]!r}; the header must be {header}")
+        found = shown(repr(lines[0][:80]))
+        raise InputError(f"{path}, line 1: found {found}; the header must be {header}")
     for number, line in enumerate(lines[1:], start=2):
         line = line.rstrip("\r")
         if not line:

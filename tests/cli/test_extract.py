@@ -68,8 +68,8 @@ def test_what_was_left_out_is_said(extract, tmp_path):
     code, out, _ = extract(*words)
     assert code == 0
     assert "1 broken" in out and "broken images and why: birds-flat/broken.jsonl" in out
-    assert "1 classes hold no image (for example empty)" in out
-    assert "1 files are hidden or have no image suffix" in out
+    assert "1 class holds no image (for example empty)" in out
+    assert "1 file or member was ignored" in out
 
 
 @pytest.mark.parametrize(

@@ -56,12 +56,11 @@ def test_what_is_left_out_is_recorded(tmp_path):
     ("names", "message"),
     [
         ([], "no images in it, and no class folder"),
-        (["cat/x.txt"], "no images in 1 class folders .1 other files."),
+        (["cat/x.txt"], "no images in 1 class folder .1 other file."),
         (["1.png", "2.png"], r"2 images lie beside the class folders \(for example"),
-        (["cat/1.png", "2.png"], "1 images lie beside"),
+        (["cat/1.png", "2.png"], "1 image lies beside"),
         (["train/cat/1.png", "train/2.png", "val/cat/3.png"], "example train/2.png"),
-        (["cat/1.png", "cat/1.jpg"], r"one id 'cat/1': .*cat/1\.(png|jpg) and .*cat/1\.(png|jpg)"),
-        (["cat/1.png", "cat/1.PNG"], "two files have the one id"),
+        (["cat/1.png", "cat/1.jpg", "cat/1.jpg.png"], r"two samples have the one id 'cat/1.jpg'"),
         (["cat/1\n.png"], "line break"),
     ],
 )
@@ -88,10 +87,10 @@ def test_a_name_that_is_not_utf8_is_refused(tmp_path):
 
 
 def test_train_and_val_folders_are_a_split(tmp_path):
-    touch(tmp_path, "train/cat/1.png", "train/dog/2.jpg", "val/cat/3.png", "val/owl/4.png")
+    touch(tmp_path, "train/cat/1.png", "train/dog/2.jpg", "val/cat/3.png", "val/dog/4.png")
     source = index_folder(tmp_path)
-    assert source.index.class_names == ("cat", "dog", "owl")
-    assert ids(source) == ["cat/1", "cat/3", "dog/2", "owl/4"]
+    assert source.index.class_names == ("cat", "dog")
+    assert ids(source) == ["cat/1", "cat/3", "dog/2", "dog/4"]
     assert source.index.split.tolist() == [0, 1, 0, 1]
     assert [source.path(r).relative_to(tmp_path).parts[0] for r in range(4)] == [
         "train",
@@ -99,12 +98,6 @@ def test_train_and_val_folders_are_a_split(tmp_path):
         "train",
         "val",
     ]
-
-
-def test_the_same_id_in_train_and_val_is_refused_and_both_files_are_named(tmp_path):
-    touch(tmp_path, "train/cat/1.png", "val/cat/1.png")
-    with pytest.raises(InputError, match=r"train/cat/1\.png and .*val/cat/1\.png"):
-        index_folder(tmp_path)
 
 
 def test_val_fraction_is_stable_when_images_are_added(tmp_path):

@@ -35,6 +35,8 @@ for room in {rooms!r}:
     for module in pkgutil.walk_packages(package.__path__, room + "."):
         if not any(word in module.name for word in ("difficulty", "torch", "tensors")):
             importlib.import_module(module.name)
+from clusterbench.sources.image_files import image_suffixes
+image_suffixes()  # Pillow's formats
 assert "torch" not in sys.modules
 
 def child(order):

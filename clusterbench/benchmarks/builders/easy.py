@@ -11,7 +11,7 @@ from ..class_pool import Draft, Pool, natural_groups
 from ..difficulty.class_ranking import MEASURES, ClassRanking
 from ..difficulty.easiness import easiness
 from ..difficulty.ranking_file import ranking_sha256
-from ..params import check_eval_per_class, require
+from ..params import check_count, check_draw, check_eval_per_class, require
 from ..sampling import draw_classes, text_priorities
 from .builder import Builder, Built, Material
 
@@ -41,14 +41,9 @@ class EasyParams:
         require(
             self.which in CHOICES, f"which={self.which!r} should be one of {', '.join(CHOICES)}"
         )
-        require(
-            self.n_classes is None or self.n_classes >= 2,
-            f"n_classes={self.n_classes} should be >= 2",
-        )
-        require(
-            self.images_per_class is None or self.images_per_class >= 2,
-            f"images_per_class={self.images_per_class} should be >= 2",
-        )
+        check_draw(self.seed)
+        check_count("n_classes", self.n_classes, 2)
+        check_count("images_per_class", self.images_per_class, 2)
         named = self.encoders is None or 0 < len(set(self.encoders)) == len(self.encoders)
         require(named, f"encoders={self.encoders} should be some, each once")
         check_eval_per_class(self.eval_per_class)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..params import check_eval_per_class, require
+from ..params import check_count, check_draw, check_eval_per_class, require
 
 MERGES = ("tree", "random")
 INNER = ("drop", "keep", "nearest-mean")
@@ -50,17 +50,15 @@ class GranularityParams:
             if getattr(self, name) is not None
         ]
         require(len(cuts) < 2, f"{' and '.join(cuts)} are {len(cuts)} cuts; give one of them")
-        require(self.depth is None or self.depth >= 0, f"depth={self.depth} should be >= 0")
+        check_draw(self.seed, self.depth)
         require(
             self.coarse_share is None or 0 < self.coarse_share <= 1,
             f"coarse_share={self.coarse_share} should be in (0, 1]",
         )
         for name in ("n_coarse", "n_classes"):
-            value = getattr(self, name)
-            require(value is None or value >= 2, f"{name}={value} should be >= 2")
+            check_count(name, getattr(self, name), 2)
         for name in ("images_per_class", "min_images"):
-            value = getattr(self, name)
-            require(value is None or value >= 1, f"{name}={value} should be >= 1")
+            check_count(name, getattr(self, name), 1)
         require(self.merge in MERGES, f"merge={self.merge!r} should be one of {', '.join(MERGES)}")
         require(self.inner in INNER, f"inner={self.inner!r} should be one of {', '.join(INNER)}")
         require(

@@ -14,7 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ...doors import read_bytes
 from ...errors import InputError
+from ...limits import NAMES
 
 N_IMAGES = 50_000
 
@@ -95,11 +97,10 @@ def _content(name: str) -> bytes:
         raise InputError("ReaL labels are read from the timm package; install timm")
     path = Path(package.submodule_search_locations[0]) / "data" / "_info" / name
     try:
-        content = path.read_bytes()
-    except OSError as error:
+        content = read_bytes(path, NAMES)
+    except InputError as error:
         raise InputError(
-            f"{path}: cannot be read ({error.strerror}); ReaL labels are read from the timm "
-            "package: install timm 1.0.9 or later"
+            f"{error}; ReaL labels are read from the timm package: install timm 1.0.9 or later"
         ) from error
     found = hashlib.sha256(content).hexdigest()
     if found != _SHA256[name]:

@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...errors import InputError
+from ...limits import RANKS
 from ...taxonomy.tree import Tree
 from ..class_pool import Draft, Pool, natural_groups
-from ..params import check_eval_per_class, require
+from ..params import check_count, check_draw, check_eval_per_class, require
 from ..targets import Hierarchy, LabelSets
 from .builder import Builder, Built, Material
 from .granularity import granularity_task
@@ -74,8 +75,8 @@ class RealParams:
 
     def __post_init__(self) -> None:
         _check_ranks(self.n_ranks)
-        value = self.images_per_class
-        require(value is None or value >= 1, f"images_per_class={value} should be >= 1")
+        check_draw(self.seed)
+        check_count("images_per_class", self.images_per_class, 1)
         check_eval_per_class(self.eval_per_class)
 
 
@@ -163,6 +164,7 @@ def real_task(pool: Pool, params: RealParams) -> Draft:
 
 
 def _check_ranks(n_ranks: int) -> None:
+    check_count("n_ranks", n_ranks, 0, RANKS)
     require(n_ranks >= 2, f"n_ranks={n_ranks} should be >= 2; the first cluster is always scored")
 
 

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import heapq
-import math
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from ...errors import InputError
+from ...limits import RATIO, SERIES
 from ..class_pool import Draft, Pool, natural_groups
-from ..params import check_eval_per_class, check_evaluation, require
+from ..params import (
+    check_count,
+    check_draw,
+    check_eval_per_class,
+    check_evaluation,
+    check_number,
+    require,
+)
 from ..sampling import text_priorities
 from .builder import Builder, Built, Material
 from .class_sizes import SHAPES, following_sizes, profile_sizes
@@ -46,21 +53,17 @@ class RatioParams:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        require(
-            self.n_classes is None or self.n_classes >= 2,
-            f"n_classes={self.n_classes} should be >= 2",
-        )
-        require(
-            self.images_per_class is None or self.images_per_class >= 1,
-            f"images_per_class={self.images_per_class} should be >= 1",
-        )
+        check_draw(self.seed, self.depth)
+        check_count("n_classes", self.n_classes, 2)
+        check_count("images_per_class", self.images_per_class, 1)
         require(self.shape in SHAPES, f"shape={self.shape!r} should be one of {', '.join(SHAPES)}")
         name = "series" if self.shape == "exponential" else "zipf_series"
         ratios = getattr(self, name)
         require(self.ratio in ratios, f"ratio={self.ratio} is not in {name}={list(ratios)}")
         for ratio in (*self.series, *self.zipf_series):
-            require(ratio >= 1 and math.isfinite(ratio), f"ratio={ratio} should be >= 1")
-        require(self.depth is None or self.depth >= 0, f"depth={self.depth} should be >= 0")
+            check_number("ratio", ratio, 1, RATIO)
+        n_ratios = len(self.series) + len(self.zipf_series)
+        require(n_ratios <= SERIES, f"{n_ratios:,} ratios in a series; at most {SERIES}")
         check_evaluation(self.evaluation)
         check_eval_per_class(self.eval_per_class)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ...errors import InputError
 from ..class_pool import Draft, Pool, natural_groups
-from ..params import check_eval_per_class, require
+from ..params import check_count, check_draw, check_eval_per_class, require
 from ..sampling import draw_classes
 from .builder import Builder, Built, Material
 
@@ -30,10 +30,8 @@ class ScaleParams:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        require(
-            self.n_classes is None or self.n_classes >= 2,
-            f"n_classes={self.n_classes} should be >= 2",
-        )
+        check_draw(self.seed)
+        check_count("n_classes", self.n_classes, 2)
         require(
             self.class_share is None or 0 < self.class_share <= 1,
             f"class_share={self.class_share} should be in (0, 1]",
@@ -42,11 +40,8 @@ class ScaleParams:
             self.n_classes is None or self.class_share is None,
             f"n_classes={self.n_classes} and class_share={self.class_share}: give one of them",
         )
-        require(
-            self.images_per_class is None or self.images_per_class >= 1,
-            f"images_per_class={self.images_per_class} should be >= 1",
-        )
-        require(self.min_images >= 1, f"min_images={self.min_images} should be >= 1")
+        check_count("images_per_class", self.images_per_class, 1)
+        check_count("min_images", self.min_images, 1)
         check_eval_per_class(self.eval_per_class)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from ...errors import InputError
 from ...taxonomy import imagenet
 from ..class_pool import Draft, Pool, natural_groups
-from ..params import require
+from ..params import check_count, check_draw
 from .builder import Builder, Built, Material
 
 
@@ -28,7 +28,8 @@ class WholeParams:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        require(self.min_images >= 1, f"min_images={self.min_images} should be >= 1")
+        check_draw(self.seed)
+        check_count("min_images", self.min_images, 1)
 
 
 def whole_task(pool: Pool, params: WholeParams, listed: Collection[str] | None = None) -> Draft:

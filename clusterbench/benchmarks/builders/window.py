@@ -10,7 +10,7 @@ import numpy as np
 
 from ...errors import InputError
 from ..class_pool import Draft, Pool, natural_groups
-from ..params import check_eval_per_class, check_evaluation, require
+from ..params import check_count, check_draw, check_eval_per_class, check_evaluation, require
 from ..sampling import draw_classes
 from .builder import Builder, Built, Material
 from .class_sizes import following_sizes
@@ -38,13 +38,10 @@ class WindowParams:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        check_draw(self.seed, self.depth)
         require(0 < self.half_width <= 50, f"half_width={self.half_width} should be in (0, 50]")
-        require(
-            self.n_classes is None or self.n_classes >= 2,
-            f"n_classes={self.n_classes} should be >= 2",
-        )
-        require(self.min_images >= 1, f"min_images={self.min_images} should be >= 1")
-        require(self.depth is None or self.depth >= 0, f"depth={self.depth} should be >= 0")
+        check_count("n_classes", self.n_classes, 2)
+        check_count("min_images", self.min_images, 1)
         check_evaluation(self.evaluation)
         check_eval_per_class(self.eval_per_class)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 from ...datasets.registry import Dataset
@@ -30,7 +31,7 @@ def easiness(
     """
     path = dataset.folder / FILE
     command = f"clusterbench rank --dataset {dataset.name}"
-    if path.is_file():
+    if os.path.lexists(path):
         ranking = read_ranking(path)
         if ranking.index_hash != dataset.index.hash:
             raise InputError(

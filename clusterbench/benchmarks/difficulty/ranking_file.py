@@ -23,8 +23,11 @@ from typing import Any
 import numpy as np
 
 from ...catalog import unknown_name
+from ...doors import read_json
 from ...errors import InputError
 from ...files import sha256_json, write_bytes
+from ...limits import CLASS_NAME, RANKING, ROWS, SEEDS, check_name, name_fault
+from ...printable import shown
 from .class_ranking import ClassRanking, ProbeSettings, RankingColumn, RankingSettings
 
 FORMAT = "clusterbench-ranking/1"
@@ -42,6 +45,7 @@ _COLUMN_TYPES: dict[str, type] = {"encoder": str, "identity": str, "measure": st
 _PROBE_TYPES: dict[str, type] = {"steps": int, "l2": float}
 _HASH = re.compile("[0-9a-f]{64}")
 _MAX_COUNT = 1 << 53
+_MAX_STEPS = 1 << 31
 
 
 def ranking_sha256(ranking: ClassRanking) -> str:
@@ -62,17 +66,7 @@ def write_ranking(ranking: ClassRanking, path: Path) -> None:
 
 def read_ranking(path: Path) -> ClassRanking:
     """Read the file; InputError, naming it and the fault, unless it is whole and unchanged."""
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-        table = json.loads(text, object_pairs_hook=_unique_keys)
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file") from error
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not valid JSON: {error}") from error
+    table = read_json(Path(path), RANKING)
     try:
         return _parse(table)
     except InputError as error:
@@ -96,11 +90,11 @@ def _content(ranking: ClassRanking) -> dict[str, Any]:
 
 def _parse(table: Any) -> ClassRanking:
     if isinstance(table, dict) and table.get("format", FORMAT) != FORMAT:
-        raise InputError(f"format {table['format']!r}; wanted {FORMAT!r}")
+        raise InputError(f"format {shown(repr(table['format']))}; wanted {FORMAT!r}")
     _check_keys(table, _TYPES, "the file")
     for key in ("index_hash", "sha256"):
         if not _HASH.fullmatch(table[key]):
-            raise InputError(f"{key} = {table[key]!r} should be 64 hexadecimal digits")
+            raise InputError(f"{key} = {_word(table[key])} should be 64 hexadecimal digits")
     content = {key: value for key, value in table.items() if key != "sha256"}
     found = _canonical_hash(content)
     if found != table["sha256"]:
@@ -111,6 +105,14 @@ def _parse(table: Any) -> ClassRanking:
     _check_keys(table["probe"], _PROBE_TYPES, "probe")
     for number, column in enumerate(table["columns"]):
         _check_keys(column, _COLUMN_TYPES, f"columns[{number}]")
+        check_name(column["encoder"], f"columns[{number}]: encoder")
+        if not _HASH.fullmatch(column["identity"]):
+            raise InputError(f"columns[{number}]: identity should be 64 hexadecimal digits")
+    for key, most in (("seed", SEEDS - 1), *((key, ROWS) for key in _NUMBERS[1:])):
+        if not 0 <= table[key] <= most:
+            raise InputError(f"{key}={table[key]} should be in 0..{most}")
+    if not 1 <= table["probe"]["steps"] <= _MAX_STEPS:
+        raise InputError(f"steps={table['probe']['steps']} should be in 1..{_MAX_STEPS}")
     settings = RankingSettings(
         **{key: table[key] for key in _NUMBERS}, probe=ProbeSettings(**table["probe"])
     )
@@ -135,14 +137,21 @@ def _counts(classes: dict[str, Any], n_columns: int, n_knn: int) -> tuple[np.nda
         lists = isinstance(entry, list) and all(isinstance(part, list) for part in entry)
         if not lists or [len(part) for part in entry] != wanted:
             raise InputError(
-                f"class {name!r}: {entry!r} should be two lists, of {n_columns} and {n_knn} counts"
+                f"class {_word(name)}: {_word(entry)} should be two lists, of {n_columns} "
+                f"and {n_knn} counts"
             )
         if not all(type(c) is int and 0 <= c < _MAX_COUNT for part in entry for c in part):
-            raise InputError(f"class {name!r}: {entry!r} should hold whole numbers >= 0")
+            raise InputError(f"class {_word(name)}: {_word(entry)} should hold whole numbers >= 0")
+        if fault := name_fault(name, CLASS_NAME):
+            raise InputError(f"class {_word(name)}: its name {fault}")
     shape = len(classes)
     correct = np.array([entry[0] for entry in classes.values()], dtype=np.int64)
     same = np.array([entry[1] for entry in classes.values()], dtype=np.int64)
     return correct.reshape(shape, n_columns), same.reshape(shape, n_knn)
+
+
+def _word(value: Any) -> str:
+    return shown(repr(value))
 
 
 def _check_keys(table: Any, types: dict[str, type], where: str) -> None:
@@ -164,15 +173,6 @@ def _canonical_hash(content: dict[str, Any]) -> str:
         return sha256_json(content)
     except ValueError as error:  # NaN, which JSON does not have
         raise InputError(f"not valid JSON: {error}") from error
-
-
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    table: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in table:
-            raise InputError(f"the key {key!r} is there twice")
-        table[key] = value
-    return table
 
 
 def _compact(value: Any) -> str:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ...errors import InputError
+from ...printable import shown
+from ..console import warn
 from ..option import json_option, option
 
 if TYPE_CHECKING:
@@ -77,8 +79,11 @@ def _declared(data: Dataset) -> list[str]:
     found = []
     for name in names():
         try:
-            find(name).tasks_for(data.name, data.tasks)
-        except InputError:
+            declared = find(name)
+        except InputError as error:  # one that cannot be read hides no other
+            warn(f"left out: {error}")
+            continue
+        if declared.table_for(data.name, data.tasks) is None:
             continue
         found.append(name)
     return found
@@ -95,11 +100,11 @@ def _built(name: str, data: Dataset, tasks: list[str], asked_for: bool) -> list[
         if not tasks:
             return []
     try:
-        return build_tasks(name, data, tasks or None)
+        return build_tasks(name, data, tasks or None, lambda text: warn(f"left out: {text}"))
     except InputError as error:
         if asked_for:
             raise
-        typer.echo(f"left out: {name}: {error}", err=True)
+        warn(f"left out: {name}: {error}")
         return []
 
 
@@ -120,6 +125,7 @@ def _row(task: Task) -> dict[str, Any]:
 def _print(rows: list[dict[str, Any]]) -> None:
     from rich import box
     from rich.table import Table
+    from rich.text import Text
 
     from ..console import print_table
 
@@ -130,7 +136,7 @@ def _print(rows: list[dict[str, Any]]) -> None:
     table.add_column("manifest", no_wrap=True)
     for row in rows:
         table.add_row(
-            f"{row['benchmark']}/{row['task']}",
+            Text(shown(f"{row['benchmark']}/{row['task']}")),
             *(f"{row[key]:,}" for key in ("n_classes", "n_train", "n_eval")),
             f"{row['imbalance_ratio']:.1f}",
             f"{row['gini']:.2f}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ...errors import InputError
+from ...printable import MESSAGE_LENGTH, shown
 from ...progress import Progress
 from ..console import ToldError, warn
 from ..extraction_progress import extraction_progress
@@ -59,8 +61,8 @@ def list_stores(
         return
     rows = [
         (
-            str(entry.path),
-            entry.encoder,
+            shown(entry.path),
+            shown(entry.encoder),
             f"{entry.n:,} x {entry.dim} {entry.dtype}" if entry.n else "",
             _bytes(entry.nbytes),
             entry.state if entry.state.startswith(("whole", "unfinished")) else "damaged",
@@ -73,7 +75,7 @@ def list_stores(
         sys.stdout.write("  ".join(cells).rstrip() + "\n")
     for entry in found:
         if entry.state.startswith("damaged"):
-            sys.stdout.write(f"{entry.state}\n")
+            sys.stdout.write(f"{shown(entry.state, MESSAGE_LENGTH)}\n")
     total = sum(entry.nbytes for entry in found)
     sys.stdout.write(f"{len(found)} store{'s' * (len(found) != 1)}, {_bytes(total)}\n")
 
@@ -83,7 +85,7 @@ def verify_stores(
     stores: _Stores, json_output: Annotated[bool, json_option("cache")] = False
 ) -> None:
     """Read everything again and compare it with the checksums; exit 1 if anything is damaged."""
-    from ...features.extract.repair import diagnose
+    from ...features.store.diagnosis import diagnose
 
     reports: dict[str, list[str]] = {}
     for path in stores:
@@ -91,9 +93,9 @@ def verify_stores(
             lines = [fault.text for fault in diagnose(path, progress).faults]
         reports[str(path)] = lines
         if not json_output:  # at once: the next one may be no store
-            text = "".join(f"  {line}\n" for line in lines)
+            text = "".join(f"  {shown(line, MESSAGE_LENGTH)}\n" for line in lines)
             count = f"{len(lines)} damaged" if lines else "every byte is as it was written"
-            sys.stdout.write(f"{path}: {count}\n{text}")
+            sys.stdout.write(f"{shown(path)}: {count}\n{text}")
             sys.stdout.flush()
     if json_output:
         sys.stdout.write(json.dumps(reports, indent=2, ensure_ascii=False) + "\n")
@@ -119,23 +121,29 @@ def repair_store(
     ] = None,
 ) -> None:
     """Make damaged shards of a store again, and only these, from its images and weights."""
-    from ...features.extract.repair import check_repairable, diagnose, repair, repair_job
+    from ...features.store.diagnosis import check_repairable, diagnose
     from ...features.store.layout import BROKEN, INDEX, MANIFEST, VIRTUAL
     from ...files import sha256_file
 
     with byte_progress(f"verifying {store}") as progress:
         diagnosis = diagnose(store, progress)
     for fault in diagnosis.faults:
-        sys.stdout.write(f"{fault.text}\n")
+        sys.stdout.write(f"{shown(fault.text, MESSAGE_LENGTH)}\n")
     if not diagnosis.faults:
-        sys.stdout.write(f"{store}: every byte is as it was written; nothing to repair\n")
+        sys.stdout.write(f"{shown(store)}: every byte is as it was written; nothing to repair\n")
         return
 
     def extract() -> None:
-        with extraction_progress() as shown:
-            job.run(shown, warn)
+        with extraction_progress() as view:
+            job.run(view, warn)
 
     check_repairable(diagnosis)
+    if not diagnosis.only_virtual:
+        from ...features.extract.origin import Origin
+
+        Origin.read(store)  # refuses before encoders are loaded
+    from ...features.extract.repair import repair, repair_job
+
     if not diagnosis.only_virtual:
         job = repair_job(diagnosis, source, weights, device, workers)
         job.plan()  # refuses before anything is touched
@@ -191,7 +199,7 @@ def remove_stores(stores: _Stores, yes: _Yes = False) -> None:
     """Delete stores: their own files and nothing else."""
     from ...features.store.on_disk import is_busy, is_store, remove, size
 
-    stores = list({path.resolve(): path for path in reversed(stores)}.values())[::-1]
+    stores = list({os.path.realpath(path): path for path in reversed(stores)}.values())[::-1]
     for path in stores:
         if not is_store(path):
             raise InputError(f"{path} is not a feature store; nothing was removed")
@@ -207,8 +215,8 @@ def remove_stores(stores: _Stores, yes: _Yes = False) -> None:
             raise ToldError(1)
     for path in stores:
         freed, left = remove(path)
-        kept = f"; left in the folder: {', '.join(left[:5])}" if left else ""
-        sys.stdout.write(f"{path}: {_bytes(freed)} removed{kept}\n")
+        kept = f"; left in the folder: {', '.join(map(shown, left[:5]))}" if left else ""
+        sys.stdout.write(f"{shown(path)}: {_bytes(freed)} removed{kept}\n")
 
 
 def _confirmed(question: str) -> bool:
@@ -224,7 +232,8 @@ def _told(work: Callable[[Path, Progress], FeatureStore], target: Path) -> None:
     with byte_progress(f"writing {target}", "rows") as progress:
         done = work(target, progress)
     sys.stdout.write(
-        f"{done.path}: {done.n:,} x {done.dim} {done.dtype.name} features of {done.encoder}\n"
+        f"{shown(done.path)}: {done.n:,} x {done.dim} {done.dtype.name} features of "
+        f"{shown(done.encoder)}\n"
     )
 
 

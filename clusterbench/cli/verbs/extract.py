@@ -296,6 +296,7 @@ def _planned(plan: Plan, images: ImageSource) -> dict[str, Any]:
         "empty_classes": list(images.report.empty_classes),
         "ignored_files": images.report.ignored,
         "damaged": list(images.report.damaged),
+        "notes": list(images.report.notes),
         "to_do": plan.n_pending,
         "shards": plan.n_shards,
         "shards_to_do": len(plan.pending),
@@ -321,6 +322,7 @@ def _summary(done: Extraction, images: ImageSource) -> dict[str, Any]:
         "empty_classes": list(images.report.empty_classes),
         "ignored_files": images.report.ignored,
         "damaged": list(images.report.damaged),
+        "notes": list(images.report.notes),
         "new": done.n_new,
         "before": done.n_before,
         "by_others": max(0, images.index.n - done.n_new - done.n_before),
@@ -336,14 +338,7 @@ def _report(values: dict[str, Any], as_json: bool, template: str) -> None:
         sys.stdout.write(json.dumps(values, indent=2, ensure_ascii=False) + "\n")
         return
     text = template.format(**values)
-    if values["empty_classes"]:
-        names = values["empty_classes"]
-        text += f"{len(names):,} classes hold no image (for example {names[0]})\n"
-    if values["ignored_files"]:
-        text += f"{values['ignored_files']:,} files are hidden or have no image suffix\n"
-    if values["damaged"]:
-        names = values["damaged"]
-        text += f"{len(names):,} tars are damaged and used in part (for example {names[0]})\n"
+    text += options.left_out_text(values, values["ignored_files"])
     if values.get("by_others"):
         text += f"{values['by_others']:,} images were done by other processes\n"
     if values.get("broken"):

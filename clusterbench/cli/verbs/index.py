@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ...errors import InputError
+from ...printable import shown
 from .. import source_options as options
 from ..option import option
 
@@ -96,23 +97,21 @@ def _summary(source: ImageSource, output: Path) -> dict[str, Any]:
         "empty_classes": list(report.empty_classes),
         "ignored": report.ignored,
         "damaged": list(report.damaged),
+        "notes": list(report.notes),
         "hash": index.hash,
     }
 
 
-_TEXT = (
-    "{output}: {images:,} images ({format}) in {classes:,} classes, {train:,} train and {val:,} "
-    "val\nsmallest class {smallest_class[name]} with {smallest_class[images]:,} images, largest "
-    "{largest_class[name]} with {largest_class[images]:,}\n"
-)
-
-
 def _text(values: dict[str, Any]) -> str:
-    text = _TEXT.format(**values)
-    if names := values["empty_classes"]:
-        text += f"{len(names):,} classes hold no image (for example {names[0]})\n"
-    if values["ignored"]:
-        text += f"{values['ignored']:,} files or members were ignored: not images, or hidden\n"
-    if damaged := values["damaged"]:
-        text += f"{len(damaged):,} tars are damaged and used in part (for example {damaged[0]})\n"
+    from ...sources.words import counted
+
+    small, large = values["smallest_class"], values["largest_class"]
+    text = (
+        f"{shown(values['output'])}: {counted(values['images'], 'image')} ({values['format']}) in "
+        f"{counted(values['classes'], 'class', 'classes')}, {values['train']:,} train and "
+        f"{values['val']:,} val\n"
+        f"smallest class {shown(small['name'])} with {counted(small['images'], 'image')}, largest "
+        f"{shown(large['name'])} with {large['images']:,}\n"
+    )
+    text += options.left_out_text(values, values["ignored"])
     return text + f"hash {values['hash']}\n"

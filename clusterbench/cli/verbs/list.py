@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from ...errors import InputError
+from ...printable import shown
 from ..console import warn
 from ..option import json_option
 
+Declared = TypeVar("Declared")
+
 if TYPE_CHECKING:
+    from ...catalog import Registry
     from ...metrics import FurtherMetric, Metric
 
 
@@ -44,10 +49,28 @@ def list_names(
         typer.echo(f"no {kind.value} found", err=True)
 
 
+def _readable(load: Callable[[str], Declared], names: Iterable[str]) -> list[Declared]:
+    """What can be read; a line on stderr for what cannot, which hides nothing else."""
+    found = []
+    for name in names:
+        try:
+            found.append(load(name))
+        except InputError as error:
+            warn(f"left out: {error}")
+    return found
+
+
+def _warn_of_ignored(registry: Registry[Any]) -> None:
+    for line in registry.ignored():
+        warn(line)
+
+
 def _benchmarks() -> list[dict[str, Any]]:
+    from ...benchmarks.builders import BUILDERS
     from ...benchmarks.declaration import find, names
 
-    found = [find(name) for name in names()]
+    found = _readable(find, names())
+    _warn_of_ignored(BUILDERS)
     return [
         {
             "name": declaration.name,
@@ -72,6 +95,7 @@ def _methods() -> list[dict[str, Any]]:
                 found.append((name, kind, registry.get(name)))
             except InputError as error:  # of another package: the others are there all the same
                 warn(f"left out: {error}")
+        _warn_of_ignored(registry)
     return [
         {
             "name": name,
@@ -86,7 +110,7 @@ def _methods() -> list[dict[str, Any]]:
 def _datasets() -> list[dict[str, Any]]:
     from ...datasets import registry
 
-    found = [registry.load(name) for name in registry.names()]
+    found = _readable(registry.load, registry.names())
     return [
         {
             "name": dataset.name,
@@ -102,8 +126,10 @@ def _datasets() -> list[dict[str, Any]]:
 
 def _encoders() -> list[dict[str, Any]]:
     from ...features.encoders import recipes
+    from ...features.encoders.libraries import LIBRARIES
 
-    found = [recipes.load(name) for name in recipes.names()]
+    found = _readable(recipes.load, recipes.names())
+    _warn_of_ignored(LIBRARIES)
     return [
         {
             "name": encoder.name,
@@ -172,7 +198,9 @@ def _first_line(text: str | None) -> str:
 
 def _aligned(listed: list[dict[str, Any]], columns: tuple[str, ...], heading: bool) -> list[str]:
     """A line per entry, of the columns' values; numbers to the right, what is unknown as `-`."""
-    rows = [["-" if entry[key] is None else str(entry[key]) for key in columns] for entry in listed]
+    rows = [
+        ["-" if entry[key] is None else shown(entry[key]) for key in columns] for entry in listed
+    ]
     right = [any(isinstance(entry[key], int | float) for entry in listed) for key in columns]
     if heading:
         rows.insert(0, [_HEADINGS.get(key, key) for key in columns])

@@ -11,7 +11,7 @@ from ...errors import InputError
 from ...methods import DEFAULT
 from ...printable import escaped, one_line
 from ...references import REFERENCES
-from ..console import ToldError
+from ..console import ToldError, warn
 from ..option import json_option, option
 
 if TYPE_CHECKING:
@@ -184,6 +184,8 @@ def _print_table(report: RunReport) -> None:
 def _close(report: RunReport) -> None:
     """Say on stderr what was done and what is not well; exit 1 unless every run is a success."""
     planned, reused = len(report.outcomes), report.n_reused
+    for text in report.left_out:
+        warn(f"left out: {text}")
     if report.dry_run:
         todo = sum(outcome.to_compute for outcome in report.outcomes)
         counts = f"{planned} runs planned, {todo} to compute, {planned - todo} kept"

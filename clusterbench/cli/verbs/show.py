@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,9 +10,11 @@ from typing import Annotated, Any
 import typer
 
 from ...errors import InputError
+from ...printable import shown
 from ..option import json_option
 
 _SHOWN = 8
+_LONGEST = 2_000  # characters of a line
 
 
 def show(
@@ -28,11 +31,11 @@ def show(
         typer.echo(json.dumps(content, indent=2))
         return
     for line in _lines(content):
-        typer.echo(line)
+        typer.echo(shown(line, _LONGEST))
 
 
 def _content(task: str) -> Mapping[str, Any]:
-    if task.endswith(".json") or Path(task).is_file():
+    if task.endswith(".json") or os.path.isfile(task):  # noqa: PTH113 - any text is asked for
         from ...benchmarks import manifest
 
         return manifest.read(Path(task)).content
@@ -78,11 +81,11 @@ def _pairs(values: Mapping[str, Any]) -> str:
 
 
 def _short(value: Any) -> str:
-    text = str(value)
+    text = shown(value)
     is_hash = len(text) == 64 and all(c in "0123456789abcdef" for c in text)
     return text[:12] if is_hash else text
 
 
 def _first(names: list[str]) -> str:
     more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
+    return ", ".join(map(shown, names[:_SHOWN])) + more

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ...printable import MESSAGE_LENGTH, shown
 from ..option import json_option
 
 
@@ -36,7 +37,8 @@ def verify(
         found.append(one)
         if not json_output:
             told = one.message if one.path.name in one.message else f"{one.path}: {one.message}"
-            typer.echo(f"{one.status:<8} {told if one.message else one.name}")
+            text = shown(told if one.message else one.name, MESSAGE_LENGTH)
+            typer.echo(f"{one.status:<8} {text}")
     if json_output:
         rows = [
             {"path": str(v.path), "task": v.name, "status": v.status, "message": v.message or None}

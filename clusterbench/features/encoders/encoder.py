@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from ...doors import require_regular
 from ...errors import InputError
 from .libraries import LIBRARIES
 from .recipe import Preprocessing, Recipe, minimal
@@ -64,8 +66,10 @@ def load_encoder(name: str | Recipe, weights: Path | str | None = None) -> Encod
     """
     recipe = name if isinstance(name, Recipe) else load(name)
     file = None if weights is None else Path(weights)
-    if file is not None and not file.is_file():
-        raise InputError(f"--weights {file}: no such file")
+    if file is not None:
+        if not os.path.lexists(file):
+            raise InputError(f"--weights {file}: no such file")
+        require_regular(file)
     library = LIBRARIES.get(recipe.library)
     if library.needs_preprocessing and recipe.preprocessing is None:
         raise _without_preprocessing(recipe)

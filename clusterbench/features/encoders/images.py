@@ -13,7 +13,8 @@ import warnings
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from ...sources.image_files import image_formats, read_image
+from ...limits import IMAGE
+from ...sources.image_files import image_formats, read_image, too_large
 from ...sources.source import BrokenImage
 from .recipe import Preprocessing
 
@@ -32,14 +33,16 @@ _PANORAMA = 16  # longer than this many times the shorter side: only the middle 
 def decode(content: bytes, draft: int = 0) -> Image.Image:
     """An image file's bytes to an upright RGB image.
 
-    Transparent parts lie on white, 16-bit grey is scaled to 8 bits, palettes, CMYK and grey become
-    RGB, the EXIF orientation is applied, of an animation the first frame is taken. With `draft` a
-    JPEG is decoded at 1/2, 1/4 or 1/8 of its size as long as its shorter side keeps `draft`
-    pixels: faster, and close to the pixels of a full decoding, not equal. Raises BrokenImage for
-    anything that is not a whole image.
+    Transparent parts lie on white, deep grey is scaled to 8 bits (see `_deep_grey`), palettes,
+    CMYK and grey become RGB, the EXIF orientation is applied, of an animation the first frame is
+    taken. With `draft` a JPEG is decoded at 1/2, 1/4 or 1/8 of its size as long as its shorter side
+    keeps `draft` pixels: faster, and close to the pixels of a full decoding, not equal. Raises
+    BrokenImage for anything that is not a whole image.
     """
     if not content:
         raise BrokenImage("empty file")
+    if len(content) > IMAGE.largest:
+        raise BrokenImage(too_large(len(content)))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # bomb warnings below the limit, odd EXIF blocks
@@ -109,12 +112,25 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _deep_grey(image: Image.Image) -> Image.Image:
+    """Grey of more than 8 bits as RGB.
+
+    Floating point is 0 to 1, or 0 to 255; whole numbers are 0 to 65,535, of which 32-bit ones up
+    to 255 are grey of 8 bits. Raises BrokenImage for any other range: it would be clipped to white
+    or black, and nothing says how it is meant.
+    """
     values = np.asarray(image).astype(np.float64)
     if not np.isfinite(values).all():
         raise BrokenImage("holds NaN or infinity")
-    if image.mode == "F" and values.min() >= 0 and values.max() <= 1:
-        values = values * 255
-    elif image.mode != "F" and (image.mode.startswith("I;16") or values.max() > 255):
-        values = values / 257  # 65,535 -> 255
-    grey = np.clip(np.rint(values), 0, 255).astype(np.uint8)
-    return Image.fromarray(grey, "L").convert("RGB")
+    low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
+    if image.mode == "F":
+        if not 0 <= low <= high <= 255:
+            raise BrokenImage(
+                f"floating-point values from {low:g} to {high:g}; wanted 0 to 1 or 0 to 255"
+            )
+        values = values * 255 if high <= 1 else values
+    else:
+        if not 0 <= low <= high <= 65_535:
+            raise BrokenImage(f"32-bit values from {low:g} to {high:g}; wanted 0 to 65535")
+        if image.mode.startswith("I;16") or high > 255:
+            values = values / 257  # 65,535 -> 255
+    return Image.fromarray(np.rint(values).astype(np.uint8), "L").convert("RGB")

@@ -10,9 +10,11 @@ from __future__ import annotations
 import hashlib
 import mmap
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from ...doors import require_regular
 from ...errors import InputError
+from ...printable import shown
 
 # message -> number of a field -> the message in it
 _CHILDREN = {
@@ -50,6 +52,7 @@ def digest(path: Path) -> str:
 
 def external_files(path: Path) -> list[Path]:
     """The files with tensors that the model names, sorted; mostly none."""
+    require_regular(path)
     if path.stat().st_size == 0:
         raise InputError(f"{path}: is empty; wanted an ONNX model")
     with path.open("rb") as handle, mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as data:
@@ -58,7 +61,11 @@ def external_files(path: Path) -> list[Path]:
         except (IndexError, ValueError, RecursionError) as error:
             raise InputError(f"{path}: not a readable ONNX model") from error
     found = [path.parent / name for name in sorted(names)]
-    for file in found:
+    for name, file in zip(sorted(names), found, strict=True):
+        # As ONNX has it: below the model's folder. A link is the user's own, as caches make them.
+        place = PurePosixPath(name)
+        if not place.parts or place.is_absolute() or ".." in place.parts or "\0" in name:
+            raise InputError(f"{path}: names the file {shown(repr(name))}; wanted one beside it")
         if not file.is_file():
             raise InputError(
                 f"{path}: its tensors are in {file.name}, which is not in {file.parent}; "

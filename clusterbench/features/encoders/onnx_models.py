@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import torch
 
 from ... import catalog
+from ...doors import require_regular
 from ...errors import InputError
 from .libraries import Built, Library
 from .onnx_files import digest
@@ -121,7 +123,9 @@ def build(recipe: Recipe, weights: Path | None) -> tuple[torch.nn.Module, Recipe
             f"encoder {recipe.name!r} names no file; pass one with --weights FILE.onnx"
         )
     path = weights or Path(recipe.model)
-    if not path.is_file():
+    if os.path.lexists(path):
+        require_regular(path)
+    else:
         raise InputError(
             f"encoder {recipe.name!r}: no ONNX file at {path}; pass one with --weights FILE.onnx"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +22,7 @@ def load(name: str) -> Recipe:
     wrong value, naming file and key.
     """
     if name.endswith(".toml"):
-        if not Path(name).is_file():
+        if not os.path.lexists(name):
             raise InputError(f"--encoder {name}: no such recipe file")
         return parse(Path(name))
     library, colon, model = name.partition(":")
@@ -44,7 +45,7 @@ def names() -> list[str]:
 def parse(path: Path) -> Recipe:
     """Read one recipe file; its name is the file's name without `.toml`."""
     table = catalog.read_toml(path)
-    found = from_table(Recipe, table, str(path), given={"name": path.stem})
+    found = from_table(Recipe, table, str(path), given={"name": catalog.check_stem(path)})
     if found.library not in LIBRARIES:
         wanted = ", ".join(LIBRARIES.names())
         raise InputError(f"{path}: library = {found.library!r}; wanted one of {wanted}")

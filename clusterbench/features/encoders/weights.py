@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import pickle
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from ...doors import require_regular
 from ...errors import InputError
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
@@ -25,8 +27,9 @@ def read_state_dict(path: Path | str) -> dict[str, torch.Tensor]:
     `backbone.`). Raises InputError for a missing file, another kind of file, or no tensors.
     """
     path = Path(path)
-    if not path.is_file():
+    if not os.path.lexists(path):
         raise InputError(f"no weight file at {path}")
+    require_regular(path)
     if path.suffix not in SUFFIXES:
         raise InputError(f"{path}: weights end in {', '.join(SUFFIXES)}")
     try:

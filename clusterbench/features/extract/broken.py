@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from ...errors import ClusterbenchError
+from ...errors import ClusterbenchError, InputError
+from ...hdf5_files import DAMAGED_ERRORS
+from ...printable import shown
 from ...sources.source import ImageSource
-from ..store.shard_file import open_hdf5
+from ..store.shard_file import open_hdf5, shard_columns
 from .extraction_plan import Plan
 
 
@@ -31,9 +33,19 @@ class BrokenImages:
 
     def add_shard(self, shard: int) -> None:
         """Those that a finished shard records."""
-        with open_hdf5(self.plan.path(shard)) as file:
-            found = zip(file["broken"][:], file["reasons"].asstr()[:], strict=True)
-            self.reasons.update((int(row), str(reason)) for row, reason in found)
+        path, span = self.plan.path(shard), self.plan.span(shard)
+        try:
+            with open_hdf5(path) as file:
+                found = shard_columns(file, path)
+            pairs = list(zip(found["broken"].tolist(), found["reasons"].tolist(), strict=True))
+            if not all(span.start <= row < span.stop for row, _ in pairs):
+                raise ValueError("a broken image is none of the shard's")
+            texts = {row: shown(reason.decode()) for row, reason in pairs}
+        except DAMAGED_ERRORS as error:
+            raise InputError(
+                f"{path}: {error}; delete this shard, and the same command makes it again"
+            ) from error
+        self.reasons.update(texts)
 
     def check(self) -> None:
         """ClusterbenchError when there are too many."""

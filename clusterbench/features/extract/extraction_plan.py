@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,10 +12,12 @@ import numpy as np
 
 from ...errors import InputError
 from ...files import write_json
+from ...hdf5_files import DAMAGED_ERRORS, text_attribute
 from ...sources.source import BrokenImage, ImageSource
 from ..store.identity import differences, identity_hash
-from ..store.layout import DATASET, MANIFEST, ORIGIN, PLAN, shard_name
-from ..store.shard_file import open_hdf5
+from ..store.layout import DATASET, MANIFEST, ORIGIN, PLAN, read_plan, shard_name
+from ..store.shard_file import open_hdf5, plain, shard_columns
+from ..store.store_manifest import check_identity, read_manifest
 from .decoding import Span, file_digest
 
 _UNKNOWN_SIZE = 0  # of a source that cannot tell without reading
@@ -86,14 +87,17 @@ class Plan:
         """Whether a shard is there, readable and of this extraction; others are done again."""
         span = self.span(shard)
         try:
-            with open_hdf5(self.path(shard)) as file:
+            path = self.path(shard)
+            with open_hdf5(path) as file:
+                rows, sizes = plain(file, DATASET, path), plain(file, "image_sizes", path)
                 return bool(
-                    file.attrs["identity"] == self.identity
+                    text_attribute(file, "identity") == self.identity
                     and file.attrs["start"] == span.start
-                    and len(file["image_sizes"]) == span.stop - span.start
-                    and len(file[DATASET]) == file.attrs["rows"]
+                    and sizes.shape == (span.stop - span.start,)
+                    and rows.shape == (file.attrs["rows"], self.dim)
+                    and rows.dtype == self.dtype
                 )
-        except (OSError, KeyError, RuntimeError, ValueError, TypeError):
+        except DAMAGED_ERRORS:
             return False
 
 
@@ -105,6 +109,7 @@ def make_plan(plan: Plan, *, repairing: bool = False) -> Plan:
     folder whose manifest is damaged is taken for what it should be; its shards tell.
     """
     output = plan.output
+    check_identity(plan.fields)
     found = _recorded(output, repairing)
     if found is None:
         if output.exists() and (not output.is_dir() or (any(_visible(output)) and not repairing)):
@@ -156,7 +161,8 @@ def check_images(plan: Plan, source: ImageSource) -> None:
             continue
         path = plan.path(shard)
         with open_hdf5(path) as file:
-            sizes, digests = file["image_sizes"][:], file["image_sha256"][:]
+            records = shard_columns(file, path)
+            sizes, digests = records["image_sizes"], records["image_sha256"]
         made = path.stat().st_mtime_ns
         start, stop = plan.span(shard)
         sizes_now, times_now = source.stamps(start, stop)
@@ -182,29 +188,32 @@ def _same(source: ImageSource, row: int, digest: np.ndarray) -> bool:
 
 def _recorded(output: Path, repairing: bool) -> dict[str, Any] | None:
     """{"fields", "shard_rows", "n"} of the extraction a folder holds, or None."""
+    given: str | None = None
     for name in (PLAN, MANIFEST):
         path = output / name
+        if not os.path.lexists(path):  # another process may just have renamed it
+            continue
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
             if name == MANIFEST:
-                source = content.get("source")
+                content = read_manifest(output)
+                source = content["source"]
                 if source is None:
-                    raise InputError(
-                        f"{output} holds features that were not extracted by this command "
-                        f"(encoder {content['fields']['encoder']}); choose another --output"
-                    )
+                    given = content["fields"]["encoder"]
+                    break
                 fields = {k: v for k, v in content["fields"].items() if k != "images"}
                 fields["index"] = source["index"]
                 return {"fields": fields, "shard_rows": content["shard_rows"], "n": source["n"]}
+            content = read_plan(output)
             return {key: content[key] for key in ("fields", "shard_rows", "n")}
-        except InputError:
-            raise
-        except (FileNotFoundError, NotADirectoryError):  # another process may just have renamed it
-            continue
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            if repairing:
+        except InputError as error:
+            if repairing or not os.path.lexists(path):
                 continue
-            raise InputError(f"{path}: damaged ({error!r}); choose another --output") from error
+            raise InputError(f"{error}; choose another --output") from error
+    if given is not None:
+        raise InputError(
+            f"{output} holds features that were not extracted by this command "
+            f"(encoder {given}); choose another --output"
+        )
     return None
 
 

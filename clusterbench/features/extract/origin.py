@@ -2,17 +2,56 @@
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ...declared import check_keys
+from ...doors import check_fields, read_json
 from ...errors import InputError
+from ...limits import PATH, STORE_RECORD
+from ...printable import shown
 from ..store.layout import ORIGIN
 
 _FORMAT = "clusterbench-origin/1"
 _PATHS = ("class_names", "root")
+_LARGEST_BATCH = 1 << 20
+
+
+_TEXT = (str, type(None))
+_FIELDS: dict[str, Any] = {
+    "format": str,
+    "source": dict,
+    "encoder": str,
+    "weights": _TEXT,
+    "options": dict,
+    "batch_size": int,
+}
+_SOURCE: dict[str, Any] = {
+    "location": str,
+    "format": str,
+    "class_names": _TEXT,
+    "root": _TEXT,
+    "allow_damaged": bool,
+    "val_fraction": (float, int),
+    "val_per_class": int,
+    "val_first": int,
+    "min_per_class": int,
+    "imagenet21k_p": bool,
+}
+_OPTIONS: dict[str, Any] = {
+    "precision": str,
+    "dtype": str,
+    "shard_rows": int,
+    "draft": bool,
+    "channels_last": bool,
+    "compile": bool,
+    "deterministic": bool,
+}
+#: Keys that every origin has; the others of `source` and `options` have defaults.
+_NEEDED = (*_FIELDS, "location", "class_names", "root", "allow_damaged")
 
 
 @dataclass(frozen=True)
@@ -49,25 +88,41 @@ class Origin:
     def read(cls, store: Path) -> Origin:
         """The origin of a store; InputError when it has none that can be read."""
         path = store / ORIGIN
-        if not path.is_file():
+        if not os.path.lexists(path):
             raise InputError(
                 f"{store} does not say where its images are (no {ORIGIN}); extract them again "
                 "with the command it was made with: only what is damaged is redone"
             )
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            if content.pop("format") != _FORMAT:
-                raise ValueError("another format")
-            found = cls(**content)
-            kinds: tuple[Any, ...] = (dict, str, (str, type(None)), dict, int)
-            for field, kind in zip(fields(cls), kinds, strict=True):
-                if not isinstance(getattr(found, field.name), kind):
-                    raise TypeError(f"{field.name} is {getattr(found, field.name)!r}")
-            if not isinstance(found.source["location"], str):
-                raise TypeError(f"location is {found.source['location']!r}")
-            return found
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise InputError(f"{path}: damaged ({error}); delete it and extract again") from error
+            return cls._of_json(read_json(path, STORE_RECORD), str(path))
+        except InputError as error:
+            fault = str(error).removeprefix(f"{path}: ")
+            raise InputError(f"{path}: damaged ({fault}); delete it and extract again") from error
+
+    @classmethod
+    def _of_json(cls, content: Any, where: str) -> Origin:
+        check_fields(content, {"format": str}, where)
+        if content["format"] != _FORMAT:
+            raise InputError(
+                f"{where}: format is {shown(repr(content['format']))}; wanted {_FORMAT!r}"
+            )
+        for table, kinds, place in (
+            (content, _FIELDS, where),
+            (content.get("source"), _SOURCE, f"{where}: source"),
+            (content.get("options"), _OPTIONS, f"{where}: options"),
+        ):
+            given = table if isinstance(table, dict) else {}
+            check_fields(
+                table, {k: v for k, v in kinds.items() if k in given or k in _NEEDED}, place
+            )
+            check_keys(given, kinds, place)
+        found = cls(**{key: value for key, value in content.items() if key != "format"})
+        for place in (found.encoder, found.weights, *map(found.source.get, ("location", *_PATHS))):
+            if place and ("\0" in place or len(place) > PATH):
+                raise InputError(f"{where}: {shown(repr(place))} is no path")
+        if not 1 <= found.batch_size <= _LARGEST_BATCH:
+            raise InputError(f"{where}: batch_size = {found.batch_size} should be 1 or more")
+        return found
 
     def moved(self, source: str | None, weights: Path | None) -> Origin:
         """The same with the images or the weights in another place."""

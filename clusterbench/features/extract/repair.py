@@ -3,112 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from ...errors import ClusterbenchError, InputError
+from ...doors import open_regular
+from ...errors import ClusterbenchError
 from ...files import sha256_file, write_bytes
-from ...hdf5_files import open_hdf5
-from ...progress import Progress
-from ..store.faults import Fault, faults
+from ..store.diagnosis import Diagnosis, check_repairable
 from ..store.identity import differences
-from ..store.layout import (
-    BROKEN,
-    DAMAGED,
-    MANIFEST,
-    ORIGIN,
-    PLAN,
-    VIRTUAL,
-    read_manifest,
-    shard_files,
-    shard_name,
-    write_manifest,
-)
-from ..store.on_disk import is_busy
-from ..store.shard_file import shard_fault
+from ..store.layout import DAMAGED, MANIFEST, PLAN, VIRTUAL
 from ..store.store import FeatureStore
-from ..store.writer import write_virtual
+from ..store.store_manifest import read_manifest, write_manifest
+from ..store.virtual_file import write_virtual
 from .job import ExtractionJob
 from .origin import Origin
-
-
-@dataclass(frozen=True)
-class Diagnosis:
-    """What is wrong with a store, and what it recorded.
-
-    recorded: file name of a shard -> SHA-256. broken: share of its images that were. fields: of its
-    identity. Without a manifest that can be read there are neither hashes nor fields, and the share
-    is that of what can be read.
-    """
-
-    path: Path
-    faults: tuple[Fault, ...]
-    recorded: dict[str, str]
-    broken: float
-    fields: dict[str, Any] | None = None
-    extracted: bool = True
-
-    @property
-    def shards(self) -> tuple[str, ...]:
-        """Names of the damaged shards' files."""
-        return tuple(shard_name(f.shard) for f in self.faults if f.shard is not None)
-
-    @property
-    def only_virtual(self) -> bool:
-        """Whether nothing but the virtual data set is damaged, which needs no images."""
-        return {fault.file for fault in self.faults} == {VIRTUAL}
-
-
-def diagnose(path: Path, progress: Progress | None = None) -> Diagnosis:
-    """Everything that is wrong with a store. Raises InputError for what is not one.
-
-    Without a sound manifest shards are held against their own checksums.
-    """
-    try:
-        store = FeatureStore.unchecked(path)
-    except InputError as error:
-        lost = (path / ORIGIN).is_file() and not (path / PLAN).is_file()
-        if not (path / MANIFEST).is_file() and not lost:
-            raise  # it says what it is instead
-        text = str(error).removeprefix(f"{path / MANIFEST}: ")
-        if not (path / MANIFEST).is_file():
-            text = "is missing; `clusterbench cache repair` writes it again"
-        found = [Fault(MANIFEST, None, f"{MANIFEST}: {text}")]
-        images = n_broken = 0
-        for file in shard_files(path):
-            fault = shard_fault(file)
-            if fault:
-                number = int(file.stem.rpartition("-")[2])
-                found.append(Fault(file.name, number, f"{file.name}: {fault}"))
-                continue
-            with open_hdf5(file) as content:
-                images += len(content["image_sizes"]) if "image_sizes" in content else 0
-                n_broken += len(content["broken"]) if "broken" in content else 0
-        # The list has those of damaged shards too.
-        listed = len((path / BROKEN).read_bytes().splitlines()) if (path / BROKEN).is_file() else 0
-        return Diagnosis(path, tuple(found), {}, max(n_broken, listed) / max(1, images))
-    recorded = {shard.path.name: shard.file_sha256 for shard in store.shards}
-    broken = store.broken / max(1, store.broken + store.n)
-    found = faults(store, progress)
-    extracted = store.packed or store.manifest["source"] is not None
-    return Diagnosis(path, tuple(found), recorded, broken, store.fields, extracted)
-
-
-def check_repairable(diagnosis: Diagnosis) -> None:
-    """InputError for a store that cannot be made again here: packed, or of given features."""
-    path = diagnosis.path
-    if path.is_file():
-        raise InputError(
-            f"{path} is packed: it cannot be repaired in place; pack the folder it came from again"
-        )
-    if not diagnosis.extracted and not diagnosis.only_virtual:
-        raise InputError(
-            f"{path} was made from features that were given, not from images: of its files only "
-            f"{VIRTUAL} can be written again; remove the store and import the features again"
-        )
-    if is_busy(path):
-        raise InputError(f"{path} is being extracted now; repair it when that is done")
 
 
 def repair_job(
@@ -151,9 +58,12 @@ def repair(diagnosis: Diagnosis, extract: Callable[[], None]) -> tuple[str, ...]
     check_repairable(diagnosis)
     names = tuple(dict.fromkeys(fault.file for fault in diagnosis.faults))
     if diagnosis.only_virtual:
-        _rewrite_virtual(path)
+        _rewrite_virtual(path, diagnosis.virtual)
         return names
-    manifest = (path / MANIFEST).read_bytes() if (path / MANIFEST).is_file() else None
+    manifest = None
+    if (path / MANIFEST).is_file():
+        with open_regular(path / MANIFEST) as file:
+            manifest = file.read()
     # Kept until what replaces them is there: one changed byte is better than no shard.
     aside: dict[str, Path] = {}
     try:
@@ -164,6 +74,7 @@ def repair(diagnosis: Diagnosis, extract: Callable[[], None]) -> tuple[str, ...]
             (path / name).unlink(missing_ok=True)
         extract()
         _require_same(diagnosis)
+        _keep_virtual(diagnosis)
     except BaseException:
         _restore(path, aside, manifest)
         raise
@@ -172,12 +83,19 @@ def repair(diagnosis: Diagnosis, extract: Callable[[], None]) -> tuple[str, ...]
     return names
 
 
-def _rewrite_virtual(path: Path) -> None:
+def _rewrite_virtual(path: Path, recorded: str) -> None:
     store = FeatureStore.unchecked(path)
-    write_virtual(path, store.manifest["shards"], store.dim, store.dtype)
+    write_virtual(path, store.shards, store.dim, store.dtype, recorded)
     files = {**store.manifest["files"], VIRTUAL: sha256_file(path / VIRTUAL)}
     if files != store.manifest["files"]:  # another version of HDF5 has other bytes for the same
         write_manifest(path, {**store.manifest, "files": files})
+
+
+def _keep_virtual(diagnosis: Diagnosis) -> None:
+    """Write `features.h5` as it was recorded, where the store was made by an older version."""
+    store = FeatureStore.unchecked(diagnosis.path)
+    if diagnosis.virtual not in ("", store.manifest["files"][VIRTUAL]):
+        _rewrite_virtual(diagnosis.path, diagnosis.virtual)
 
 
 def _require_same(diagnosis: Diagnosis) -> None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from ...cores import n_cores
+from ...errors import InputError
 from ...files import sha256_file
 from ...hdf5_files import DAMAGED_ERRORS, open_hdf5
 from ...progress import Progress
-from .layout import DATASET, Shard
+from .layout import DATASET, INDEX, VIRTUAL, Shard
 from .packed import file_faults, is_sealed
 from .rows import StoredRows
-from .shard_file import hash_rows, reason
+from .shard_file import hash_rows, plain, reason
+from .virtual_file import virtual_fault
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,10 @@ def _shard_fault(store: StoredRows, shard: Shard) -> str | None:
     except OSError as error:
         return f"cannot be read ({error.strerror}); `clusterbench cache repair` makes it again"
     if digest == shard.file_sha256:
+        try:
+            store.check_header(shard)
+        except InputError as error:
+            return str(error).removeprefix(f"{shard.path}: ")
         return None
     # Not looked into any further: HDF5 may crash or hang in a file of which a byte changed.
     return (
@@ -66,7 +73,7 @@ def _shard_fault(store: StoredRows, shard: Shard) -> str | None:
 def _file_faults(store: StoredRows) -> Iterator[Fault]:
     for name, recorded in store.manifest["files"].items():
         path = store.path / name
-        if not path.is_file():
+        if not os.path.lexists(path):
             yield Fault(name, None, f"{name}: is missing; `clusterbench cache repair` writes it")
             continue
         try:
@@ -81,20 +88,41 @@ def _file_faults(store: StoredRows) -> Iterator[Fault]:
                 f"{name}: hashes to {digest[:12]}, recorded {recorded[:12]}; "
                 "`clusterbench cache repair` writes it again",
             )
+        elif text := _content_fault(store, name):
+            yield Fault(name, None, f"{name}: {text}")
+
+
+def _content_fault(store: StoredRows, name: str) -> str | None:
+    """Why a file with the recorded hash does not belong to the store: anyone can record a hash."""
+    if name == VIRTUAL:
+        return virtual_fault(store.path, store.shards, store.dim, store.dtype)
+    if name == INDEX:
+        try:
+            store.index  # noqa: B018 - it is read and compared
+        except InputError as error:
+            return str(error).removeprefix(f"{store.path.absolute() / INDEX}: ")
+    return None
 
 
 def _packed_faults(store: StoredRows, progress: Progress | None) -> list[Fault]:
     found = []
     name = store.path.name
     try:
-        if is_sealed(store.path, progress):
-            return []
+        sealed = is_sealed(store.path, progress)
     except OSError as error:
         return [Fault(name, None, f"{name}: cannot be read ({error.strerror})")]
     for number, shard in enumerate(store.shards):
         try:
+            store.check_header(shard)
+            if sealed:
+                continue
             with open_hdf5(shard.path) as file:
-                digest = hash_rows(file[DATASET], shard.skip, shard.skip + shard.rows)
+                rows = plain(file, DATASET, shard.path)
+                digest = hash_rows(rows, shard.skip, shard.skip + shard.rows)
+        except InputError as error:
+            text = str(error).removeprefix(f"{shard.path}: ")
+            found.append(Fault(name, number, f"{name}: {text}"))
+            continue
         except DAMAGED_ERRORS as error:
             found.append(Fault(name, number, f"{name}: {reason(error)}"))
             continue
@@ -102,5 +130,7 @@ def _packed_faults(store: StoredRows, progress: Progress | None) -> list[Fault]:
             text = f"{name}: {shard.span} hash to {digest[:12]}, recorded {shard.sha256[:12]}"
             found.append(Fault(name, number, text))
     found.extend(Fault(name, None, text) for text in file_faults(store))
+    if sealed:
+        return found
     text = f"{name}: a byte outside its rows and records changed; every row is as it was written"
     return found or [Fault(name, None, text)]

@@ -1,16 +1,16 @@
-"""The files of a feature store and its manifest, `store.json`."""
+"""The files of a feature store: their names, its shards, an extraction that is not finished."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ...doors import check_fields, read_json
 from ...errors import InputError
-from ...files import sha256_json, write_json
-from .identity import identity_hash
+from ...limits import FREE_DEPTH, FREE_TEXT, STORE_RECORD, check_value
+from ...printable import shown
 
 FORMAT = "clusterbench-features/2"
 MANIFEST = "store.json"
@@ -25,10 +25,6 @@ DATASET = "features"
 
 #: Every file of a store's folder that is no shard.
 OWN_FILES = (INDEX, VIRTUAL, BROKEN, MANIFEST, PLAN, ORIGIN, CLAIMS)
-
-_KEYS = frozenset(
-    ("n", "dim", "dtype", "shard_rows", "broken", "shard_identity", "source", "shards", "files")
-)
 
 
 @dataclass(frozen=True)
@@ -67,86 +63,46 @@ def temporary_files(path: Path) -> list[Path]:
     return [file for pattern in patterns for file in sorted(path.glob(pattern))]
 
 
-def write_manifest(path: Path, manifest: dict[str, Any]) -> None:
-    """Write `store.json` of a folder; its last key is a checksum over the others."""
-    write_json(path / MANIFEST, manifest | {"checksum": sha256_json(manifest)})
-
-
-def read_manifest(path: Path) -> dict[str, Any]:
-    """The manifest of a store's folder.
-
-    Raises InputError for: no such folder; a folder that is not a store; an unfinished extraction;
-    another format; a manifest that was edited or damaged, with the first field that says so.
-    """
-    if not path.exists():
-        raise InputError(f"no feature store at {path}; make one with `clusterbench extract`")
-    if not path.is_dir():
-        raise InputError(f"{path} is a file; a feature store is a folder of HDF5 shards")
-    file = path / MANIFEST
-    if not file.is_file():
-        raise _unfinished(path)
-    try:
-        text = file.read_text(encoding="utf-8")
-        manifest: dict[str, Any] = json.loads(text)
-        found = manifest["format"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{file}: not a feature store's manifest ({error!r})") from error
-    if found != FORMAT:
-        raise InputError(
-            f"{file}: format is {found!r}; this version reads {FORMAT!r}: extract again"
-        )
-    return checked_manifest(manifest, file)
-
-
-def checked_manifest(manifest: dict[str, Any], where: Path) -> dict[str, Any]:
-    """A manifest without its checksum; InputError when it is not as it was written."""
-    try:
-        content = {key: value for key, value in manifest.items() if key != "checksum"}
-        fields, identity = content["fields"], content["identity"]
-        if identity_hash(fields) != identity:
-            raise InputError(
-                f"{where}: its fields hash to {identity_hash(fields)[:12]}, but it records "
-                f"identity {identity[:12]}: the file was edited; extract the features again"
-            )
-        checksum = sha256_json(content)
-    except InputError:
-        raise
-    except (KeyError, TypeError, ValueError, AttributeError) as error:  # ValueError: a NaN
-        raise InputError(f"{where}: not a feature store's manifest ({error!r})") from error
-    missing = _KEYS - content.keys()
-    if missing:
-        raise InputError(f"{where}: has no {', '.join(sorted(missing))}; extract again")
-    if checksum != manifest.get("checksum"):
-        raise InputError(
-            f"{where}: it does not hash to its checksum: the file was edited or damaged; "
-            "`clusterbench cache repair` writes it again"
-        )
-    return content
-
-
 def shards_of(path: Path, entries: Sequence[dict[str, Any]]) -> tuple[Shard, ...]:
-    """Shards of a store's folder from its manifest's entries."""
+    """Shards of a store's folder from its manifest's entries; their names are built here."""
     first, shards = 0, []
-    for entry in entries:
-        rows = int(entry["rows"])
-        shards.append(
-            Shard(
-                path / entry["file"], first, rows, str(entry["sha256"]), str(entry["file_sha256"])
-            )
-        )
-        first += rows
+    for number, entry in enumerate(entries):
+        file = path / shard_name(number)
+        shards.append(Shard(file, first, entry["rows"], entry["sha256"], entry["file_sha256"]))
+        first += entry["rows"]
     return tuple(shards)
 
 
-def _unfinished(path: Path) -> InputError:
+def read_plan(path: Path) -> dict[str, Any]:
+    """What an unfinished extraction in a folder records; InputError for what is no such file.
+
+    fields: the identity of its shards; shard_rows, n, shards: whole numbers.
+    """
+    file = path / PLAN
+    content: dict[str, Any] = read_json(file, STORE_RECORD)
+    check_fields(content, {"fields": dict, "shard_rows": int, "n": int}, str(file))
+    check_fields(content["fields"], {"encoder": str}, f"{file}: fields")
+    check_value(content["fields"], f"{file}: fields", depth=FREE_DEPTH + 2, text=FREE_TEXT)
+    return content
+
+
+def told_plan(path: Path) -> tuple[str, str]:
+    """Encoder and number of shards of an unfinished extraction, for messages; "" and "?"."""
+    try:
+        content = read_json(path / PLAN, STORE_RECORD)
+        check_fields(content, {"fields": dict, "shards": int}, "")
+        check_fields(content["fields"], {"encoder": str}, "")
+    except InputError:
+        return "", "?"
+    return shown(content["fields"]["encoder"]), f"{content['shards']:,}"
+
+
+def unfinished(path: Path) -> InputError:
+    """The error for a folder without a manifest: an extraction to go on with, or no store."""
     if (path / PLAN).is_file():
         done = len(shard_files(path))
-        try:
-            total = json.loads((path / PLAN).read_text(encoding="utf-8"))["shards"]
-        except (OSError, ValueError, KeyError, TypeError):
-            total = "?"
         return InputError(
-            f"{path}: extraction is not finished ({done} of {total} shards); "
+            f"{path}: extraction is not finished ({done} of {told_plan(path)[1]} shards); "
             "run the same `clusterbench extract` command again to go on"
         )
     return InputError(

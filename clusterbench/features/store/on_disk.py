@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from .layout import (
     PLAN,
     shard_files,
     temporary_files,
+    told_plan,
 )
 from .store import FeatureStore
 
@@ -48,18 +48,18 @@ def find(folder: Path) -> Iterator[Path]:
     if is_store(folder):
         yield folder
         return
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # noqa: PTH112
         raise InputError(f"{folder}: no such folder")
     yield from _find(folder, _DEPTH)
 
 
 def is_store(path: Path) -> bool:
     """Whether a folder or file is a store, finished, unfinished or damaged."""
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112 - which takes what is no path at all
         # An origin alone: its manifest was lost, or a repair was killed as it began.
         own = [name for name in (MANIFEST, PLAN, ORIGIN) if (path / name).is_file()]
         return bool(own) and (own != [MANIFEST] or bool(shard_files(path)) or _is_ours(path))
-    return path.is_file() and _is_packed(path)
+    return os.path.isfile(path) and _is_packed(path)  # noqa: PTH113
 
 
 def _is_ours(path: Path) -> bool:
@@ -79,13 +79,8 @@ def look(path: Path) -> Found:
         encoder, state = "", str(error)
         plan = path / PLAN
         if plan.is_file() and not (path / MANIFEST).is_file():
-            done = len(shard_files(path))
-            try:
-                content = json.loads(plan.read_text(encoding="utf-8"))
-                encoder = str(content["fields"]["encoder"])
-                state = f"unfinished: {done} of {content['shards']} shards"
-            except (OSError, ValueError, KeyError, TypeError):
-                state = f"unfinished: {done} shards"
+            encoder, total = told_plan(path)
+            state = f"unfinished: {len(shard_files(path))} of {total} shards"
         else:
             state = f"damaged: {state}"
         return Found(path, state, encoder, 0, 0, "", size(path), "")

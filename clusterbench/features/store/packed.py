@@ -10,26 +10,30 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 
+from ...doors import check_size, open_regular, parse_json
 from ...errors import ClusterbenchError, InputError
 from ...files import atomic_path, sha256_file, sha256_json, write_bytes
 from ...hdf5_files import DAMAGED_ERRORS, open_hdf5, text_attribute, write_hdf5
+from ...limits import STORE_RECORD
 from ...progress import Progress
 from ...sources.dataset_index import DatasetIndex
-from .layout import BROKEN, DATASET, INDEX, Shard, checked_manifest, write_manifest
+from .layout import BROKEN, DATASET, INDEX, VIRTUAL, Shard, shard_name
 from .rows import StoredRows
-from .shard_file import hash_columns, reason, write_shard
-from .writer import require_space, write_virtual
+from .shard_file import hash_columns, made_with, plain, reason, shard_columns, write_shard
+from .store_manifest import HASHED, checked_manifest, write_manifest
+from .virtual_file import write_virtual
+from .writer import require_space
 
 FORMAT = "clusterbench-packed/1"
 _HEAD = 512  # bytes before HDF5's, for the checksum
 _CHUNK = 4 << 20
-_OWN = ("start", "rows", "sha256", "columns_sha256", "identity")  # attributes write_shard sets
 
 
 def pack(store: StoredRows, target: Path, progress: Progress | None = None) -> None:
@@ -39,7 +43,7 @@ def pack(store: StoredRows, target: Path, progress: Progress | None = None) -> N
     """
     if store.packed:
         raise InputError(f"{store.path} is packed already")
-    if target.exists():
+    if os.path.lexists(target):
         raise InputError(f"{target} is there; choose another file, or delete it")
     broken = _broken_images(store)
     require_space(target.parent, store.nbytes)
@@ -54,7 +58,8 @@ def pack(store: StoredRows, target: Path, progress: Progress | None = None) -> N
             file.create_dataset("broken", data=np.frombuffer(broken, np.uint8))
             rows = file.create_dataset(DATASET, (store.n, store.dim), store.dtype)
             for number, shard in enumerate(store.shards):
-                _pack_shard(store, shard, rows, file.create_group(f"shards/{number:05d}"))
+                start = store.manifest["shards"][number]["start"]
+                _pack_shard(store, shard, start, rows, file.create_group(f"shards/{number:05d}"))
                 if progress:
                     progress(shard.first + shard.rows, store.n)
         head = _head(temporary)
@@ -64,7 +69,7 @@ def pack(store: StoredRows, target: Path, progress: Progress | None = None) -> N
 
 def is_sealed(path: Path, progress: Progress | None = None) -> bool:
     """Whether every byte of a packed file is as it was written; progress in bytes."""
-    with path.open("rb") as raw:
+    with open_regular(path) as raw:
         found = raw.read(_HEAD)
     return found == _head(path, progress)
 
@@ -113,16 +118,15 @@ def read_packed(path: Path) -> tuple[dict[str, Any], list[Shard]]:
     if found != FORMAT:
         raise InputError(f"{path}: its format is {found!r}; wanted {FORMAT!r}")
     try:
-        manifest: dict[str, Any] = checked_manifest(json.loads(text), path)
-    except InputError:
-        raise
-    except (ValueError, TypeError) as error:
+        check_size(path, len(text), STORE_RECORD)
+        value = parse_json(text, str(path))
+    except InputError as error:
         raise InputError(f"{path}: its manifest is damaged ({error})") from error
+    manifest = checked_manifest(value, path)
     first, shards = 0, []
     for entry in manifest["shards"]:
-        rows = int(entry["rows"])
-        shards.append(Shard(path, first, rows, str(entry["sha256"]), "", skip=first))
-        first += rows
+        shards.append(Shard(path, first, entry["rows"], entry["sha256"], "", skip=first))
+        first += entry["rows"]
     return manifest, shards
 
 
@@ -139,9 +143,9 @@ def file_faults(store: StoredRows) -> list[str]:
     try:
         with open_hdf5(store.path) as file:
             for number in range(len(store.shards)):
-                if fault := _records_fault(file, number):
+                if fault := _records_fault(file, number, store.path):
                     found.append(f"{name}: records of shard {number}{fault}")
-            digest = hashlib.sha256(file["broken"][()].tobytes()).hexdigest()
+            digest = hashlib.sha256(plain(file, "broken", store.path)[()].tobytes()).hexdigest()
         if digest != store.manifest["files"][BROKEN]:
             found.append(f"{name}: its list of broken images does not hash to its checksum")
     except DAMAGED_ERRORS as error:
@@ -149,24 +153,35 @@ def file_faults(store: StoredRows) -> list[str]:
     return found
 
 
-def _records_fault(file: h5py.File, number: int) -> str | None:
+def _records_fault(file: h5py.File, number: int, path: Path) -> str | None:
     try:
-        group = file[f"shards/{number:05d}"]
-        columns = {column: group[column][()] for column in group}
-        if hash_columns(columns) != text_attribute(group, "columns_sha256"):
+        group = _records(file, number)
+        made_with(group)
+        if hash_columns(shard_columns(group, path)) != text_attribute(group, "columns_sha256"):
             return " do not hash to their checksum"
     except DAMAGED_ERRORS as error:
         return f": {reason(error)}"
     return None
 
 
+def _records(file: h5py.File, number: int) -> h5py.Group:
+    place = file
+    for name in ("shards", f"{number:05d}"):
+        link = place.get(name, getlink=True)
+        place = place[name] if isinstance(link, h5py.HardLink) else None
+        if not isinstance(place, h5py.Group):
+            raise ValueError(f"{name} is no group of the file")
+    return place
+
+
 def _broken_images(store: StoredRows) -> bytes:
     path = store.path / BROKEN
     try:
-        content = path.read_bytes()
-    except OSError as error:
+        with open_regular(path) as file:
+            content = file.read()
+    except InputError as error:
         raise InputError(
-            f"{path}: {error.strerror}; nothing was packed: `clusterbench cache repair` mends it"
+            f"{error}; nothing was packed: `clusterbench cache repair` mends it"
         ) from error
     if hashlib.sha256(content).hexdigest() != store.manifest["files"][BROKEN]:
         raise InputError(
@@ -192,29 +207,33 @@ def _head(path: Path, progress: Progress | None = None) -> bytes:
 def _unpack(store: StoredRows, folder: Path, progress: Progress | None) -> None:
     entries = store.manifest["shards"]
     with open_hdf5(store.path) as file:
+        data = plain(file, DATASET, store.path)
         for number, (shard, entry) in enumerate(zip(store.shards, entries, strict=True)):
-            group = file[f"shards/{number:05d}"]
+            group = _records(file, number)
             write_shard(
-                folder / entry["file"],
-                file[DATASET][shard.skip : shard.skip + shard.rows],
+                folder / shard_name(number),
+                data[shard.skip : shard.skip + shard.rows],
                 start=entry["start"],
                 identity=store.shard_identity,
-                attributes={k: v for k, v in group.attrs.items() if k not in _OWN},
-                columns={name: group[name][()] for name in group},
+                attributes=made_with(group),
+                columns=shard_columns(group, store.path),
             )
-            _require_hash(folder / entry["file"], entry["file_sha256"], store.path)
+            _require_hash(folder / shard_name(number), entry["file_sha256"], store.path)
             if progress:
                 progress(shard.first + shard.rows, store.n)
-        broken = file["broken"][()].tobytes()
+        broken = plain(file, "broken", store.path)[()].tobytes()
     store.index.save(folder / INDEX)
     write_bytes(folder / BROKEN, broken)
-    write_virtual(folder, entries, store.dim, store.dtype)
-    for name, digest in store.manifest["files"].items():
-        _require_hash(folder / name, digest, store.path)
+    hashes = store.manifest["files"]
+    write_virtual(folder, store.shards, store.dim, store.dtype, recorded=hashes[VIRTUAL])
+    for name in HASHED:
+        _require_hash(folder / name, hashes[name], store.path)
     write_manifest(folder, store.manifest)
 
 
-def _pack_shard(store: StoredRows, shard: Shard, rows: h5py.Dataset, group: h5py.Group) -> None:
+def _pack_shard(
+    store: StoredRows, shard: Shard, start: int, rows: h5py.Dataset, group: h5py.Group
+) -> None:
     digest = hashlib.sha256()
     for first, block in store.blocks(shard.first, shard.first + shard.rows, dtype=store.dtype):
         digest.update(block.view(np.uint8).data)
@@ -225,12 +244,18 @@ def _pack_shard(store: StoredRows, shard: Shard, rows: h5py.Dataset, group: h5py
             f"{shard.path}: its contents are not those recorded; nothing was packed: "
             "`clusterbench cache verify` says what is damaged, `repair` mends it"
         )
-    with open_hdf5(shard.path) as file:
-        for name, value in file.attrs.items():
-            group.attrs[name] = value
-        for name in file:
-            if name != DATASET:
-                group.create_dataset(name, data=file[name][()], dtype=file[name].dtype)
+    try:
+        with open_hdf5(shard.path) as file:
+            texts = {name: text_attribute(file, name) for name in ("sha256", "columns_sha256")}
+            others, found = made_with(file), shard_columns(file, shard.path)
+    except DAMAGED_ERRORS as error:
+        raise InputError(f"{shard.path}: {reason(error)}; nothing was packed") from error
+    own = {"start": start, "rows": shard.rows, "identity": store.shard_identity}
+    for name, value in sorted((own | texts | others).items()):
+        group.attrs[name] = value
+    for name, column in found.items():
+        kind = h5py.string_dtype() if column.dtype.kind == "O" else column.dtype
+        group.create_dataset(name, data=column, dtype=kind)
 
 
 def _require_hash(path: Path, wanted: str, source: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -41,16 +42,16 @@ class StoredRows:
         self.path = path
         self._absolute = path.absolute()
         self.manifest = manifest
-        self.n = int(manifest["n"])
-        self.dim = int(manifest["dim"])
+        self.n: int = manifest["n"]
+        self.dim: int = manifest["dim"]
         self.dtype = np.dtype(manifest["dtype"]).newbyteorder("<")
-        self.identity = str(manifest["identity"])
+        self.identity: str = manifest["identity"]
         self.fields: dict[str, Any] = manifest["fields"]
-        self.encoder = str(self.fields["encoder"])
-        self.broken = int(manifest["broken"])
-        self.shard_identity = str(manifest["shard_identity"])
+        self.encoder: str = self.fields["encoder"]
+        self.broken: int = manifest["broken"]
+        self.shard_identity: str = manifest["shard_identity"]
         self.shards = tuple(shards)
-        self.packed = path.is_file()
+        self.packed = os.path.isfile(path)  # noqa: PTH113
         self._offsets: dict[Shard, int] = {}
         self._files: dict[Path, RowFile] = {}
 
@@ -59,7 +60,7 @@ class StoredRows:
         """The samples, read on first use; InputError when it is not the store's index."""
         where = self._absolute if self.packed else self._absolute / INDEX
         index = DatasetIndex.load(where)
-        if index.hash != self.fields["index"]:
+        if index.hash != self.fields["index"] or index.n != self.n:
             raise InputError(
                 f"{where}: hash {index.hash[:12]}; the store was made for "
                 f"{str(self.fields['index'])[:12]}; extract the features again"
@@ -194,6 +195,10 @@ class StoredRows:
             )
         return int((memory - reading) // per_row)
 
+    def check_header(self, shard: Shard) -> None:
+        """InputError for a shard that is missing, or whose header is not as recorded."""
+        self._offset(shard)
+
     def _offset(self, shard: Shard) -> int:
         if shard not in self._offsets:
             self._offsets[shard] = rows_offset(shard, self.dim, self.dtype, self.shard_identity)
@@ -207,9 +212,10 @@ class StoredRows:
                 self._files.clear()  # those in use stay open until they are not
             try:
                 file = RowFile(shard.path)
-            except OSError as error:
+            except InputError as error:
+                fault = str(error).removeprefix(f"{shard.path}: ")
                 raise InputError(
-                    f"{shard.path}: cannot be opened ({error.strerror}); "
+                    f"{shard.path}: cannot be opened ({fault}); "
                     "`clusterbench cache repair` makes this shard again"
                 ) from error
             self._files[shard.path] = file

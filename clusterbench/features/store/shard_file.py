@@ -16,13 +16,24 @@ from typing import Any
 import h5py
 import numpy as np
 
+from ...doors import open_regular, require_regular
 from ...errors import InputError
 from ...hdf5_files import DAMAGED_ERRORS, create_hdf5, text_attribute
 from ...hdf5_files import open_hdf5 as open_hdf5
+from ...printable import shown
 from .layout import DATASET, Shard
 from .values import storage_dtype
 
 _HASH_ROWS = 4096
+_REFERENCE = np.dtype([("length", "<u4"), ("address", "<u8"), ("number", "<u4")])  # of a text
+_REPAIR = "`clusterbench cache repair` makes this shard again"
+
+
+#: Datasets of an extracted shard beside its rows, an entry per image or per broken image.
+COLUMNS = ("broken", "image_sha256", "image_sizes", "reasons")
+#: Attributes that follow from the shard, and the one that says what made it, as JSON.
+ATTRIBUTES = ("start", "rows", "sha256", "columns_sha256", "identity")
+MADE_WITH = "made_with"
 
 
 def write_shard(
@@ -86,16 +97,77 @@ def shard_fault(path: Path) -> str | None:
     """Why a shard's contents are not those it was written with, by its own checksums; or None."""
     try:
         with open_hdf5(path) as file:
-            if (size := path.stat().st_size) < file[DATASET].nbytes:
-                return f"its header asks for {file[DATASET].nbytes:,} bytes, it has {size:,}"
-            columns = {name: file[name][()] for name in sorted(file) if name != DATASET}
-            if hash_rows(file[DATASET]) != text_attribute(file, "sha256"):
+            rows = plain(file, DATASET, path)
+            if len(rows.shape) != 2:
+                return f"its rows have shape {rows.shape}"
+            found = shard_columns(file, path)
+            if hash_rows(rows) != text_attribute(file, "sha256"):
                 return "its rows do not hash to its checksum"
-            if hash_columns(columns) != text_attribute(file, "columns_sha256"):
+            if hash_columns(found) != text_attribute(file, "columns_sha256"):
                 return "its image records do not hash to their checksum"
     except DAMAGED_ERRORS as error:
         return reason(error)
     return None
+
+
+def plain(group: h5py.Group, name: str, path: Path) -> h5py.Dataset:
+    """A dataset as `write_shard` writes them: in this very file, contiguous, as large as it says.
+
+    Raises ValueError for another one, such as one whose values lie in another file: HDF5 would
+    look for that wherever the file says.
+    """
+    link = group.get(name, getlink=True)
+    data = group[name] if isinstance(link, h5py.HardLink) else None
+    if not isinstance(data, h5py.Dataset):
+        raise ValueError(f"{name} is no dataset of the file")
+    made = data.id.get_create_plist()
+    if made.get_layout() == h5py.h5d.CHUNKED:
+        raise ValueError(f"{name} is compressed or in chunks; wanted contiguous values")
+    if made.get_layout() != h5py.h5d.CONTIGUOUS or made.get_external_count():
+        raise ValueError(f"the values of {name} are not in the file itself")
+    size, offset = data.nbytes, data.id.get_offset()
+    if offset is None and size:
+        raise ValueError(f"{name} was never written")
+    there = path.stat().st_size
+    if size > there or (offset or 0) + size > there:
+        raise ValueError(f"its header asks for {size:,} bytes, it has {there:,}")
+    return data
+
+
+def shard_columns(group: h5py.Group, path: Path) -> dict[str, np.ndarray]:
+    """A shard's other datasets by name; ValueError for names and sizes that none of ours has."""
+    names = sorted(group)
+    if unknown := set(names) - {DATASET, *COLUMNS}:
+        raise ValueError(f"it holds {shown(repr(min(unknown)))}, which no shard has")
+    found = {}
+    for name in names:
+        if name != DATASET:
+            data = plain(group, name, path)
+            _check_texts(data, path)
+            found[name] = data[()]
+    return found
+
+
+def made_with(group: h5py.Group) -> dict[str, str]:
+    """What a shard says beside what follows from it; ValueError for what none of ours says."""
+    if unknown := set(group.attrs) - {*ATTRIBUTES, MADE_WITH}:
+        raise ValueError(f"it has the attribute {shown(repr(min(unknown)))}, which no shard has")
+    return {MADE_WITH: text_attribute(group, MADE_WITH)} if MADE_WITH in group.attrs else {}
+
+
+def _check_texts(data: h5py.Dataset, path: Path) -> None:
+    """ValueError for texts that are longer together than the file: a few bytes can name one."""
+    if data.dtype.kind != "O":
+        return
+    if h5py.check_string_dtype(data.dtype) is None or data.ndim != 1:
+        raise ValueError("its texts are none")
+    if not data.size:
+        return
+    with open_regular(path) as file:
+        file.seek(data.id.get_offset())
+        held = np.frombuffer(file.read(data.size * _REFERENCE.itemsize), _REFERENCE)
+    if len(held) < data.size or int(held["length"].sum(dtype=np.uint64)) > path.stat().st_size:
+        raise ValueError("its texts are longer than the file")
 
 
 def rows_offset(shard: Shard, dim: int, dtype: np.dtype, identity: str) -> int:
@@ -105,13 +177,14 @@ def rows_offset(shard: Shard, dim: int, dtype: np.dtype, identity: str) -> int:
     or of another identity.
     """
     path = shard.path
-    if not path.is_file():
+    if not os.path.lexists(path):
         raise InputError(
             f"{path}: shard is missing; run the same extraction again: only it is redone"
         )
+    require_regular(path)
     try:
         with open_hdf5(path) as file:
-            data = file[DATASET]
+            data = plain(file, DATASET, path)
             shape, found, offset = tuple(data.shape), data.dtype, data.id.get_offset()
             whose = text_attribute(file, "identity")
     except DAMAGED_ERRORS as error:
@@ -119,23 +192,16 @@ def rows_offset(shard: Shard, dim: int, dtype: np.dtype, identity: str) -> int:
             f"{path}: {reason(error)}; `clusterbench cache repair` makes this shard again"
         ) from error
     wanted = (shard.skip + shard.rows, dim)
-    if shape[1:] != wanted[1:] or found != dtype or shape[0] < wanted[0]:
-        raise InputError(
-            f"{path}: holds {shape} {found}; wanted {wanted} {dtype}; "
-            "`clusterbench cache repair` makes this shard again"
-        )
+    # A packed file has the rows of all shards.
+    fits = shape == wanted or (not shard.file_sha256 and shape[1:] == wanted[1:])
+    if not fits or shape[0] < wanted[0] or found != dtype:
+        raise InputError(f"{path}: holds {shape} {found}; wanted {wanted} {dtype}; {_REPAIR}")
     if whose != identity:
         raise InputError(
             f"{path}: identity {whose[:12]}; this store's "
-            f"shards have {identity[:12]}: the file belongs to another extraction; "
-            "`clusterbench cache repair` makes this shard again"
+            f"shards have {identity[:12]}: the file belongs to another extraction; {_REPAIR}"
         )
     if offset is None:
-        if shard.rows:
-            raise InputError(
-                f"{path}: its rows are compressed or in chunks; wanted contiguous ones; "
-                "`clusterbench cache repair` makes this shard again"
-            )
         return 0
     return int(offset) + shard.skip * dim * int(dtype.itemsize)
 
@@ -146,7 +212,8 @@ class RowFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._descriptor = -1
-        self._descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        with open_regular(path) as file:
+            self._descriptor = os.dup(file.fileno())
 
     def __del__(self) -> None:
         if self._descriptor >= 0:

@@ -9,31 +9,30 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import DTypeLike
 
 from ...errors import InputError, StorageError
 from ...files import sha256_file, write_bytes
-from ...hdf5_files import create_hdf5
+from ...limits import DIMENSIONS, ROWS, check_name
 from ...sources.dataset_index import DatasetIndex
 from .identity import identity_hash, require_identity
 from .layout import (
     BROKEN,
     DAMAGED,
-    DATASET,
     FORMAT,
     INDEX,
     MANIFEST,
     PLAN,
     VIRTUAL,
-    read_manifest,
     shard_files,
     shard_name,
+    shards_of,
 )
-from .layout import write_manifest as write_manifest
 from .shard_file import write_shard
+from .store_manifest import check_identity, read_manifest, write_manifest
 from .values import dtype_name, not_finite, storage_dtype, stored
+from .virtual_file import write_virtual
 
 SHARD_ROWS = 65_536
 _HASH_ROWS = 4096
@@ -62,7 +61,7 @@ def finish_store(
     lines = [json.dumps(entry, ensure_ascii=False) + "\n" for entry in broken]
     index.save(path / INDEX)
     write_bytes(path / BROKEN, "".join(lines).encode())
-    write_virtual(path, shards, dim, dtype)
+    write_virtual(path, shards_of(path, shards), dim, dtype)
     keep = {shard["file"] for shard in shards}
     for stale in shard_files(path):
         if stale.name not in keep:
@@ -103,13 +102,16 @@ def write_array(
         raise InputError(
             f"features have shape {features.shape}; wanted ({index.n}, dim): one row per sample"
         )
+    if features.shape[1] > DIMENSIONS:
+        raise InputError(f"features have {features.shape[1]:,} dimensions; at most {DIMENSIONS:,}")
     if dtype is None:
         half = np.dtype(features.dtype).newbyteorder("=") == np.float16
         dtype = np.float16 if half else np.float32
     target, name = storage_dtype(dtype), dtype_name(dtype)
     rows = SHARD_ROWS if shard_rows is None else shard_rows
-    if rows < 1:
-        raise InputError(f"shard_rows is {rows}; wanted 1 or more")
+    if not 1 <= rows <= ROWS:
+        raise InputError(f"shard_rows is {rows}; wanted 1 to {ROWS:,}")
+    check_name(encoder, "the encoder's name")
     content = hashlib.sha256()
     for first in range(0, index.n, _HASH_ROWS):
         block = _converted(features[first : first + _HASH_ROWS], name, index, first)
@@ -121,7 +123,11 @@ def write_array(
         "index": index.hash,
         "features": content.hexdigest(),
     }
-    identity = identity_hash(fields)
+    try:
+        identity = identity_hash(fields)
+    except (TypeError, ValueError) as error:  # no JSON, or a NaN
+        raise InputError(f"details: {error}; wanted JSON") from error
+    check_identity(fields)
     if (path / MANIFEST).is_file():
         # Not opened: its shards may be what is to be mended.
         require_identity(path, read_manifest(path)["fields"], fields)
@@ -169,27 +175,6 @@ def require_space(folder: Path, wanted: int) -> None:
             f"{folder}: {free / 1e6:,.1f} MB are free on this disk, {wanted / 1e6:,.1f} MB are "
             "needed; free some space, or choose another place"
         )
-
-
-def write_virtual(path: Path, shards: list[dict[str, Any]], dim: int, dtype: np.dtype) -> None:
-    """Write `features.h5`: the rows of all shards as one dataset for any HDF5 tool."""
-    # Through HDF5's own calls: `create_virtual_dataset` would put the time into the file.
-    properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-    properties.set_obj_track_times(False)
-    total = sum(shard["rows"] for shard in shards)
-    space = h5py.h5s.create_simple((total, dim))
-    first = 0
-    for shard in shards:
-        rows = shard["rows"]
-        if rows:
-            space.select_hyperslab((first, 0), (rows, dim))
-            source = h5py.h5s.create_simple((rows, dim))
-            properties.set_virtual(space, shard["file"].encode(), DATASET.encode(), source)
-        first += rows
-    space.select_all()
-    with create_hdf5(path / VIRTUAL) as file:
-        kind = h5py.h5t.py_create(dtype, logical=True)
-        h5py.h5d.create(file.id, DATASET.encode(), kind, space, properties)
 
 
 def _converted(block: np.ndarray, dtype: str, index: DatasetIndex, first: int) -> np.ndarray:

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class RunReport:
-    """All runs of a request. `print(report)` shows the table of means over seeds."""
+    """All runs of a request. `print(report)` shows the table of means over seeds.
+
+    left_out: a line for each task that any data set may have and this one cannot satisfy.
+    """
 
     benchmark: str
     dataset: str
@@ -31,6 +34,7 @@ class RunReport:
     results: Path
     dry_run: bool
     outcomes: tuple[Outcome, ...]
+    left_out: tuple[str, ...] = ()
 
     @property
     def records(self) -> list[ResultRecord]:

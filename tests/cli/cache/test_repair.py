@@ -12,7 +12,7 @@ from cache_toys import one_line, repair
 from store_toys import files, flip, stamps, write_store
 
 from clusterbench import FeatureStore
-from clusterbench.features.store.layout import read_manifest, write_manifest
+from clusterbench.features.store.store_manifest import read_manifest, write_manifest
 
 
 def test_repair_of_a_sound_store_does_nothing(cache, st):

@@ -12,7 +12,8 @@ from clusterbench import FeatureStore, InputError
 from clusterbench.errors import ClusterbenchError
 from clusterbench.features.extract.extraction import extract
 from clusterbench.features.extract.origin import Origin
-from clusterbench.features.extract.repair import diagnose, repair
+from clusterbench.features.extract.repair import repair
+from clusterbench.features.store.diagnosis import diagnose
 from clusterbench.sources.opening import open_source
 
 SETTINGS = {"device": "cpu", "workers": 0, "shard_rows": 8, "repairing": True}
@@ -88,7 +89,8 @@ def test_shards_that_were_made_before_it_stopped_are_kept(st, again):
 KILLED = """
 import os, sys
 from pathlib import Path
-from clusterbench.features.extract.repair import diagnose, repair
+from clusterbench.features.extract.repair import repair
+from clusterbench.features.store.diagnosis import diagnose
 repair(diagnose(Path(sys.argv[1])), lambda: os.kill(os.getpid(), 9))
 """
 

@@ -11,11 +11,11 @@ from store_toys import files, flip, make_features, make_index, small_disk, write
 
 from clusterbench import FeatureStore, InputError
 from clusterbench.errors import StorageError
-from clusterbench.features.extract.repair import diagnose
+from clusterbench.features.store.diagnosis import diagnose
 from clusterbench.features.store.faults import faults
-from clusterbench.features.store.layout import read_manifest
 from clusterbench.features.store.on_disk import find, is_store, look, own_files, remove
 from clusterbench.features.store.shard_file import shard_fault
+from clusterbench.features.store.store_manifest import read_manifest
 from clusterbench.hdf5_files import write_hdf5
 
 

@@ -320,7 +320,7 @@ def test_a_shard_cut_short_after_opening_is_named(store, features):
 
 def test_a_shard_gone_after_opening_is_named(store):
     (store.path / "shard-00003.h5").unlink()
-    with pytest.raises(InputError, match=r"shard-00003\.h5: cannot be opened \(No such file"):
+    with pytest.raises(InputError, match=r"shard-00003\.h5: cannot be opened \(no such file"):
         store.read()
 
 
