@@ -10,7 +10,8 @@ import numpy as np
 
 from ... import limits
 from ...errors import InputError
-from ...labels.alignment import align
+from ...labels.alignment import align, fitted
+from ...labels.keys import KeyLoader
 from ...labels.reading import LabelFile
 from ...sources.dataset_index import SPLITS
 from . import columns
@@ -99,16 +100,16 @@ def part_samples(
             for number, (file, there) in enumerate(zip(files, found_beside, strict=True))
         ]
     found = [file for file in labels if file is not None]
+    samples = LabelFile(own, np.zeros(n, np.int8), ids=ids, keys=_keys(own, found_beside[0], files))
     if len(labels) == 1 and found:
+        found = [_aligned(samples, found[0])]
         if ids is None:
             ids = found[0].ids
-        else:
-            found = [_aligned(own, ids, found[0])]
+            samples = replace(samples, ids=ids)
     split = np.full(n, SPLITS[part.split], np.uint8)
     column = _split(request, own, found_beside[0])
     if column is not None:
-        if ids is not None:
-            column = _aligned(own, ids, column)
+        column = _aligned(samples, fitted(column, n))
         _check_length(column.path, column.n, own, n)
         split = columns.split_codes(column)
     return PartSamples(name, tuple(found), ids, split)
@@ -148,7 +149,7 @@ def _labels(
         path, name = file.path, there.labels
         if name is None:
             return None
-    labels = columns.read_column(path, LABEL_NAMES, name, "--label-column")
+    labels = fitted(columns.read_column(path, LABEL_NAMES, name, "--label-column"), file.n)
     hint = ""
     if labels.n == file.dim != file.n:
         hint = f"; the features lie as {(file.n, file.dim)}: save them transposed if samples are "
@@ -164,9 +165,32 @@ def _split(request: Request, own: Path, there: Beside) -> LabelFile | None:
     return columns.read_column(path, SPLIT_NAMES, name, "--split")
 
 
-def _aligned(own: Path, ids: np.ndarray, column: LabelFile) -> LabelFile:
-    """A column in the order of the features' ids, where it has ids of its own."""
-    return align(LabelFile(own, np.zeros(len(ids), np.int8), ids=ids), column)
+def _keys(own: Path, there: Beside, files: Sequence[FeatureFile]) -> dict[str, KeyLoader]:
+    """Columns beside the features by which labels of another file may be matched."""
+    if len(files) > 1:
+        return {}
+
+    def loader(name: str) -> KeyLoader:
+        def load() -> np.ndarray | None:
+            try:
+                return columns.texts(columns.read_column(own, (name,), name, "--ids"))
+            except InputError:  # numbers with fractions, missing values: no key
+                return None
+
+        return load
+
+    taken = set(files[0].columns.names) if files[0].columns else {files[0].array}
+    return {
+        name: loader(name)
+        for name, entry in there.entries.items()
+        if len(entry.shape) == 1 and name not in taken and name not in (there.labels, there.ids)
+        if not entry.kind.startswith(("float", "double", "single"))
+    }
+
+
+def _aligned(samples: LabelFile, column: LabelFile) -> LabelFile:
+    """A column in the order of the features, where both say which sample a row is."""
+    return column if column.path == samples.path else align(samples, column)
 
 
 def _check_length(

@@ -13,7 +13,7 @@ from ...catalog import unknown_name
 from ...doors import read_text, require_regular
 from ...errors import InputError
 from ...labels.encoding import LabelColumn, decode, id_texts
-from ...labels.reading import LabelFile, read_labels
+from ...labels.reading import TARGET_NAMES, LabelFile, read_labels
 from ...printable import shown
 from ...sources.dataset_index import SPLITS
 from .formats import entries_of, has_vectors, vector
@@ -71,9 +71,9 @@ def find_labels(
     """The name of the labels beside the features: `wanted`, else the first usual one.
 
     Of labels of several parts (`y_train`, `y_test`), the ones of the part that the features'
-    array is named after. `y` counts only where it can mean nothing else: one value per sample, whole
-    numbers or texts, and no coordinate `x` beside it. Raises InputError where `wanted` is not there,
-    with near names, and where two could be meant.
+    array is named after. `y` counts only where it can mean nothing else: one value per sample,
+    whole numbers or texts, and no coordinate `x` beside it. Raises InputError where `wanted` is not
+    there, with near names, and where two could be meant.
     """
     if wanted is not None:
         if wanted not in entries:
@@ -81,7 +81,7 @@ def find_labels(
         return wanted
     plain = {name: plain_name(name) for name in entries if name != taken}
     marked = [n for n, p in plain.items() if p in LABEL_NAMES and any(part in p for part in _PARTS)]
-    if len(marked) > 1 and not find_column(path, entries, LABEL_NAMES[:7], taken):
+    if len(marked) > 1 and not find_column(path, entries, TARGET_NAMES, taken):
         part = next((p for p in _PARTS if taken and p in taken.casefold()), None)
         own = [name for name in marked if part and part in plain[name]]
         if len(own) != 1:

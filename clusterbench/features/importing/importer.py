@@ -178,8 +178,9 @@ def write_import(
         dtype=plan.dtype,
         shard_rows=_shard_rows(plan.dim * plan.dtype.itemsize),
     )
-    for line in survey.notes() if note is not None else ():
-        note(line)
+    if note is not None:
+        for line in survey.notes():
+            note(line)
     return written, True
 
 

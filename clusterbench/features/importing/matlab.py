@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import numpy as np
 
@@ -95,14 +95,17 @@ def _variables(path: Path) -> list[tuple[str, tuple[int, ...], str]]:
     with reading(path, _ADVICE), open_regular(path) as file:
         _check_elements(path, file)
         file.seek(0)
-        return [(name, tuple(map(int, shape)), kind) for name, shape, kind in io.whosmat(file)]
+        return [
+            (name, tuple(map(int, shape)), kind)
+            for name, shape, kind in io.whosmat(cast(Any, file))
+        ]
 
 
 def _variable(path: Path, name: str) -> np.ndarray:
     from scipy import io
 
     with reading(path, _ADVICE), open_regular(path) as file:
-        found: Any = io.loadmat(file, variable_names=[name], struct_as_record=True)[name]
+        found: Any = io.loadmat(cast(Any, file), variable_names=[name], struct_as_record=True)[name]
         if not isinstance(found, np.ndarray):
             raise ValueError(f"holds a {type(found).__name__}")
         return found

@@ -168,7 +168,8 @@ def checked_shape(where: str, shape: tuple[int, ...], kind: str) -> tuple[int, i
         )
     if shape[0] > ROWS or shape[1] > DIMENSIONS:
         raise InputError(
-            f"{where}: has shape {shown(shape)}; wanted at most {ROWS:,} rows of {DIMENSIONS:,} dimensions"
+            f"{where}: has shape {shown(shape)}; wanted at most {ROWS:,} rows of "
+            f"{DIMENSIONS:,} dimensions"
         )
     return int(shape[0]), int(shape[1])
 

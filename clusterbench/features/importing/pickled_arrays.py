@@ -85,7 +85,7 @@ def check_archive(path: Path) -> None:
 
 
 @lru_cache(maxsize=64)
-def _check(path: Path, _: tuple[int, ...]) -> None:
+def _check(path: Path, stamp: tuple[int, ...]) -> None:
     """InputError for a file of torch.save that unpacks to more than it is, or takes long.
 
     Its members are stored as they are; what is pickled beside the tensors is small, and a pickle

@@ -237,3 +237,20 @@ def test_parquet_ids_that_are_numbers(tmp_path):
     table = pa.table({"x": rows, "label": Y, "id": np.arange(N) + 100})
     parquet.write_table(table, tmp_path / "x.parquet")
     assert set(by_id(make(tmp_path / "x.parquet"))) == {str(row + 100) for row in range(N)}
+
+
+@pytest.mark.parametrize("key", ["filename", "Path", "image_id", "photo"])
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_labels_are_matched_by_any_column_that_both_files_share(tmp_path, key, suffix):
+    names = [f"img_{row * 7 % N:03d}.jpg" for row in range(N)]
+    table = {f"f{i}": X[:, i] for i in range(X.shape[1])} | {key: names}
+    parquet.write_table(pa.table(table), tmp_path / "f.parquet")
+    moved = np.random.default_rng(1).permutation(N)
+    labels = {key: [names[row] for row in moved], "label": Y[moved]}
+    path = tmp_path / f"l{suffix}"
+    if suffix == ".csv":
+        lines = [f"{name},{label}" for name, label in zip(*labels.values(), strict=True)]
+        path.write_text("\n".join([f"{key},label", *lines]) + "\n")
+    else:
+        parquet.write_table(pa.table(labels), path)
+    check(make(tmp_path / "f.parquet", labels=path))

@@ -31,7 +31,7 @@ NAMES = [f"class {label}" for label in Y]
         {"features": X, "labels": Y.tolist()},
         {"features": X.tolist(), "labels": tuple(Y.tolist())},
         {"features": list(T), "labels": list(L)},
-        {"features": [row for row in X], "labels": [np.int64(y) for y in Y]},
+        {"features": list(X), "labels": [np.int64(y) for y in Y]},
         {"features": X.astype(">f4"), "label": Y.astype(">i2"), "epoch": 3, "note": "x"},
         {"features": np.asfortranarray(X), "label": L[:, None]},
         {"features": T, "label": L.reshape(1, -1)},
