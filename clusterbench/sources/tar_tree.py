@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .layout import Tree, may_hold_images
+from .folder_layout import Tree, may_hold_images
 
 
 class TarTree(Tree):

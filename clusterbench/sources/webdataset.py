@@ -19,7 +19,7 @@ from .containers import OffsetSource
 from .folder import check_name
 from .image_files import has_image_suffix
 from .kinds import SourceKind
-from .layout import ANNOTATIONS, Layout, find_layout
+from .folder_layout import ANNOTATIONS, Layout, find_layout
 from .litter import is_litter, lies_in_litter
 from .sample_ids import id_from_key
 from .source import Container, SourceReport
@@ -62,7 +62,7 @@ def index_webdataset(
 
     A sample is the members with one key: the path up to the first dot of its last part. Exactly
     one of them is an image; what has none is counted. Its class is, in this order: the folder that
-    `layout.find_layout` takes for a class, mostly the first of the key; the text of `.cls` or
+    `folder_layout.find_layout` takes for a class, mostly the first of the key; the text of `.cls` or
     `.cls.txt`; class, class_name, synset, label or cls of `.json`. A number is a place in
     `class_names`, or in a list beside the shards (classnames.txt, class_names.txt, labels.txt),
     else the class is the number. A folder that is the same for all samples, and one that is a
