@@ -14,10 +14,10 @@ from ..doors import read_text
 from ..errors import InputError
 from ..limits import FOLDER_DEPTH, NAMES
 from ..printable import is_control, shown
+from .folder_layout import ANNOTATIONS, FolderLayout, ImageTree, Top, find_layout
 from .image_files import FileSource, has_image_suffix, image_formats, image_suffixes
 from .index_builder import IndexBuilder
 from .kinds import SourceKind
-from .folder_layout import ANNOTATIONS, Layout, Top, Tree, find_layout
 from .litter import is_litter
 from .selection import Selection, select
 from .source import SourceReport
@@ -109,7 +109,7 @@ def index_folder(
     return chosen
 
 
-class _FolderTree(Tree):
+class _FolderTree(ImageTree):
     """What lies below a folder."""
 
     def __init__(self, root: Path) -> None:
@@ -142,7 +142,7 @@ class _Counts:
 class _Builder(_Counts):
     """Collects classes one at a time, so that paths never lie in memory as Python strings."""
 
-    def __init__(self, root: Path, layout: Layout) -> None:
+    def __init__(self, root: Path, layout: FolderLayout) -> None:
         self.root, self.layout = root, layout
         self.empty: list[str] = []
         self.suffixes: dict[str, int] = {}

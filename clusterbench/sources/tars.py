@@ -12,10 +12,10 @@ import numpy as np
 from ..errors import InputError
 from .containers import OffsetSource
 from .folder import check_name
+from .folder_layout import ImageTree, find_layout
 from .image_files import has_image_suffix
 from .index_builder import IndexBuilder
 from .kinds import SourceKind
-from .folder_layout import Tree, find_layout
 from .litter import is_litter, lies_in_litter
 from .source import Container, SourceReport
 from .tar_members import TarMembers, check_damage, refuse_compressed, scan_tars
@@ -106,7 +106,7 @@ def place(containers: tuple[Container, ...], sample: dict[str, Any]) -> str:
     return f"{containers[int(sample['container'])].name} (byte {int(sample['offset'])})"
 
 
-class _TarTree(Tree):
+class _TarTree(ImageTree):
     """Folders of tars; a tar is what a class folder is in other layouts."""
 
     def __init__(self, root: Path) -> None:

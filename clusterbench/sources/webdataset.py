@@ -17,9 +17,9 @@ from ..limits import NAMES, SIDECAR, FileKind
 from .class_names import LabelledSamples, class_names_beside
 from .containers import OffsetSource
 from .folder import check_name
+from .folder_layout import ANNOTATIONS, FolderLayout, find_layout
 from .image_files import has_image_suffix
 from .kinds import SourceKind
-from .folder_layout import ANNOTATIONS, Layout, find_layout
 from .litter import is_litter, lies_in_litter
 from .sample_ids import id_from_key
 from .source import Container, SourceReport
@@ -344,7 +344,7 @@ def _places(number: int, members: TarMembers, images: list[int]) -> dict[str, An
     return {"container": number, "offset": members.offsets[at], "size": members.sizes[at]}
 
 
-def _in_layout(layout: Layout, member: str, split: int) -> tuple[str, str, int] | None:
+def _in_layout(layout: FolderLayout, member: str, split: int) -> tuple[str, str, int] | None:
     """(class, name, split) of a member, None where the layout leaves it out."""
     for top in layout.tops:
         if top.path and not member.startswith(f"{top.path}/"):
