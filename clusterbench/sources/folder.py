@@ -77,7 +77,7 @@ def index_folder(
     """Index `<source>/<class>/**/<image>`, or `<source>/{train,val}/<class>/**/<image>`.
 
     A class is a folder's name, a sample's id its POSIX path `class/file` without the extension.
-    `folder_layout.find_layout` says which folders are splits, and which folder holds the classes; where
+    `folder_layout.find_layout` says which folders are splits, and which holds the classes; where
     there is no val split, every image is train, but for a share chosen by a hash of the id:
     `val_fraction` of all images, or the `val_per_class` images with the lowest hash of each class.
     The hash of an image does not change when others are added. Hidden files, those of systems,

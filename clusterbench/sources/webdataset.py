@@ -62,8 +62,8 @@ def index_webdataset(
 
     A sample is the members with one key: the path up to the first dot of its last part. Exactly
     one of them is an image; what has none is counted. Its class is, in this order: the folder that
-    `folder_layout.find_layout` takes for a class, mostly the first of the key; the text of `.cls` or
-    `.cls.txt`; class, class_name, synset, label or cls of `.json`. A number is a place in
+    `folder_layout.find_layout` takes for a class, mostly the first of the key; the text of `.cls`
+    or `.cls.txt`; class, class_name, synset, label or cls of `.json`. A number is a place in
     `class_names`, or in a list beside the shards (classnames.txt, class_names.txt, labels.txt),
     else the class is the number. A folder that is the same for all samples, and one that is a
     split, is no class when there are labels. The id is class/name, the name being the image
