@@ -40,6 +40,7 @@ def _values() -> list[tuple[str, str]]:
         ("characters of a name (method, encoder, data set, task ...)", f"{limits.NAME}"),
         ("characters of a class's name", f"{limits.CLASS_NAME:,}"),
         ("bytes of a sample's id", f"{limits.SAMPLE_ID:,}"),
+        ("folders within each other, among images", f"{limits.FOLDER_DEPTH}"),
         ("seeds", f"0 to {limits.SEEDS - 1:,}"),
         ("seeds of one call", f"{limits.SEED_COUNT:,}"),
         ("rows of a store or of a file of labels", f"{limits.ROWS:,}"),

@@ -14,10 +14,10 @@ from ..doors import read_text
 from ..errors import InputError
 from ..limits import FOLDER_DEPTH, NAMES
 from ..printable import is_control, shown
+from .folder_layout import ANNOTATIONS, FolderLayout, ImageTree, Top, find_layout
 from .image_files import FileSource, has_image_suffix, image_formats, image_suffixes
 from .index_builder import IndexBuilder
 from .kinds import SourceKind
-from .layout import ANNOTATIONS, Layout, Top, Tree, find_layout
 from .litter import is_litter
 from .selection import Selection, select
 from .source import SourceReport
@@ -77,7 +77,7 @@ def index_folder(
     """Index `<source>/<class>/**/<image>`, or `<source>/{train,val}/<class>/**/<image>`.
 
     A class is a folder's name, a sample's id its POSIX path `class/file` without the extension.
-    `layout.find_layout` says which folders are splits, and which folder holds the classes; where
+    `folder_layout.find_layout` says which folders are splits, and which holds the classes; where
     there is no val split, every image is train, but for a share chosen by a hash of the id:
     `val_fraction` of all images, or the `val_per_class` images with the lowest hash of each class.
     The hash of an image does not change when others are added. Hidden files, those of systems,
@@ -109,7 +109,7 @@ def index_folder(
     return chosen
 
 
-class _FolderTree(Tree):
+class _FolderTree(ImageTree):
     """What lies below a folder."""
 
     def __init__(self, root: Path) -> None:
@@ -142,7 +142,7 @@ class _Counts:
 class _Builder(_Counts):
     """Collects classes one at a time, so that paths never lie in memory as Python strings."""
 
-    def __init__(self, root: Path, layout: Layout) -> None:
+    def __init__(self, root: Path, layout: FolderLayout) -> None:
         self.root, self.layout = root, layout
         self.empty: list[str] = []
         self.suffixes: dict[str, int] = {}

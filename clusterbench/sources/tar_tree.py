@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from .layout import Tree, may_hold_images
+from .folder_layout import ImageTree, may_hold_images
 
 
-class TarTree(Tree):
+class TarTree(ImageTree):
     """Folders and images of members that are added one by one.
 
     The names of images are kept for folders that are splits or mere folders of images; of any

@@ -12,10 +12,10 @@ import numpy as np
 from ..errors import InputError
 from .containers import OffsetSource
 from .folder import check_name
+from .folder_layout import ImageTree, find_layout
 from .image_files import has_image_suffix
 from .index_builder import IndexBuilder
 from .kinds import SourceKind
-from .layout import Tree, find_layout
 from .litter import is_litter, lies_in_litter
 from .source import Container, SourceReport
 from .tar_members import TarMembers, check_damage, refuse_compressed, scan_tars
@@ -38,7 +38,7 @@ class ClassTarSource(OffsetSource):
 
 
 def index_class_tars(source: Path | str, *, allow_damaged: bool = False) -> ClassTarSource:
-    """Index `<source>/<class>.tar`, or `<source>/{train,val}/<class>.tar` (see `layout`).
+    """Index `<source>/<class>.tar`, or `<source>/{train,val}/<class>.tar` (see `folder_layout`).
 
     A class is a tar's name, a sample's id `class/member` without the extension; a leading
     `class/` of the member's name is dropped. Hidden members, links and members without an image
@@ -106,7 +106,7 @@ def place(containers: tuple[Container, ...], sample: dict[str, Any]) -> str:
     return f"{containers[int(sample['container'])].name} (byte {int(sample['offset'])})"
 
 
-class _TarTree(Tree):
+class _TarTree(ImageTree):
     """Folders of tars; a tar is what a class folder is in other layouts."""
 
     def __init__(self, root: Path) -> None:

@@ -17,9 +17,9 @@ from ..limits import NAMES, SIDECAR, FileKind
 from .class_names import LabelledSamples, class_names_beside
 from .containers import OffsetSource
 from .folder import check_name
+from .folder_layout import ANNOTATIONS, FolderLayout, find_layout
 from .image_files import has_image_suffix
 from .kinds import SourceKind
-from .layout import ANNOTATIONS, Layout, find_layout
 from .litter import is_litter, lies_in_litter
 from .sample_ids import id_from_key
 from .source import Container, SourceReport
@@ -62,8 +62,8 @@ def index_webdataset(
 
     A sample is the members with one key: the path up to the first dot of its last part. Exactly
     one of them is an image; what has none is counted. Its class is, in this order: the folder that
-    `layout.find_layout` takes for a class, mostly the first of the key; the text of `.cls` or
-    `.cls.txt`; class, class_name, synset, label or cls of `.json`. A number is a place in
+    `folder_layout.find_layout` takes for a class, mostly the first of the key; the text of `.cls`
+    or `.cls.txt`; class, class_name, synset, label or cls of `.json`. A number is a place in
     `class_names`, or in a list beside the shards (classnames.txt, class_names.txt, labels.txt),
     else the class is the number. A folder that is the same for all samples, and one that is a
     split, is no class when there are labels. The id is class/name, the name being the image
@@ -344,7 +344,7 @@ def _places(number: int, members: TarMembers, images: list[int]) -> dict[str, An
     return {"container": number, "offset": members.offsets[at], "size": members.sizes[at]}
 
 
-def _in_layout(layout: Layout, member: str, split: int) -> tuple[str, str, int] | None:
+def _in_layout(layout: FolderLayout, member: str, split: int) -> tuple[str, str, int] | None:
     """(class, name, split) of a member, None where the layout leaves it out."""
     for top in layout.tops:
         if top.path and not member.startswith(f"{top.path}/"):

@@ -70,11 +70,36 @@ def pax(**records: str) -> bytes:
 
 
 TARS = {
-    "2^62 bytes": (GOOD + with_size(member("cat/2.png"), b"\x80" + bytes(3) + struct.pack(">Q", 2**62)), "damaged"),
-    "a negative size": (GOOD + with_size(member("cat/2.png"), b"\xff" * 10 + b"\xfe\x00"), "damaged"),
-    "a size that goes round": (GOOD + with_size(member("cat/2.png"), b"\xff" * 10 + b"\xfc\x00") + END, "damaged"),
-    "a long name of 2^40": (GOOD + with_size(member("././@LongLink", 0, tarfile.GNUTYPE_LONGNAME), b"\x80" + bytes(3) + struct.pack(">Q", 2**40)) + END, "damaged"),
-    "names of names": (member("././@LongLink", 1, tarfile.GNUTYPE_LONGNAME)[:512] * 0 + b"".join(member("././@LongLink", 2, tarfile.GNUTYPE_LONGNAME) + block(b"x\0") for _ in range(5_000)) + END, "damaged"),
+    "2^62 bytes": (
+        GOOD + with_size(member("cat/2.png"), b"\x80" + bytes(3) + struct.pack(">Q", 2**62)),
+        "damaged",
+    ),
+    "a negative size": (
+        GOOD + with_size(member("cat/2.png"), b"\xff" * 10 + b"\xfe\x00"),
+        "damaged",
+    ),
+    "a size that goes round": (
+        GOOD + with_size(member("cat/2.png"), b"\xff" * 10 + b"\xfc\x00") + END,
+        "damaged",
+    ),
+    "a long name of 2^40": (
+        GOOD
+        + with_size(
+            member("././@LongLink", 0, tarfile.GNUTYPE_LONGNAME),
+            b"\x80" + bytes(3) + struct.pack(">Q", 2**40),
+        )
+        + END,
+        "damaged",
+    ),
+    "names of names": (
+        member("././@LongLink", 1, tarfile.GNUTYPE_LONGNAME)[:512] * 0
+        + b"".join(
+            member("././@LongLink", 2, tarfile.GNUTYPE_LONGNAME) + block(b"x\0")
+            for _ in range(5_000)
+        )
+        + END,
+        "damaged",
+    ),
     "deep": (pax(path=DEEP) + GOOD + END, "at most 4,096"),
     "up": (member("../../1.png") + block(b"png") + END, "no images in 1 shard (1 other member)"),
     "up below": (member("cat/../../1.png") + block(b"png") + END, "no images"),
@@ -82,7 +107,22 @@ TARS = {
     "two tars in a row": (GOOD + END + GOOD + END, "zeros, but more data"),
     "cut off": (GOOD + member("cat/2.png", 5_000) + b"x" * 100, "cut off"),
     "gzip": (gzip.compress(GOOD + END), "is a compressed archive (gzip)"),
-    "links and devices only": (b"".join(member(f"cat/{k}.png", 0, kind, linkname="/etc/passwd") for k, kind in enumerate((tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE))) + END, "no images in 1 shard (5 other members)"),
+    "links and devices only": (
+        b"".join(
+            member(f"cat/{k}.png", 0, kind, linkname="/etc/passwd")
+            for k, kind in enumerate(
+                (
+                    tarfile.SYMTYPE,
+                    tarfile.LNKTYPE,
+                    tarfile.CHRTYPE,
+                    tarfile.BLKTYPE,
+                    tarfile.FIFOTYPE,
+                )
+            )
+        )
+        + END,
+        "no images in 1 shard (5 other members)",
+    ),
     "sparse": (member("cat/1.png", 512, tarfile.GNUTYPE_SPARSE) + b"x" * 512 + END, "no images"),
     "escape codes": (member("cat/\x1b[2J.png") + block(b"png") + END, "control character U+001B"),
     "right to left": (pax(path="\u202egnp.tac/1.png") + GOOD + END, "U+202E"),
@@ -91,8 +131,14 @@ TARS = {
     "empty": (b"", "damaged"),
     "zeros": (bytes(10_240), "no images"),
     "a pax number that is none": (pax(size="many") + GOOD + END, ""),
-    "json": (member("a.json", 60_000) + block(b"[" * 60_000) + GOOD.replace(b"cat/1.png", b"a.png\0\0\0\0") + END, ""),
-}  # fmt: skip
+    "json": (
+        member("a.json", 60_000)
+        + block(b"[" * 60_000)
+        + GOOD.replace(b"cat/1.png", b"a.png\0\0\0\0")
+        + END,
+        "",
+    ),
+}
 
 
 @pytest.mark.parametrize("name", TARS)
@@ -205,15 +251,24 @@ CSVS = {
     "negative": ("path,label\na.png,0\nb.png,-1\n", "row 1, counted from 0: label -1 is not"),
     "semicolons": ("path;label\na.png;cat\n", "separated by semicolons; wanted commas"),
     "tabs": ("path\tlabel\na.png\tcat\n", "separated by tabs; wanted commas"),
-    "one file, two classes": ("path,label\na.png,cat\na.png,dog\n", "under the classes 'cat' and 'dog'"),
-    "one file, two splits": ("path,label,split\na.png,cat,train\na.png,cat,val\n", "under train and in val"),
+    "one file, two classes": (
+        "path,label\na.png,cat\na.png,dog\n",
+        "under the classes 'cat' and 'dog'",
+    ),
+    "one file, two splits": (
+        "path,label,split\na.png,cat,train\na.png,cat,val\n",
+        "under train and in val",
+    ),
     "up": ("path,label\na.png,..\n", "leads elsewhere"),
     "absolute class": ("path,label\na.png,/etc\n", "leads elsewhere"),
     "blank class": ("path,label\na.png, \n", "no label in row 0"),
     "control": ("path,label\na.png,c\x1bat\n", "U+001B"),
     "a class of 100,000": (f"path,label\na.png,{'c' * 100_000}\n", "wanted at most 1,000"),
     "NUL": ("path,label\na\0.png,cat\n", "NUL byte"),
-    "addresses": ("path,label\nhttps://x.org/a.png,cat\n", "they are addresses, and nothing is fetched"),
+    "addresses": (
+        "path,label\nhttps://x.org/a.png,cat\n",
+        "they are addresses, and nothing is fetched",
+    ),
     "home": ("path,label\n~/a.png,cat\n", "~ is not replaced"),
     "Windows": ("path,label\nC:\\pictures\\a.png,cat\n", "separated by backslashes"),
     "a long path": (f"path,label\n{'a/' * 5_000}a.png,cat\n", ""),
@@ -221,7 +276,7 @@ CSVS = {
     "an unknown split": ("path,label,split\na.png,cat,holdout\n", "split 'holdout' in row 0"),
     "quotes": ('path,label\n"a.png,cat\n', ""),
     "binary": (bytes(range(256)).decode("latin-1") * 20, ""),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", CSVS)
@@ -254,18 +309,36 @@ def null_images(path: Path) -> None:
 
 TABLES: dict[str, tuple[Callable[[Path], None], str]] = {
     "rows that cost nothing": (
-        lambda p: table(p, image=pa.nulls(20_000_000, pa.binary()), label=pa.array(np.zeros(20_000_000, np.int8))),
+        lambda p: table(
+            p,
+            image=pa.nulls(20_000_000, pa.binary()),
+            label=pa.array(np.zeros(20_000_000, np.int8)),
+        ),
         "rows in",
     ),
     "a long label": (long_label, "at most 4,000"),
-    "negative": (lambda p: table(p, image=[b"x"] * 2, label=[0, -1]), "row 1, counted from 0: label -1"),
-    "negative text": (lambda p: table(p, image=[b"x"] * 2, label=["0", "-1"]), "label -1 is not a class"),
+    "negative": (
+        lambda p: table(p, image=[b"x"] * 2, label=[0, -1]),
+        "row 1, counted from 0: label -1",
+    ),
+    "negative text": (
+        lambda p: table(p, image=[b"x"] * 2, label=["0", "-1"]),
+        "label -1 is not a class",
+    ),
     "up": (lambda p: table(p, image=[b"x"], label=["../x"]), "leads elsewhere"),
     "control": (lambda p: table(p, image=[b"x"], label=["\x1b[2J"]), "U+001B"),
     "empty": (lambda p: table(p, image=[b"x"], label=[""]), "is empty"),
-    "a name that leads up": (lambda p: table(p, image=[b"x"], label=["cat"], id=["../../x"]), "leads elsewhere"),
-    "damaged": (lambda p: p.write_bytes(b"PAR1" + bytes(range(256)) + struct.pack("<I", 2**31 - 1) + b"PAR1"), "not a whole"),
-}  # fmt: skip
+    "a name that leads up": (
+        lambda p: table(p, image=[b"x"], label=["cat"], id=["../../x"]),
+        "leads elsewhere",
+    ),
+    "damaged": (
+        lambda p: p.write_bytes(
+            b"PAR1" + bytes(range(256)) + struct.pack("<I", 2**31 - 1) + b"PAR1"
+        ),
+        "not a whole",
+    ),
+}
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -326,12 +399,17 @@ def outside(file: h5py.File) -> None:
     file.create_dataset("labels", (6,), "i4", external=[("/etc/passwd", 0, 24)])
 
 
+def a_group(file: h5py.File) -> None:
+    del file["ids"]
+    file.create_group("ids")
+
+
 INDEXES: dict[str, Callable[[h5py.File], None]] = {
     "labels out of range": lambda f: put(f, "labels", np.array([0, 0, 0, 9, 9, 9], np.int32)),
     "labels of another kind": lambda f: put(f, "labels", np.zeros(6, np.float32)),
     "ids without end": huge,
     "labels of another file": outside,
-    "a group for ids": lambda f: (put(f, "ids", 1), f.__delitem__("ids"), f.create_group("ids")) and None,
+    "a group for ids": a_group,
     "a deep source": lambda f: put(f, "source", "[" * 100_000),
     "a source that is a number": lambda f: put(f, "source", 3),
     "a list for source": lambda f: put(f, "source", "[]"),
@@ -343,12 +421,14 @@ INDEXES: dict[str, Callable[[h5py.File], None]] = {
     "a function of the system": lambda f: resource(
         f, kind="TorchItemsSource", settings={"spec": "torch:os:abort"}
     ),
-    "containers that are not there": lambda f: put(f, "columns/container", np.full(6, 99, np.int32)),
+    "containers that are not there": lambda f: put(
+        f, "columns/container", np.full(6, 99, np.int32)
+    ),
     "negative offsets": lambda f: put(f, "columns/offset", np.full(6, -5, np.int64)),
     "too few offsets": lambda f: put(f, "columns/offset", np.zeros(2, np.int64)),
     "no columns": lambda f: f.__delitem__("columns"),
     "an id that leads up": lambda f: put(f, "ids", np.array([b"../x"] * 6)),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", INDEXES)

@@ -69,7 +69,7 @@ class TestIdx:
 class TestPixelSource:
     def test_images_are_put_in_the_order_of_the_index(self) -> None:
         images = np.arange(3 * 4, dtype=np.uint8).reshape(3, 2, 2)
-        source = pixels.pixel_source(images, ["b/1", "a/2", "a/1"], ["b", "a", "a"], np.ones(3))
+        source = pixels.pixel_source(images, ["b/1", "a/2", "a/1"], ["b", "a", "a"], np.zeros(3))
 
         read = [np.asarray(decode(source.read(row)))[..., 0] for row in range(3)]
         assert [source.index.id(row) for row in range(3)] == ["a/1", "a/2", "b/1"]

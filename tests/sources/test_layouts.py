@@ -11,7 +11,7 @@ import pytest
 from source_toys import contents, write_module, write_tar
 
 from clusterbench import InputError
-from clusterbench.sources.layout import ANNOTATIONS
+from clusterbench.sources.folder_layout import ANNOTATIONS
 from clusterbench.sources.opening import detect, open_location, open_source
 from clusterbench.sources.saved import load_source, save_source
 

@@ -66,6 +66,26 @@ def test_float_tiff_is_scaled_and_nan_is_broken():
         decode(encode(Image.fromarray(np.full((1, 1), np.nan, np.float32)), "TIFF"))
 
 
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        (np.float32(300), "floating-point values from 300 to 300; wanted 0 to 1 or 0 to 255"),
+        (np.float32(-0.5), "floating-point values from -0.5"),
+        (np.int32(70_000), "32-bit values from 70000 to 70000; wanted 0 to 65535"),
+        (np.int32(-1), "32-bit values from -1"),
+    ],
+)
+def test_deep_grey_outside_known_ranges_is_broken_not_white_or_black(values, reason):
+    with pytest.raises(BrokenImage, match=reason):
+        decode(encode(Image.fromarray(np.full((2, 2), values)), "TIFF"))
+
+
+@pytest.mark.parametrize(("value", "wanted"), [(0, 0), (200, 200), (257, 1), (65_535, 255)])
+def test_whole_numbers_of_32_bits_are_grey_of_8_or_16(value, wanted):
+    image = Image.fromarray(np.full((2, 2), value, np.int32))
+    assert pixel(encode(image, "TIFF")) == (wanted,) * 3
+
+
 def test_one_bit_and_grey_become_rgb():
     assert pixel(encode(Image.new("1", (1, 1), 1))) == (255, 255, 255)
     assert pixel(encode(Image.new("L", (1, 1), 77))) == (77, 77, 77)

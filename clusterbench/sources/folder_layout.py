@@ -27,7 +27,7 @@ def may_hold_images(name: str) -> bool:
     return name.lower() in _MERE_FOLDERS or bool(of_folder(name)[1])
 
 
-class Tree(abc.ABC):
+class ImageTree(abc.ABC):
     """Folders and images by POSIX path below a root (""), without what is hidden or a system's."""
 
     @abc.abstractmethod
@@ -60,7 +60,7 @@ class Top:
 
 
 @dataclass(frozen=True)
-class Layout:
+class FolderLayout:
     """Tops, and in words what was left out or chosen."""
 
     tops: tuple[Top, ...]
@@ -69,12 +69,12 @@ class Layout:
 
 @dataclass
 class _Finding:
-    tree: Tree
+    tree: ImageTree
     where: str
     notes: list[str] = field(default_factory=list)
 
 
-def find_layout(tree: Tree, where: str) -> Layout:
+def find_layout(tree: ImageTree, where: str) -> FolderLayout:
     """The layout of a tree; messages begin with `where`.
 
     Raises InputError for: images beside class folders or splits; splits without train, or two
@@ -94,7 +94,7 @@ def find_layout(tree: Tree, where: str) -> Layout:
     _refuse_loose(finding, path)
     if path:
         finding.notes.append(f"the class folders are those in {path}/")
-    return Layout((Top(path),), tuple(finding.notes))
+    return FolderLayout((Top(path),), tuple(finding.notes))
 
 
 def _splits(finding: _Finding, path: str, folders: Sequence[str]) -> dict[str, str]:
@@ -140,7 +140,7 @@ def _checked(
     return found
 
 
-def _of_splits(finding: _Finding, path: str, splits: dict[str, str]) -> Layout:
+def _of_splits(finding: _Finding, path: str, splits: dict[str, str]) -> FolderLayout:
     tree = finding.tree
     tops = [_train_top(finding, _below(path, splits["train"]))]
     full = {
@@ -159,7 +159,7 @@ def _of_splits(finding: _Finding, path: str, splits: dict[str, str]) -> Layout:
             finding.notes.append(
                 f"{folder}/ is left out: {full[chosen]}/ is there, and val evaluates"
             )
-    return Layout(tuple(tops), tuple(finding.notes))
+    return FolderLayout(tuple(tops), tuple(finding.notes))
 
 
 def _train_top(finding: _Finding, path: str) -> Top:
@@ -209,7 +209,7 @@ def _within(finding: _Finding, path: str) -> tuple[str, list[str]]:
         path = _below(path, folders[0])
 
 
-def _wrapped(tree: Tree, path: str, folders: Iterable[str]) -> str | None:
+def _wrapped(tree: ImageTree, path: str, folders: Iterable[str]) -> str | None:
     """The one folder that holds all images, if they lie in folders of it; else None."""
     if tree.images(path):
         return None
