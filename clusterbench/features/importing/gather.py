@@ -10,7 +10,7 @@ from ...errors import InputError
 from ...progress import Progress
 from ...sources.dataset_index import DatasetIndex
 from .matrix import AnyOrderFile, FeatureFile
-from .survey import Survey
+from .oddities import Survey
 
 _WINDOW_BYTES = 32 << 20  # gathered at once: the larger, the more rows a reading finds in order
 

@@ -23,9 +23,9 @@ from .formats import open_features
 from .gather import Gathered
 from .leaks import refuse_same_parts
 from .matrix import FeatureFile, row_file
+from .oddities import Survey
 from .request import Request, layout_of
 from .samples import PartSamples, Samples, index_samples
-from .survey import Survey
 
 _DTYPES = ("float16", "float32")
 _SHARD_BYTES = 64 << 20
