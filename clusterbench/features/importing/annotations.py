@@ -17,7 +17,7 @@ from ...sources.dataset_index import SPLITS
 from . import columns
 from .formats import entries_of
 from .layouts import Part
-from .matrix import Entry, FeatureFile
+from .matrix import ArrayEntry, FeatureFile
 from .request import Request
 from .roles import ID_NAMES, LABEL_NAMES, SPLIT_NAMES, role_of
 from .samples import PartSamples
@@ -30,7 +30,7 @@ class Beside:
     used: name -> what it is taken for; none of these is a feature.
     """
 
-    entries: Mapping[str, Entry]
+    entries: Mapping[str, ArrayEntry]
     labels: str | None
     ids: str | None
     split: str | None

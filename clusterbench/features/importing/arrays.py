@@ -15,7 +15,7 @@ from ...errors import InputError
 from ...limits import check_unpacked
 from ...numpy_files import ArrayHeader, array_header
 from ...printable import shown
-from .matrix import BlockFile, Entry, FeatureFile, MappedFile, checked_shape, choose_array
+from .matrix import ArrayEntry, BlockFile, FeatureFile, MappedFile, checked_shape, choose_array
 
 _OBJECTS = "Python objects are not loaded, since that could run code"
 _ADVICE = "save it with numpy.savez"
@@ -60,10 +60,10 @@ def open_npy(path: Path, array: str | None, used: Mapping[str, str]) -> FeatureF
     return MappedFile(path, None, n, dim, kind, header.dtype, offset=offset, fortran=header.fortran)
 
 
-def npz_entries(path: Path) -> dict[str, Entry]:
+def npz_entries(path: Path) -> dict[str, ArrayEntry]:
     """The arrays of a .npz archive, of which only headers are read."""
     return {
-        name: Entry(header.shape, header.dtype.newbyteorder("=").name)
+        name: ArrayEntry(header.shape, header.dtype.newbyteorder("=").name)
         for name, (header, _, _) in _headers(path).items()
     }
 

@@ -17,7 +17,7 @@ from ...labels.reading import TARGET_NAMES, LabelFile, read_labels
 from ...printable import shown
 from ...sources.dataset_index import SPLITS
 from .formats import entries_of, has_vectors, vector
-from .matrix import Entry
+from .matrix import ArrayEntry
 from .roles import ID_NAMES, LABEL_NAMES, plain_name
 
 _EVALUATION = ("val", "validation", "valid", "test")
@@ -42,7 +42,7 @@ def read_column(path: Path, known: Sequence[str], column: str | None, option: st
 
 
 def find_column(
-    path: Path, entries: Mapping[str, Entry], known: Sequence[str], taken: str | None = None
+    path: Path, entries: Mapping[str, ArrayEntry], known: Sequence[str], taken: str | None = None
 ) -> str | None:
     """The name beside the features of the first of `known` that is there; None for none.
 
@@ -66,7 +66,7 @@ def find_column(
 
 
 def find_labels(
-    path: Path, entries: Mapping[str, Entry], wanted: str | None, taken: str | None = None
+    path: Path, entries: Mapping[str, ArrayEntry], wanted: str | None, taken: str | None = None
 ) -> str | None:
     """The name of the labels beside the features: `wanted`, else the first usual one.
 
@@ -99,7 +99,7 @@ def find_labels(
     return _of_pair(entries, taken)
 
 
-def _is_plain(path: Path, name: str, entries: Mapping[str, Entry]) -> bool:
+def _is_plain(path: Path, name: str, entries: Mapping[str, ArrayEntry]) -> bool:
     entry = entries[name]
     beside = [e for other, e in entries.items() if plain_name(other) == "x"]
     if any(len(e.shape) == 1 for e in beside):  # coordinates
@@ -115,7 +115,7 @@ def _is_plain(path: Path, name: str, entries: Mapping[str, Entry]) -> bool:
     return bool(values.dtype.kind in "iu" or (values == np.floor(values)).all())
 
 
-def _of_pair(entries: Mapping[str, Entry], taken: str | None) -> str | None:
+def _of_pair(entries: Mapping[str, ArrayEntry], taken: str | None) -> str | None:
     """The labels of (features, labels) saved as a list or a tuple, whose items have no names."""
     if set(entries) != {"0", "1"} or taken == "1":
         return None

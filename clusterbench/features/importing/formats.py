@@ -12,14 +12,14 @@ import numpy as np
 
 from ...doors import require_regular
 from ...errors import InputError
-from .matrix import Entry, FeatureFile
+from .matrix import ArrayEntry, FeatureFile
 
 
 @dataclass(frozen=True)
 class _Format:
     """Where the functions of a format are: its module is imported when it is needed.
 
-    entries: path -> name -> Entry; "" for a format whose arrays have no names. features: (path,
+    entries: path -> name -> ArrayEntry; "" for a format whose arrays have no names. features: (path,
     array, used) -> FeatureFile. vector: (path, name) -> labels or ids; "" where `read_labels`
     reads the format.
     """
@@ -87,13 +87,13 @@ def open_features(
         raise InputError(f"{path}: cannot be opened ({error.strerror or error})") from error
 
 
-def entries_of(path: Path) -> dict[str, Entry]:
+def entries_of(path: Path) -> dict[str, ArrayEntry]:
     """The arrays, columns or tensors of a file by name; none for formats without names."""
     found = _FORMATS.get(path.suffix.lower())
     if found is None or not found.entries or path.is_dir():
         return {}
     require_regular(path)
-    return cast(dict[str, Entry], found.call(found.entries, path))
+    return cast(dict[str, ArrayEntry], found.call(found.entries, path))
 
 
 def has_vectors(path: Path) -> bool:

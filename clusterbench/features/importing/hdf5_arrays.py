@@ -23,8 +23,8 @@ from ...printable import shown
 from .arrays import reading
 from .matrix import (
     FEATURE_NAMES,
+    ArrayEntry,
     BlockFile,
-    Entry,
     FeatureFile,
     checked_shape,
     choose_array,
@@ -41,13 +41,13 @@ def _opened(path: Path) -> Iterator[h5py.File]:
         yield file
 
 
-def hdf5_entries(path: Path) -> dict[str, Entry]:
+def hdf5_entries(path: Path) -> dict[str, ArrayEntry]:
     """The datasets with an axis that the groups of a file hold."""
     with _opened(path) as file:
         return _entries(file, path)
 
 
-def matlab_entries(path: Path) -> dict[str, Entry]:
+def matlab_entries(path: Path) -> dict[str, ArrayEntry]:
     """The variables of a MATLAB file 7.3, with the shapes that MATLAB gives them."""
     with _opened(path) as file:
         found = {
@@ -55,7 +55,7 @@ def matlab_entries(path: Path) -> dict[str, Entry]:
             for name, entry in _entries(file, path).items()
             if not name.startswith("#")  # its own: what cells refer to
         }
-    return {name: Entry(entry.shape[::-1], entry.kind) for name, entry in found.items()}
+    return {name: ArrayEntry(entry.shape[::-1], entry.kind) for name, entry in found.items()}
 
 
 def open_dataset(path: Path, array: str | None, used: Mapping[str, str]) -> FeatureFile:
@@ -179,7 +179,7 @@ def _characters(codes: np.ndarray) -> np.ndarray:
     return np.array(texts, dtype=np.str_)
 
 
-def _entries(file: h5py.File, path: Path) -> dict[str, Entry]:
+def _entries(file: h5py.File, path: Path) -> dict[str, ArrayEntry]:
     """The datasets; a link of a name that is looked for stands in place of what it leads to."""
     names, links = list_datasets(file, str(path))
     found = {name: file[name] for name in names}
@@ -191,7 +191,7 @@ def _entries(file: h5py.File, path: Path) -> dict[str, Entry]:
                 del found[target]
             if target is None or target not in found:
                 found[link] = data
-    return {name: Entry(data.shape, _type_name(data.dtype)) for name, data in found.items()}
+    return {name: ArrayEntry(data.shape, _type_name(data.dtype)) for name, data in found.items()}
 
 
 def _kind(where: str, dtype: np.dtype) -> str:

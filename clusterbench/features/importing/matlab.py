@@ -20,7 +20,7 @@ from ...limits import MATLAB, MATLAB_CELLS
 from ...printable import shown
 from . import hdf5_arrays
 from .arrays import reading
-from .matrix import AnyOrderFile, Entry, FeatureFile, checked_shape, choose_array
+from .matrix import AnyOrderFile, ArrayEntry, FeatureFile, checked_shape, choose_array
 
 _ADVICE = "save it again, for example as .npy, or in MATLAB with save -v7.3"
 _KINDS = {"single": "float32", "double": "float64"}
@@ -29,11 +29,13 @@ _CELL = 1
 _PIECE, _HEAD = 1 << 20, 1 << 10
 
 
-def mat_entries(path: Path) -> dict[str, Entry]:
+def mat_entries(path: Path) -> dict[str, ArrayEntry]:
     """The variables of a file, with the shapes that MATLAB gives them."""
     if _is_hdf5(path):
         return hdf5_arrays.matlab_entries(path)
-    return {name: Entry(shape, _KINDS.get(kind, kind)) for name, shape, kind in _variables(path)}
+    return {
+        name: ArrayEntry(shape, _KINDS.get(kind, kind)) for name, shape, kind in _variables(path)
+    }
 
 
 def open_mat(path: Path, array: str | None, used: Mapping[str, str]) -> FeatureFile:

@@ -31,7 +31,7 @@ _SCATTERED = 1024
 
 
 @dataclass(frozen=True)
-class Entry:
+class ArrayEntry:
     """An array or column of a file: its shape, -1 for what the rows say, and its dtype's name."""
 
     shape: tuple[int, ...]

@@ -15,20 +15,20 @@ from ...limits import DIMENSIONS, check_unpacked
 from ...printable import shown
 from .arrays import reading
 from .families import Columns, choose_columns, listed, refuse_used
-from .matrix import FEATURE_NAMES, BlockFile, Entry, FeatureFile, checked_shape
+from .matrix import FEATURE_NAMES, ArrayEntry, BlockFile, FeatureFile, checked_shape
 from .roles import role_of
 
 _ADVICE = "write it again, for example with pyarrow.parquet.write_table"
 
 
-def parquet_entries(path: Path) -> dict[str, Entry]:
+def parquet_entries(path: Path) -> dict[str, ArrayEntry]:
     """The columns of a file; a second axis of -1 stands for lists, whose length rows say."""
     n, fields, _ = _schema(path)
     found = {}
     for name, kind in fields.items():
         inner = _value_type(kind)
         scalar = _float(kind) or _short(kind)
-        found[name] = Entry((n, -1), inner) if inner else Entry((n,), scalar)
+        found[name] = ArrayEntry((n, -1), inner) if inner else ArrayEntry((n,), scalar)
     return found
 
 

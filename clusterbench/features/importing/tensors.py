@@ -15,7 +15,7 @@ from ...doors import open_regular
 from ...errors import InputError
 from ...printable import shown
 from .arrays import reading
-from .matrix import AnyOrderFile, Entry, FeatureFile, checked_shape, choose_array
+from .matrix import AnyOrderFile, ArrayEntry, FeatureFile, checked_shape, choose_array
 from .pickled_arrays import PickledArray, check_archive, stand_ins
 
 if TYPE_CHECKING:
@@ -118,13 +118,13 @@ def _items(items: list[Any]) -> dict[str, Any]:
     return {str(number): item for number, item in enumerate(items)}
 
 
-def tensor_entries(path: Path) -> dict[str, Entry]:
+def tensor_entries(path: Path) -> dict[str, ArrayEntry]:
     """The tensors, arrays and lists of a file; one alone has the name ""."""
     found = {}
     for name, value in load(path).items():
         if hasattr(value, "shape"):
             kind = str(value.dtype).removeprefix("torch.")
-            found[name] = Entry(tuple(value.shape), kind)
+            found[name] = ArrayEntry(tuple(value.shape), kind)
         elif isinstance(value, (list, tuple)) and value:  # of values, or of rows
             first = _unwrapped(value[0])
             inner: tuple[int, ...] = ()
@@ -133,7 +133,7 @@ def tensor_entries(path: Path) -> dict[str, Entry]:
             elif isinstance(first, (list, tuple)):
                 inner = (len(first),)
             kind = str(getattr(first, "dtype", type(first).__name__)).removeprefix("torch.")
-            found[name] = Entry((len(value), *inner), kind)
+            found[name] = ArrayEntry((len(value), *inner), kind)
     return found
 
 
