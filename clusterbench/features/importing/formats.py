@@ -19,9 +19,9 @@ from .matrix import ArrayEntry, FeatureFile
 class _Format:
     """Where the functions of a format are: its module is imported when it is needed.
 
-    entries: path -> name -> ArrayEntry; "" for a format whose arrays have no names. features: (path,
-    array, used) -> FeatureFile. vector: (path, name) -> labels or ids; "" where `read_labels`
-    reads the format.
+    entries: path -> name -> ArrayEntry; "" for a format whose arrays have no names. features:
+    (path, array, used) -> FeatureFile. vector: (path, name) -> labels or ids; "" where
+    `read_labels` reads the format.
     """
 
     module: str
