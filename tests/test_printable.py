@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import pickle
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clusterbench import limits
 from clusterbench.errors import ClusterbenchError, InputError, StorageError
 from clusterbench.limits import NAME, check_name, name_fault
 from clusterbench.printable import MESSAGE_LENGTH, escaped, is_control, one_line, shown
@@ -91,3 +94,16 @@ def test_names_are_printable_and_short(name: str, fault: str) -> None:
 def test_a_name_is_a_text(value: object) -> None:
     with pytest.raises(InputError, match="wanted a text"):
         check_name(value, "method")
+
+
+def test_every_limit_is_set_once() -> None:
+    tree = ast.parse(Path(limits.__file__).read_text(encoding="utf-8"))
+    names = [
+        node.id
+        for statement in tree.body
+        if isinstance(statement, (ast.Assign, ast.AnnAssign))
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    ]
+    assert len(names) > 30
+    assert [name for name in names if names.count(name) > 1] == []

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from ..datasets.registry import Dataset
 from ..errors import InputError
+from .build import build
 from .builders import BUILDERS
 from .declaration import ANY, TaskDeclaration, find, names
 
@@ -25,6 +27,35 @@ def suitable(dataset: str, kind: str = "", *, has_tree: bool) -> list[str]:
             other.append(benchmark.name)
     # `imbalanced` first: it needs neither a tree nor a ranking of the classes.
     return [n for part in (own, other) for n in sorted(part, key=lambda n: n != "imbalanced")]
+
+
+def buildable(dataset: Dataset) -> list[str]:
+    """Names of the suitable benchmarks of which a task can be built, the one to begin with first.
+
+    Tasks are built to find out. A benchmark that ranks the classes is taken on trust, and last,
+    where another one can be built: it needs more images than the whole data set as a task does.
+    """
+    sure, other = [], []
+    for name in suitable(dataset.name, dataset.tasks, has_tree=dataset.tree is not None):
+        tasks = find(name).tasks_for(dataset.name, dataset.tasks)
+        quick = [task for task in tasks if not _reads_features(task)]
+        if not quick:
+            other.append(name)
+        elif any(_builds(name, dataset, task) for task in quick):
+            sure.append(name)
+    return sure + other if sure else []
+
+
+def _builds(benchmark: str, dataset: Dataset, task: TaskDeclaration) -> bool:
+    try:
+        build(benchmark, dataset, [task.name])
+    except InputError:
+        return False
+    return True
+
+
+def _reads_features(task: TaskDeclaration) -> bool:
+    return task.builder in BUILDERS and BUILDERS.get(task.builder).reads_features
 
 
 def _needs_tree(task: TaskDeclaration) -> bool:

@@ -10,24 +10,30 @@ if TYPE_CHECKING:
 
 
 def declared_dataset(declaration: DatasetDeclaration) -> dict[str, Any]:
-    """Keys `dataset`, `tree` and `benchmarks`, those that suit it best first, for a document."""
-    from ..benchmarks.suitable import suitable
+    """Keys `dataset`, `tree` and `benchmarks`, the one to begin with first, for a document."""
+    from ..benchmarks.suitable import buildable
+    from ..datasets import registry
 
+    dataset = registry.load(declaration.dataset)
     return {
         "dataset": declaration.dataset,
         "tree": declaration.tree or None,
-        "benchmarks": suitable(
-            declaration.dataset, declaration.tasks, has_tree=bool(declaration.tree)
-        ),
+        "benchmarks": buildable(dataset) if len(dataset.index.rows("val")) else [],
     }
 
 
 def next_step(document: Mapping[str, Any]) -> str:
     """The command to run next, or what the data set lacks for one."""
-    dataset = document["dataset"]
+    dataset, benchmarks = document["dataset"], document["benchmarks"]
     if not document["val"]:
         return (
             f"data set {dataset} is declared, but has no val samples, which tasks are scored on: "
             "import it again with --split or --val-features\n"
         )
-    return f"clusterbench run --benchmark {document['benchmarks'][0]} --dataset {dataset}\n"
+    if not benchmarks:
+        return (
+            f"data set {dataset} is declared, but no benchmark has a task that it is large enough "
+            "for; `clusterbench build --benchmark imbalanced --dataset "
+            f"{dataset}` says what is missing\n"
+        )
+    return f"clusterbench run --benchmark {benchmarks[0]} --dataset {dataset}\n"

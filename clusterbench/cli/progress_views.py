@@ -96,7 +96,7 @@ class BarView:
         self.total = 0
         self._active: dict[int, RunEvent] = {}
         self._progress = RichProgress(
-            TextColumn("{task.description}", table_column=_column(34)),
+            TextColumn("{task.description}", markup=False, table_column=_column(34)),
             BarColumn(bar_width=20),
             MofNCompleteColumn(),
             Elapsed(),
@@ -188,7 +188,7 @@ def byte_progress(text: str, unit: str = "bytes") -> Iterator[Progress]:
     from rich.progress import Progress as RichProgress
     from rich.progress import TimeRemainingColumn as Remaining
 
-    columns = (TextColumn(text), BarColumn(), TaskProgressColumn(), Remaining())
+    columns = (TextColumn(text, markup=False), BarColumn(), TaskProgressColumn(), Remaining())
     with RichProgress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(unit, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

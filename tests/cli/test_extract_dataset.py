@@ -153,3 +153,24 @@ def test_lines_begin_with_the_first_batch_and_say_how_long_it_will_take(monkeypa
 )
 def test_durations(seconds, text):
     assert duration(np.float64(seconds)) == text
+
+
+@pytest.mark.parametrize(
+    ("n", "last"),
+    [
+        (60, "clusterbench run --benchmark imbalanced --dataset few"),
+        (4, "says what is missing"),
+    ],
+)
+def test_only_benchmarks_that_can_be_built_are_named(extract, cli, tmp_path, n, last):
+    make_images(tmp_path / "few", n=n)
+    words = ("--source", "few", "--encoder", "flat", "--dataset", "few", "--val-fraction", 0.4)
+    code, out, _ = extract(*words)
+    assert code == 0 and out.splitlines()[-1].endswith(last)
+    if last.startswith("clusterbench"):
+        more = ("--method", "kmeans", "--seeds", "1", "--device", "cpu")
+        assert cli(*out.splitlines()[-1].split()[1:], *more)[0] == 0
+    else:
+        command = out.splitlines()[-1].split("`")[1]
+        code, _, err = cli(*command.split()[1:])
+        assert code == 2 and err.startswith("error: ")

@@ -42,13 +42,15 @@ class Builder:
     name: what benchmark files call it. params: a frozen dataclass with a field `seed`, read from
     the task's table. build: the pool drawn from and the draft of the task; it raises InputError
     where the data set cannot satisfy the parameters. needs_tree: no data set without a class tree
-    can (a task with a `depth` never can).
+    can (a task with a `depth` never can). reads_features: it may rank the classes on the spot,
+    which takes minutes.
     """
 
     name: str
     params: type
     build: Callable[[Material, Any], Built]
     needs_tree: bool = False
+    reads_features: bool = False
 
     def wants_tree(self, table: dict[str, Any]) -> bool:
         """Whether a task with these keys needs a class tree."""

@@ -134,4 +134,4 @@ def _build(material: Material, params: EasyParams) -> Built:
     return pool, easy_task(pool, material.shared[key], params)
 
 
-BUILDER = Builder("easy", EasyParams, _build)
+BUILDER = Builder("easy", EasyParams, _build, reads_features=True)

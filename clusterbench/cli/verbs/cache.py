@@ -119,6 +119,15 @@ def repair_store(
     workers: Annotated[
         int | None, option("cache", "--workers", help="Decoding processes.", metavar="N", min=0)
     ] = None,
+    allow_code: Annotated[
+        bool,
+        option(
+            "cache",
+            "--allow-code",
+            help="Run Python that the store names: a python: encoder, a torch: data set, a recipe "
+            "file, a saved index.",
+        ),
+    ] = False,
 ) -> None:
     """Make damaged shards of a store again, and only these, from its images and weights."""
     from ...features.store.diagnosis import check_repairable, diagnose
@@ -145,7 +154,7 @@ def repair_store(
     from ...features.extract.repair import repair, repair_job
 
     if not diagnosis.only_virtual:
-        job = repair_job(diagnosis, source, weights, device, workers)
+        job = repair_job(diagnosis, source, weights, device, workers, allow_code)
         job.plan()  # refuses before anything is touched
     written = repair(diagnosis, extract)
     for name in written:

@@ -132,6 +132,19 @@ class Origin:
             found = replace(found, source={**self.source, "location": location})
         return found if weights is None else replace(found, weights=_absolute(weights))
 
+    def code(self) -> str:
+        """What a repair would run of it, of Python named by others: "" for nothing.
+
+        A module (`python:`, `torch:`), a recipe in a file, which may name one, and a saved index,
+        which may be of a torch data set. A recipe by its name is one's own or shipped.
+        """
+        location = self.source["location"]
+        if self.encoder.startswith("python:") or self.encoder.endswith(".toml"):
+            return self.encoder
+        if location.startswith("torch:") or Path(location).suffix in (".h5", ".hdf5"):
+            return str(location)
+        return ""
+
     def source_options(self) -> dict[str, Any]:
         """Arguments that open the source."""
         paths = {key: self.source.get(key) for key in _PATHS}

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ...doors import open_regular
-from ...errors import ClusterbenchError
+from ...errors import ClusterbenchError, InputError
 from ...files import sha256_file, write_bytes
+from ...printable import shown
 from ..store.diagnosis import Diagnosis, check_repairable
 from ..store.identity import differences
-from ..store.layout import DAMAGED, MANIFEST, PLAN, VIRTUAL
+from ..store.layout import DAMAGED, MANIFEST, ORIGIN, PLAN, VIRTUAL
 from ..store.store import FeatureStore
 from ..store.store_manifest import read_manifest, write_manifest
 from ..store.virtual_file import write_virtual
@@ -24,6 +25,7 @@ def repair_job(
     weights: Path | None = None,
     device: str = "auto",
     workers: int | None = None,
+    allow_code: bool = False,
 ) -> ExtractionJob:
     """The extraction that makes a store's damaged files again, from its own images and weights.
 
@@ -33,11 +35,17 @@ def repair_job(
         weights: where its weights are now; None for where they were.
         device: where the encoder runs.
         workers: decoding processes; None for the cores but one.
+        allow_code: whether Python that the store names may be run.
 
     Raises:
-        InputError: the store does not say where its images are.
+        InputError: the store does not say where its images are, or names code that may not be run.
     """
     origin = Origin.read(diagnosis.path).moved(source, weights)
+    if not allow_code and (named := origin.code()):
+        raise InputError(
+            f"{diagnosis.path / ORIGIN}: names {shown(repr(named))}, which would be run; look at "
+            "it, and give --allow-code if you trust it"
+        )
     max_broken = min(1.0, max(0.01, diagnosis.broken + 1e-9))
     return ExtractionJob(
         origin, diagnosis.path, device, workers, max_broken, check_images=True, repairing=True

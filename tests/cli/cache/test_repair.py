@@ -1,5 +1,6 @@
 """What `clusterbench cache repair` makes again, and what it leaves alone."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -194,3 +195,24 @@ def test_the_command_itself_repairs(st, tiny_world):
     assert (done.returncode, done.stderr) == (0, "")
     assert files(st) == before
     np.testing.assert_array_equal(FeatureStore.open(st).read().shape, (39, 12))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("encoder", "python:extraction_toys:Flat"),
+        ("encoder", "/somewhere/recipe.toml"),
+        ("location", "torch:extraction_toys:build"),
+        ("location", "/somewhere/index.h5"),
+    ],
+)
+def test_code_that_a_store_names_is_not_run_unasked(cache, st, key, value):
+    origin = json.loads((st / "origin.json").read_text())
+    (origin if key == "encoder" else origin["source"])[key] = value
+    (st / "origin.json").write_text(json.dumps(origin))
+    (st / "shard-00001.h5").unlink()
+    before = files(st)
+    code, _, err = cache("repair", st)
+    assert code == 2 and f"names '{value}', which would be run" in err and "--allow-code" in err
+    assert files(st) == before
+    assert "which would be run" not in cache("repair", st, "--allow-code")[2]
