@@ -440,7 +440,7 @@ LONG = ("a parquet of constants", "a mat of zeros")
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=pytest.mark.slow) if n in LONG else n for n in CASES]
+    "name", [pytest.param(n, marks=pytest.mark.exhaustive) if n in LONG else n for n in CASES]
 )
 def test_a_hostile_file_is_refused(name: str, trial: Trials, tmp_path: Path) -> None:
     generator, says = CASES[name]
@@ -592,7 +592,7 @@ def test_a_damaged_file_is_a_store_or_one_line(suffix: str, trial: Trials, tmp_p
     _damaged(suffix, range(4), trial, tmp_path)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("first", (100, 200))
 @pytest.mark.parametrize("suffix", small_files())
 def test_many_damaged_files(suffix: str, first: int, trial: Trials, tmp_path: Path) -> None:

@@ -369,7 +369,7 @@ LARGE = (
 def cases() -> list[object]:
     """Each small file at one command, in turn; the large ones, and all the others, at all."""
     names = list(FILES)
-    slow = pytest.mark.slow
+    slow = pytest.mark.exhaustive
     return [
         pytest.param(name, COMMANDS[i % len(COMMANDS) : i % len(COMMANDS) + 1], id=name)
         for i, name in enumerate(names)
