@@ -133,11 +133,16 @@ def read_json(path: Path, kind: FileKind, *, repair: str = "") -> Any:
     return parse_json(content, str(path), repair=repair)
 
 
+def amount(content: bytes) -> int:
+    """At most how many values JSON holds, by its commas and brackets."""
+    return content.count(b",") + content.count(b"[") + content.count(b"{")
+
+
 def check_amount(content: bytes, where: str, kind: FileKind) -> None:
     """InputError for JSON that may hold more values than its kind may; nothing is parsed for it."""
     if kind.values is None:
         return
-    most = content.count(b",") + content.count(b"[") + content.count(b"{")
+    most = amount(content)
     if most > kind.values:
         raise InputError(
             f"{where}: holds up to {most:,} values; {kind.what} has at most {kind.values:,}"

@@ -150,6 +150,9 @@ def _not_fitted(what: str) -> NotFittedError:
     class Unfitted(NotFittedError, exceptions.NotFittedError):
         """Both kinds."""
 
+        def __reduce__(self) -> tuple[Any, ...]:  # a class made here has no name to pickle it by
+            return _not_fitted, (what,)
+
     Unfitted.__name__ = Unfitted.__qualname__ = NotFittedError.__name__
     return Unfitted(f"this {what} has not been fitted; call fit first")
 

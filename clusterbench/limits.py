@@ -8,6 +8,7 @@ seconds and within a gigabyte.
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -44,6 +45,7 @@ NAMES = FileKind("a list of names", 64 * _MB)
 ID_LIST = FileKind("a list of sample ids", 2048 * _MB)
 JSON_LABELS = FileKind("a JSON file of labels", 128 * _MB, "use .npy or .parquet")
 TEXT_LABELS = FileKind("a CSV or TSV file of labels", 2048 * _MB, "use .npy or .parquet")
+BROKEN_LIST = FileKind("a store's list of broken images", 256 * _MB)
 SIDECAR = FileKind("a sample's label", 1 * _MB)
 IMAGE = FileKind("an image", 256 * _MB)
 
@@ -66,7 +68,11 @@ PATH = 4_096
 #: Characters of a line that is no name: a source, a processor, where an error was raised.
 ONE_LINE = 1_000
 #: Characters that all settings of a method, or all that it says about its fit, take as JSON.
-SETTINGS, DIAGNOSTICS = 100_000, 4_000_000
+SETTINGS, DIAGNOSTICS = 10_000, 4_000_000
+#: Values among all settings of a method.
+SETTING_VALUES = 500
+#: Encoders of a data set, tasks that a benchmark declares for one, members of an .npz archive.
+STORES, TASKS, ARCHIVE_MEMBERS = 200, 1_000, 10_000
 #: Warnings of a run; keys of an object in a result or a leaderboard, outside of what is free.
 WARNINGS, KEYS = 1_000, 1_000
 #: Folders within each other in a folder of images.
@@ -162,15 +168,42 @@ def name_fault(name: str, longest: int = NAME) -> str:
     wrong = next((c for c in name if is_control(c)), None)
     if wrong is not None:
         return f"holds the control character U+{ord(wrong):04X}; wanted printable text on one line"
-    unseen = next((c for i, c in enumerate(name) if c in _UNSEEN or _joins_nothing(name, i)), None)
+    unseen = next((c for i, c in enumerate(name) if _is_unseen(name, i)), None)
     if unseen is not None:
         return f"holds U+{ord(unseen):04X}, which cannot be seen; leave it out"
+    marks = _MARKS  # none may stand before the first letter
+    for character in name:
+        marks = marks + 1 if unicodedata.category(character) in ("Mn", "Me") else 0
+        if marks > _MARKS:
+            return f"holds the mark U+{ord(character):04X} on no letter, or too many; leave it out"
     return ""
 
 
 #: Letters and marks that show nothing: two names that differ by one look the same.
 _UNSEEN = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
 _JOINERS = "\u200c\u200d"
+
+
+#: Ranges that show nothing by themselves: variation selectors, fillers, parts of notations, tags.
+_UNSEEN_RANGES = (
+    *((0x180B, 0x180F), (0x2065, 0x2065), (0xFE00, 0xFE0F), (0xFFF0, 0xFFF8)),
+    *((0x16FE4, 0x16FE4), (0x1BCA0, 0x1BCA3), (0x1D159, 0x1D159), (0x1D173, 0x1D17A)),
+    (0xE0000, 0xE0FFF),
+)
+_MARKS = 4  # of one letter, in the scripts that stack most
+_EMOJI = "\ufe0f"  # asks for the coloured form of the symbol before it
+
+
+def _is_unseen(name: str, position: int) -> bool:
+    character = name[position]
+    if character in _UNSEEN or _joins_nothing(name, position):
+        return True
+    if character == _EMOJI and position:
+        before = name[position - 1]
+        return unicodedata.category(before) not in ("So", "Sm", "Po") and before not in "0123456789"
+    if unicodedata.category(character) in ("Cn", "Co"):  # no character, or each one's own
+        return True
+    return any(low <= ord(character) <= high for low, high in _UNSEEN_RANGES)
 
 
 def _joins_nothing(name: str, position: int) -> bool:
@@ -235,6 +268,6 @@ def check_value(
             raise InputError(f"{where}: nested too deeply; wanted at most {depth} levels")
 
 
-def check_free(value: Any, where: str) -> None:
+def check_free(value: Any, where: str, values: int = FREE_VALUES) -> None:
     """`check_value` for a setting or a diagnostic, whose form nothing else restricts."""
-    check_value(value, where, depth=FREE_DEPTH, values=FREE_VALUES, text=FREE_TEXT)
+    check_value(value, where, depth=FREE_DEPTH, values=values, text=FREE_TEXT)

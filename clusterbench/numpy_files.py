@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import struct
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, BinaryIO
 
 import numpy as np
 
 from .doors import open_regular
 from .errors import InputError
-from .limits import UNPACKED
+from .limits import ARCHIVE_MEMBERS, UNPACKED
 from .printable import shown
 
 _BLOCK = 16 << 20  # bytes decompressed at a time
@@ -73,7 +75,7 @@ class NumpyArchive:
         self.path, self.largest = Path(path), largest
         file = open_regular(self.path)
         try:
-            self._zip = zipfile.ZipFile(file)
+            self._zip = open_zip(file)
         except Exception as error:  # a damaged directory raises whatever its reading meets first
             file.close()
             raise self._damaged(error) from error
@@ -111,6 +113,7 @@ class NumpyArchive:
                 done += len(block)
             stream.read(1)  # at its end a member's checksum is compared
             array: np.ndarray = content.view(header.dtype)
+            check_text(array, f"{self.path}: {shown(repr(name))}")
             return array.reshape(header.shape, order="F" if header.fortran else "C")
 
     @contextmanager
@@ -131,6 +134,60 @@ class NumpyArchive:
     def _damaged(self, error: Exception) -> InputError:
         reason = shown(" ".join(str(error).split()) or type(error).__name__)
         return InputError(f"{self.path}: damaged, or not a .npz archive ({reason})")
+
+
+_END, _END_64, _AT_END_64 = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
+_COMMENT = 65_535  # bytes that may stand behind the end record
+
+
+def open_zip(file: BinaryIO) -> zipfile.ZipFile:
+    """A ZIP archive of arrays, opened; its directory is judged before it is read.
+
+    Raises ValueError for more than ARCHIVE_MEMBERS members, and for one that is encrypted, or
+    compressed by other means than deflate: those unpack as much as they like for a small read.
+    """
+    size = file.seek(0, os.SEEK_END)
+    start = max(0, size - _COMMENT - 22 - 76)
+    file.seek(start)
+    tail = file.read()
+    at = tail.rfind(_END)
+    if at < 0 or at + 22 > len(tail):
+        raise ValueError("no directory at its end; it is cut off, or no ZIP archive")
+    count, listed = struct.unpack_from("<HL", tail, at + 10)
+    if at >= 76 and tail[at - 20 : at - 16] == _AT_END_64:
+        if tail[at - 76 : at - 72] != _END_64:
+            raise ValueError("the two records at its end do not belong together")
+        count, listed = struct.unpack_from("<QQ", tail, at - 76 + 32)
+    if count > ARCHIVE_MEMBERS or listed > ARCHIVE_MEMBERS * 512:
+        raise ValueError(f"says it has {count:,} members; wanted at most {ARCHIVE_MEMBERS:,}")
+    file.seek(0)
+    archive = zipfile.ZipFile(file)
+    for info in archive.infolist():
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            archive.close()
+            raise ValueError(
+                f"{shown(repr(info.filename))} is compressed by method {info.compress_type}; "
+                "wanted none, or deflate, as numpy.savez_compressed does it"
+            )
+    return archive
+
+
+def check_text(array: np.ndarray, where: str) -> None:
+    """InputError for texts (dtype U) that hold what is no character, such as half of a pair."""
+    if array.dtype.kind != "U" or not array.size or not array.dtype.itemsize:
+        return
+    flat = np.ascontiguousarray(array).reshape(-1)
+    width = array.dtype.itemsize // 4
+    for first in range(0, len(flat), max(1, _BLOCK // (4 * width))):
+        block = flat[first : first + max(1, _BLOCK // (4 * width))]
+        codes = block.view(np.dtype(np.uint32).newbyteorder(array.dtype.byteorder))
+        wrong = (codes > 0x10FFFF) | ((codes >= 0xD800) & (codes <= 0xDFFF))
+        if wrong.any():
+            position = int(wrong.argmax())
+            raise InputError(
+                f"{where}: the text in position {first + position // width:,} holds "
+                f"U+{int(codes[position]):04X}, which is no character; save the texts again"
+            )
 
 
 def check_array(where: str, header: ArrayHeader, largest: int = UNPACKED) -> None:

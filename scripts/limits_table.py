@@ -46,6 +46,11 @@ def _values() -> list[tuple[str, str]]:
         ("rows of a store or of a file of labels", f"{limits.ROWS:,}"),
         ("dimensions", f"{limits.DIMENSIONS:,}"),
         ("Euclidean length of a feature given to a method", f"{limits.ROW_LENGTH:.0e}"),
+        ("values among a method's settings", f"{limits.SETTING_VALUES:,}"),
+        (
+            "encoders of a data set, tasks of a benchmark for one, arrays of an archive",
+            f"{limits.STORES:,}, {limits.TASKS:,}, {limits.ARCHIVE_MEMBERS:,}",
+        ),
         ("bytes of a path in a declaration", f"{limits.PATH:,}"),
         ("nodes, levels of a class tree", f"{limits.TREE_NODES:,}, {limits.TREE_DEPTH:,}"),
         ("largest ratio, ratios of a series", f"{limits.RATIO:,.0f}, {limits.SERIES}"),

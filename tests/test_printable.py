@@ -79,6 +79,16 @@ def test_an_error_is_one_printable_line_whatever_it_names(kind: type[Clusterbenc
         ("a\nb", "holds the control character U+000A"),
         ("a\u202eb", "holds the control character U+202E"),
         ("a\x00", "holds the control character U+0000"),
+        ("heart \u2764\ufe0f", ""),
+        ("1\ufe0f\u20e3", ""),
+        ("e\u0301te\u0301", ""),
+        ("kmeans\ufe0f", "holds U+FE0F, which cannot be seen"),
+        ("kmeans\U000e0100", "holds U+E0100, which cannot be seen"),
+        ("k\u180bmeans", "holds U+180B, which cannot be seen"),
+        ("k\uffff", "holds U+FFFF, which cannot be seen"),
+        ("k\ue000", "holds U+E000, which cannot be seen"),
+        ("\u0300k", "holds the mark U+0300 on no letter, or too many"),
+        ("k" + "\u0301" * 9, "holds the mark U+0301 on no letter, or too many"),
     ],
 )
 def test_names_are_printable_and_short(name: str, fault: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from .. import catalog
 from ..declared import check_texts, from_table, read_declared
 from ..errors import InputError
-from ..limits import check_name, name_fault
+from ..limits import TASKS, check_name, name_fault
 from ..printable import shown
 
 _KIND = "benchmarks"
@@ -155,6 +155,8 @@ def _tasks(table: Any, where: str) -> tuple[TaskDeclaration, ...]:
     found = from_table(_DatasetTable, table, where)
     if not found.tasks:
         raise InputError(f"{where}: tasks must be a list of at least one table")
+    if len(found.tasks) > TASKS:
+        raise InputError(f"{where}: {len(found.tasks):,} tasks; wanted at most {TASKS:,}")
     tasks: dict[str, TaskDeclaration] = {}
     for number, entry in enumerate(found.tasks, start=1):
         place = f"{where}: task {number}"

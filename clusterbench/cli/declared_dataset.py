@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ def declared_dataset(declaration: DatasetDeclaration) -> dict[str, Any]:
     return {
         "dataset": declaration.dataset,
         "tree": declaration.tree or None,
+        "default_encoder": dataset.default_encoder,
         "benchmarks": buildable(dataset) if len(dataset.index.rows("val")) else [],
     }
 
@@ -36,4 +38,6 @@ def next_step(document: Mapping[str, Any]) -> str:
             "for; `clusterbench build --benchmark imbalanced --dataset "
             f"{dataset}` says what is missing\n"
         )
-    return f"clusterbench run --benchmark {benchmarks[0]} --dataset {dataset}\n"
+    encoder = document["encoder"]
+    which = "" if encoder == document["default_encoder"] else f" --encoder {shlex.quote(encoder)}"
+    return f"clusterbench run --benchmark {benchmarks[0]} --dataset {dataset}{which}\n"

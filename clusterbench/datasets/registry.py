@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from .. import catalog
 from ..declared import check_texts, read_declared
 from ..errors import InputError
-from ..limits import PATH, check_name
+from ..limits import PATH, STORES, check_name
 from ..printable import shown
 from ..sources.dataset_index import DatasetIndex
 from ..taxonomy import imagenet
@@ -123,6 +123,8 @@ def read(folder: Path) -> Dataset:
     for name in _NAMES:
         if text := getattr(found, name):
             check_name(text, f"{path}: {name}")
+    if len(found.stores) > STORES:
+        raise InputError(f"{path}: {len(found.stores):,} stores; wanted at most {STORES:,}")
     for encoder, store in found.stores.items():
         check_name(encoder, f"{path}: stores: an encoder's name")
         check_path(store, f"{path}: stores.{shown(encoder)}")

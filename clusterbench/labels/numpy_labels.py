@@ -11,7 +11,7 @@ import numpy as np
 from ..doors import open_regular
 from ..errors import InputError
 from ..limits import UNPACKED, unpacked_limit
-from ..numpy_files import ArrayHeader, NumpyArchive, array_header, check_array
+from ..numpy_files import ArrayHeader, NumpyArchive, array_header, check_array, check_text
 from .column_request import ColumnRequest, reading
 from .encoding import LabelColumn, id_texts
 
@@ -51,6 +51,7 @@ def _lone_array(request: ColumnRequest) -> np.ndarray:
         else:
             content = np.fromfile(file, np.uint8, header.nbytes)
             array = content.view(header.dtype).reshape(header.shape, order=order)
+        check_text(array, where)
         return array
 
 

@@ -15,6 +15,7 @@ from .lock import check_place, locked
 from .merge import Merge
 from .models import Entry, Leaderboard, read_leaderboard, write_leaderboard
 from .result_files import result_files
+from .room import Room
 
 if TYPE_CHECKING:
     from .verifier import Verifier
@@ -93,8 +94,11 @@ def _enter(
         remove_leftovers(target)
         board = read_leaderboard(target) if os.path.lexists(target) else Leaderboard()
         merge = Merge(board, verifier, replace)
+        room, there = Room(target), {entry.key for entry in board.entries}
         for path, entry in entries:
             try:
+                if entry.key not in there:
+                    room.take(entry)
                 status, notes = merge.add(entry)
                 submissions.append(Submission(path, status, notes=notes))
             except Exception as error:

@@ -20,11 +20,13 @@ from ..limits import (
     DIAGNOSTICS,
     DIMENSIONS,
     FREE_TEXT,
+    FREE_VALUES,
     ONE_LINE,
     RESAMPLES,
     ROWS,
     SCORE,
     SEEDS,
+    SETTING_VALUES,
     SETTINGS,
     THREADS,
     VERSIONS,
@@ -66,14 +68,14 @@ def _predictions_file(value: str) -> str:
     return value
 
 
-def free_fault(value: Any, largest: int) -> str:
+def free_fault(value: Any, largest: int, values: int = FREE_VALUES) -> str:
     """What keeps a value of free form from being recorded, "" if nothing does.
 
-    value: JSON; of at most `largest` characters as JSON, within `limits.check_free`, its keys
-    names.
+    value: JSON; of at most `largest` characters as JSON and of so many `values`, within
+    `limits.check_free`, its keys names.
     """
     try:
-        check_free(value, "it")
+        check_free(value, "it", values)
         length = len(json.dumps(value, allow_nan=False))
         if length > largest:
             raise InputError(f"it takes {length:,} characters as JSON; wanted at most {largest:,}")
@@ -98,9 +100,9 @@ def _keys(value: Any) -> list[str]:
     return keys
 
 
-def _free(largest: int) -> Callable[[dict[str, Any]], dict[str, Any]]:
+def _free(largest: int, values: int = FREE_VALUES) -> Callable[[dict[str, Any]], dict[str, Any]]:
     def check(value: dict[str, Any]) -> dict[str, Any]:
-        if fault := free_fault(value, largest):
+        if fault := free_fault(value, largest, values):
             raise ValueError(fault)
         return value
 
@@ -137,5 +139,5 @@ ScoresByName = dict[Name, Score]
 ByRank = Annotated[tuple[float, ...], FailFast()]
 
 #: Values whose form the one who writes them chooses, within `limits.check_free`.
-Settings = Annotated[dict[str, JsonValue], AfterValidator(_free(SETTINGS))]
+Settings = Annotated[dict[str, JsonValue], AfterValidator(_free(SETTINGS, SETTING_VALUES))]
 Diagnostics = Annotated[dict[str, JsonValue], AfterValidator(_free(DIAGNOSTICS))]

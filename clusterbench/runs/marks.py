@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
@@ -27,6 +28,9 @@ with contextlib.suppress(ImportError):
     import fcntl
 
 
+_NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
+
+
 def mark_path(run: PlannedRun) -> Path:
     """The mark of a run, beside its result."""
     return run.path.with_suffix(".started")
@@ -37,7 +41,7 @@ def died(run: PlannedRun) -> bool:
     if fcntl is None:
         return False
     try:
-        descriptor = os.open(mark_path(run), os.O_RDONLY | os.O_NONBLOCK)
+        descriptor = os.open(mark_path(run), os.O_RDONLY | os.O_NONBLOCK | _NO_LINKS)
     except OSError:  # no mark
         return False
     try:
@@ -77,7 +81,12 @@ class Marks:
 
     def _mark(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        # Not through a link: a results folder may be somebody else's, and the name is no secret.
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK | _NO_LINKS
+        descriptor = os.open(path, flags, 0o666)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            return
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.write(descriptor, f"{socket.gethostname()} {os.getpid()}\n".encode())

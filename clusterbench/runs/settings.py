@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..catalog import unknown_name
 from ..errors import InputError
 from ..estimator import RESERVED
-from ..limits import SETTINGS, check_free
+from ..limits import SETTING_VALUES, SETTINGS, check_free
 from ..printable import shown
 from ..results.fields import free_fault
 from ..results.plain import plain
@@ -106,7 +106,7 @@ def _settle_one(
             given[name] = value
     params = _settings(cls, kind, device, given)
     recorded = {name: plain(value) for name, value in params.items() if name not in RESERVED}
-    if fault := free_fault(recorded, SETTINGS):
+    if fault := free_fault(recorded, SETTINGS, SETTING_VALUES):
         raise InputError(f"parameters of {kind} {cls.name!r} cannot be recorded: {fault}")
     if issubclass(cls, Reference):
         return MethodSpec(cls.name, cls.version, recorded, reference=True, seeded=cls.seeded)

@@ -19,6 +19,7 @@ ANNOTATIONS = "val_annotations.txt"
 _MERE_FOLDERS = frozenset(
     ("images", "image", "imgs", "img", "jpg", "jpeg", "jpegs", "png", "jpegimages", "photos")
 )
+_LOOKED = 50  # folders: one that is no class shows among the first, of 20,000
 _WRAPPERS = 4  # folders around the classes that are gone through
 
 
@@ -92,6 +93,7 @@ def find_layout(tree: ImageTree, where: str) -> FolderLayout:
             break
         path = _below(path, inner)
     _refuse_loose(finding, path)
+    _refuse_other_layouts(finding, path, tree.folders(path))
     if path:
         finding.notes.append(f"the class folders are those in {path}/")
     return FolderLayout((Top(path),), tuple(finding.notes))
@@ -222,6 +224,51 @@ def _wrapped(tree: ImageTree, path: str, folders: Iterable[str]) -> str | None:
     if not full or tree.images(_below(path, full[0])):
         return None
     return full[0]
+
+
+def _refuse_other_layouts(finding: _Finding, path: str, folders: Sequence[str]) -> None:
+    """What is no folder of class folders, though each folder could be read as a class.
+
+    InputError for a split, or a folder of images, that holds class folders beside other folders,
+    and for splits within each class; a note where folders hold folders of the same names, as folds
+    and masks do.
+    """
+    tree, where = finding.tree, finding.where
+    looked = [name for name in folders if may_hold_images(name)] + list(folders[:_LOOKED])
+    inner = {
+        name: [f for f in tree.folders(at) if tree.holds_images(_below(at, f))]
+        for name in dict.fromkeys(looked)
+        if tree.holds_images(at := _below(path, name))
+    }
+    nested = {n: names for n, names in inner.items() if names and not tree.images(_below(path, n))}
+    for name in nested if len(inner) > 1 else ():
+        beginning, split = of_folder(name)
+        mere = name.lower() in _MERE_FOLDERS
+        if mere or (split and not beginning):
+            what = "is no class" if mere else "looks like a split"
+            others = _listed(path, [other for other in inner if other != name][:3])
+            raise InputError(
+                f"{where} holds {_below(path, name)}/, which {what}, with folders in it, beside "
+                f"{others}: neither splits only nor classes only; move the others elsewhere, or "
+                "list all images in a CSV (path, class, split)"
+            )
+    if len(nested) == len(inner) and all(
+        all(of_folder(n)[1] for n in names) and len(names) > 1 for names in nested.values()
+    ):
+        name, names = next(iter(nested.items()), ("", []))
+        if names:
+            raise InputError(
+                f"{where}: class {name!r} holds {_listed(_below(path, name), names)}, which look "
+                f"like splits within the class; wanted {names[-1]}/{name}/<image>, or a CSV that "
+                "lists all images (path, class, split)"
+            )
+    same = [name for name, names in nested.items() if names == next(iter(nested.values()))]
+    if len(same) > 1 and len(nested[same[0]]) > 1:
+        finding.notes.append(
+            f"{_listed(path, same[:3])} are read as classes, and hold folders of the same names "
+            f"({', '.join(nested[same[0]][:3])} ...): if those are the classes, list all images in "
+            "a CSV"
+        )
 
 
 def _refuse_loose(finding: _Finding, path: str) -> None:

@@ -58,6 +58,7 @@ def at_home(world: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 #: Places in a board and what is put there; the entries are signed again.
 FIELDS: dict[str, tuple[str, Any]] = {
     "deep setting": ("entries.0.params.x", nested(197)),
+    "many settings": ("entries.0.params.x", [1] * 501),
     "large settings": ("entries.0.params.x", ["x" * 9_000] * 20),
     "name of a setting": ("entries.0.params", {"a\nb": 1}),
     "seed": ("entries.0.seed", 2**31),
@@ -215,6 +216,22 @@ def test_a_board_that_its_reader_would_refuse_is_not_written(
     with pytest.raises(InputError, match=r"nobody could read it .*; it is as it was"):
         submit(world.results, board)
     assert snapshot(tmp_path) == before
+
+
+def test_an_entry_too_many_costs_no_other_its_place(
+    world: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board = tmp_path / "board.json"
+    submit(world.results[:1], board)
+    size = board.stat().st_size
+    small = FileKind("a leaderboard", size + (1 << 20) + 4_000, values=2_000_000)
+    monkeypatch.setattr("clusterbench.leaderboard.room.BOARD", small)
+    found = submit(world.results, board)
+    assert [one.status for one in found[:1]] == ["unchanged"]
+    assert {one.status for one in found} == {"unchanged", "added", "refused"}
+    (message,) = {one.message.partition(": ")[2] for one in found if one.status == "refused"}
+    assert message.startswith("the leaderboard is full: it may have 1 MB")
+    assert len(read_leaderboard(board).entries) == sum(one.status != "refused" for one in found)
 
 
 KINDS: dict[str, tuple[Callable[[Path], object], str]] = {

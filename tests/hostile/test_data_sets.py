@@ -176,3 +176,21 @@ def test_a_hostile_name_is_refused_in_a_line(name: str, trial: Trials, home: Pat
         ("show", f"whole/mine/{name or 'x'}"),
     ):
         trial(*words, **env).refused()
+
+
+def test_stores_and_tasks_without_end_are_refused(trial: Trials, home: Path) -> None:
+    data = (home / "features" / "mine" / "dataset.toml").read_text()
+    many = "".join(f'e{number} = "blobs"\n' for number in range(201))
+    (home / "features" / "mine" / "dataset.toml").write_text(data.rstrip() + "\n" + many)
+    benchmark = home / "benchmarks" / "many.toml"
+    task = '{ name = "t%d", builder = "whole" },\n'
+    benchmark.write_text(
+        'name = "many"\ntitle = "x"\nquestion = "x"\ndescription = "x"\n[datasets.any]\ntasks = [\n'
+        + "".join(task % number for number in range(1_001))
+        + "]\n"
+    )
+    run = ("run", "-b", "whole", "-d", "mine", "--dry-run")
+    trial(*run, CLUSTERBENCH_HOME=str(home)).refused("stores; wanted at most 200")
+    trial("build", "-b", "many", "-d", "emoji", CLUSTERBENCH_HOME=str(home)).refused(
+        "1,001 tasks; wanted at most 1,000"
+    )

@@ -279,7 +279,7 @@ def a_npz_member_without_magic(folder: Path) -> list[str]:
     return packed(folder, {"x.npy": b"nothing of NumPy"})
 
 
-@case("holds more than 10,000 arrays")
+@case("members; wanted at most 10,000")
 def a_npz_of_many_arrays(folder: Path) -> list[str]:
     content = npy((1, 1), data=bytes(4))
     with zipfile.ZipFile(folder / "x.npz", "w") as archive:

@@ -644,3 +644,18 @@ def test_paths_that_no_system_takes(trial: Trials, place: Path) -> None:
     for path in ("\0", "x" * 10_000):
         with pytest.raises(InputError):
             FeatureStore.open(path)
+
+
+@pytest.mark.parametrize("name", ["broken.jsonl", "index.h5", "features.h5", "shard-00001.h5"])
+def test_a_file_of_a_store_that_has_no_end_is_not_read(
+    name: str, place: Path, trial: Trials
+) -> None:
+    os.truncate(place / "st" / name, 100 << 30)
+    found = trial("cache", "verify", place / "st")
+    found.within()
+    assert found.code == 1 and f"{name}: has 107,374,182,400 bytes, more than" in found.out
+    packed = trial("cache", "pack", place / "st", "--output", place / "two.h5")
+    packed.within()
+    # Of the index and the virtual file, packing needs no byte.
+    assert packed.code == (0 if name in ("index.h5", "features.h5") else 2)
+    trial("cache", "repair", place / "st").within()

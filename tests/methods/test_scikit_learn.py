@@ -22,6 +22,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
 import clusterbench as cb
+from clusterbench.estimator import NotFittedError
 
 #: Checks that are not meant to pass, and why.
 EXPECTED_TO_FAIL = {
@@ -145,3 +146,10 @@ def test_settings_that_are_refused_change_nothing() -> None:
     assert kmeans.get_params() == before
     with pytest.raises(ValueError, match="did you mean n_init"):
         kmeans.set_params(n_inti=3)
+
+
+def test_the_error_of_what_is_not_fitted_can_be_pickled():
+    with pytest.raises(NotFittedError) as caught:
+        cb.methods.KMeans(n_clusters=2).predict(np.ones((3, 2)))
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert str(again) == str(caught.value) and isinstance(again, NotFittedError)

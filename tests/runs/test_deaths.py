@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import signal
 import subprocess
 import sys
@@ -194,3 +195,17 @@ def test_a_process_that_says_nothing_and_leaves_nothing_is_a_failure(
     assert len(report.failures) == 1
     assert "died while fitting: it ended with exit code 0" in report.failures[0].failure
     assert issubclass(apart.ProcessDiedError, ClusterbenchError)
+
+
+def test_a_mark_never_goes_through_a_link(tiny_world: SimpleNamespace, tmp_path: Path) -> None:
+    precious = tmp_path / "precious.txt"
+    precious.write_text("precious")
+    targets = (precious, tmp_path / "new.txt", Path("/dev/null"))
+    request = {"methods": ["modulo"], "tasks": "ratio-1", "seeds": 4}
+    runs = [outcome.run for outcome in tiny_world.run(dry_run=True, **request).outcomes]
+    mark_path(runs[0]).parent.mkdir(parents=True)
+    for run, target in zip(runs, targets, strict=False):
+        mark_path(run).symlink_to(target)
+    os.mkfifo(mark_path(runs[3]))
+    assert tiny_world.run(**request).n_computed == 4
+    assert precious.read_text() == "precious" and not (tmp_path / "new.txt").exists()

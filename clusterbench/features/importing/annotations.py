@@ -63,6 +63,8 @@ def beside(request: Request, part: Part, number: int) -> Beside:
             used[str(request.label_column)] = "labels"
     else:
         labels = columns.find_labels(path, entries, request.label_column, taken)
+        if labels is None and len(part.features) == 1:
+            labels = columns.only_labels(path, entries, taken)
         if labels is not None:
             used[labels] = "labels"
     if request.ids is None and not part.ids:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,13 +12,12 @@ import numpy as np
 from ...doors import open_regular
 from ...errors import InputError
 from ...limits import check_unpacked
-from ...numpy_files import ArrayHeader, array_header
+from ...numpy_files import ArrayHeader, array_header, open_zip
 from ...printable import shown
 from .matrix import ArrayEntry, BlockFile, FeatureFile, MappedFile, checked_shape, choose_array
 
 _OBJECTS = "Python objects are not loaded, since that could run code"
 _ADVICE = "save it with numpy.savez"
-_MEMBERS = 10_000  # arrays of one archive
 
 
 @contextmanager
@@ -99,7 +97,7 @@ class _NpzArray(BlockFile):
         with (
             reading(self.path, _ADVICE),
             open_regular(self.path) as file,
-            zipfile.ZipFile(file) as archive,
+            open_zip(file) as archive,
             archive.open(f"{self.array}.npy") as stream,
         ):
             array_header(stream)
@@ -116,10 +114,8 @@ class _NpzArray(BlockFile):
 def _headers(path: Path) -> dict[str, tuple[ArrayHeader, int, int]]:
     """Name -> header of each array, its bytes unpacked and packed."""
     found = {}
-    with reading(path, _ADVICE), open_regular(path) as file, zipfile.ZipFile(file) as archive:
+    with reading(path, _ADVICE), open_regular(path) as file, open_zip(file) as archive:
         members = [info for info in archive.infolist() if info.filename.endswith(".npy")]
-        if len(members) > _MEMBERS:
-            raise InputError(f"{path}: holds more than {_MEMBERS:,} arrays")
         for info in members:
             name = info.filename.removesuffix(".npy")
             if name in found:

@@ -18,7 +18,7 @@ from ...printable import shown
 from ...sources.dataset_index import SPLITS
 from .formats import entries_of, has_vectors, vector
 from .matrix import ArrayEntry
-from .roles import ID_NAMES, LABEL_NAMES, plain_name
+from .roles import FURTHER_LABEL_NAMES, ID_NAMES, LABEL_NAMES, plain_name
 
 _EVALUATION = ("val", "validation", "valid", "test")
 _PARTS = ("train", "val", "test")
@@ -97,6 +97,24 @@ def find_labels(
     if len(letters) == 1 and _is_plain(path, letters[0], entries):
         return letters[0]
     return _of_pair(entries, taken)
+
+
+def only_labels(path: Path, entries: Mapping[str, ArrayEntry], taken: str | None) -> str | None:
+    """The column that by its name holds labels of some kind, where there is one of them.
+
+    Raises InputError for several: which are meant cannot be known.
+    """
+    found = [
+        name
+        for name, entry in entries.items()
+        if name != taken and plain_name(name) in FURTHER_LABEL_NAMES and len(entry.shape) == 1
+    ]
+    if len(found) > 1:
+        raise InputError(
+            f"{path}: {' and '.join(map(shown, found[:12]))} could all be labels; say which with "
+            "--label-column"
+        )
+    return found[0] if found else None
 
 
 def _is_plain(path: Path, name: str, entries: Mapping[str, ArrayEntry]) -> bool:

@@ -131,6 +131,12 @@ def plan_import(request: Request) -> Import:
                 notes += file.columns.notes
             if left := found.left_out(file):
                 left_out[role] = left
+            unused = [name for name in left if name.endswith("(split)")]
+            if unused and found.split is None and request.split is None:
+                notes.append(
+                    f"{unused[0].removesuffix(' (split)')} looks like a split and is not used: "
+                    "call it split (train and val, or 0 and 1), or give a file with --split"
+                )
     _check_dims(files)
     for role in ("ids", "split", "class_names"):
         if (path := getattr(request, role)) is not None:

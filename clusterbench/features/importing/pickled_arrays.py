@@ -20,6 +20,7 @@ import numpy as np
 from ...doors import open_regular
 from ...errors import InputError
 from ...limits import PICKLE_STEPS, PICKLED
+from ...numpy_files import open_zip
 
 _TYPE = re.compile(r"[<>|=]?(?:[iuf][1248]|b1|[US]\d{1,6})")
 
@@ -91,7 +92,7 @@ def _check(path: Path, stamp: tuple[int, ...]) -> None:
     Its members are stored as they are; what is pickled beside the tensors is small, and a pickle
     of millions of steps would take memory and time without end.
     """
-    with open_regular(path) as file, zipfile.ZipFile(file) as archive:
+    with open_regular(path) as file, open_zip(file) as archive:
         for info in archive.infolist():
             if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:
                 raise InputError(f"{path}: is compressed; save it again with torch.save")

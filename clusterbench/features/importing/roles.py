@@ -39,6 +39,8 @@ _OTHER = {
     "row numbers": ("index", "level_0", "rownames", "row_id"),
     "weights of a model": ("weight", "bias", "running_mean", "running_var"),
 }
+#: Names of labels that are taken where none of `LABEL_NAMES` is there, and one of these.
+FURTHER_LABEL_NAMES = _OTHER["labels"]
 _ROLES = {name: role for role, names in _OTHER.items() for name in names}
 _ROLES |= dict.fromkeys(LABEL_NAMES, "labels")
 _ROLES |= dict.fromkeys(ID_NAMES, "ids") | dict.fromkeys(SPLIT_NAMES, "split")

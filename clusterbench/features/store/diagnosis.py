@@ -10,7 +10,7 @@ from typing import Any
 from ...doors import open_regular
 from ...errors import InputError
 from ...hdf5_files import open_hdf5
-from ...limits import FREE_TEXT
+from ...limits import BROKEN_LIST, FREE_TEXT
 from ...progress import Progress
 from .faults import Fault, faults
 from .layout import BROKEN, MANIFEST, ORIGIN, PLAN, VIRTUAL, shard_files, shard_name
@@ -79,7 +79,7 @@ def diagnose(path: Path, progress: Progress | None = None) -> Diagnosis:
         # The list has those of damaged shards too.
         listed = 0
         if (path / BROKEN).is_file():
-            with open_regular(path / BROKEN) as lines:
+            with open_regular(path / BROKEN, BROKEN_LIST) as lines:
                 listed = sum(1 for _ in iter(lambda: lines.readline(FREE_TEXT), b""))
         return Diagnosis(path, tuple(found), {}, max(n_broken, listed) / max(1, images))
     recorded = {shard.path.name: shard.file_sha256 for shard in store.shards}

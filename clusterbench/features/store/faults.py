@@ -11,8 +11,9 @@ from ...cores import n_cores
 from ...errors import InputError
 from ...files import sha256_file
 from ...hdf5_files import DAMAGED_ERRORS, open_hdf5
+from ...limits import BROKEN_LIST, CLASS_NAME, SAMPLE_ID
 from ...progress import Progress
-from .layout import DATASET, INDEX, VIRTUAL, Shard
+from .layout import BROKEN, DATASET, INDEX, VIRTUAL, Shard, most_bytes
 from .packed import file_faults, is_sealed
 from .rows import StoredRows
 from .shard_file import hash_rows, plain, reason
@@ -52,6 +53,9 @@ def faults(store: StoredRows, progress: Progress | None = None) -> list[Fault]:
 
 def _shard_fault(store: StoredRows, shard: Shard) -> str | None:
     try:
+        size = shard.path.stat().st_size
+        if size > most_bytes(shard, store.dim * store.dtype.itemsize):  # nor read
+            return f"has {size:,} bytes, more than {shard.span} can take"
         digest = sha256_file(shard.path)
     except FileNotFoundError:
         return "is missing; `clusterbench cache repair` makes this shard again"
@@ -77,6 +81,10 @@ def _file_faults(store: StoredRows) -> Iterator[Fault]:
             yield Fault(name, None, f"{name}: is missing; `clusterbench cache repair` writes it")
             continue
         try:
+            size = path.stat().st_size
+            if size > _most(store, name):  # not read, which may take for ever
+                yield Fault(name, None, f"{name}: has {size:,} bytes, more than it can need")
+                continue
             digest = sha256_file(path)
         except OSError as error:
             yield Fault(name, None, f"{name}: cannot be read ({error.strerror})")
@@ -90,6 +98,14 @@ def _file_faults(store: StoredRows) -> Iterator[Fault]:
             )
         elif text := _content_fault(store, name):
             yield Fault(name, None, f"{name}: {text}")
+
+
+def _most(store: StoredRows, name: str) -> int:
+    """Bytes that a file of a store may have: what its rows take at most, and room for the rest."""
+    if name == BROKEN:
+        return BROKEN_LIST.largest
+    each = SAMPLE_ID + CLASS_NAME if name == INDEX else 0
+    return (64 << 20) + 1024 * len(store.shards) + store.n * each
 
 
 def _content_fault(store: StoredRows, name: str) -> str | None:

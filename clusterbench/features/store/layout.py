@@ -47,6 +47,11 @@ class Shard:
         return f"rows {self.first:,} to {self.first + self.rows - 1:,}" if self.rows else "no rows"
 
 
+def most_bytes(shard: Shard, row_bytes: int) -> int:
+    """Bytes that the file of a shard may have: twice its rows, and room for what stands beside."""
+    return (64 << 20) + shard.rows * (2 * row_bytes + 1024)
+
+
 def shard_name(number: int) -> str:
     """File name of a shard: `shard-00012.h5`."""
     return f"shard-{number:05d}.h5"

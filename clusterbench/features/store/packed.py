@@ -17,14 +17,14 @@ from typing import Any
 import h5py
 import numpy as np
 
-from ...doors import check_size, open_regular, parse_json
+from ...doors import check_size, open_regular, parse_json, read_bytes
 from ...errors import ClusterbenchError, InputError
 from ...files import atomic_path, sha256_file, sha256_json, write_bytes
 from ...hdf5_files import DAMAGED_ERRORS, open_hdf5, text_attribute, write_hdf5
-from ...limits import STORE_RECORD
+from ...limits import BROKEN_LIST, STORE_RECORD
 from ...progress import Progress
 from ...sources.dataset_index import DatasetIndex
-from .layout import BROKEN, DATASET, INDEX, VIRTUAL, Shard, shard_name
+from .layout import BROKEN, DATASET, INDEX, OWN_FILES, VIRTUAL, Shard, most_bytes, shard_name
 from .rows import StoredRows
 from .shard_file import hash_columns, made_with, plain, reason, shard_columns, write_shard
 from .store_manifest import HASHED, checked_manifest, write_manifest
@@ -89,9 +89,11 @@ def unpack(store: StoredRows, folder: Path, progress: Progress | None = None) ->
     try:
         _unpack(store, folder, progress)
     except BaseException as error:
-        for file in folder.iterdir() if folder.is_dir() else ():  # it was not there, or empty
-            file.unlink()
-        if folder.is_dir() and not there:
+        # By their names: something else may have been put there in the meantime.
+        shards = [shard_name(number) for number in range(len(store.shards))]
+        for name in (*shards, *OWN_FILES):
+            (folder / name).unlink(missing_ok=True)
+        if folder.is_dir() and not there and not any(folder.iterdir()):
             folder.rmdir()
         if isinstance(error, DAMAGED_ERRORS) and not isinstance(error, ClusterbenchError):
             raise InputError(
@@ -177,8 +179,7 @@ def _records(file: h5py.File, number: int) -> h5py.Group:
 def _broken_images(store: StoredRows) -> bytes:
     path = store.path / BROKEN
     try:
-        with open_regular(path) as file:
-            content = file.read()
+        content = read_bytes(path, BROKEN_LIST)
     except InputError as error:
         raise InputError(
             f"{error}; nothing was packed: `clusterbench cache repair` mends it"
@@ -239,7 +240,8 @@ def _pack_shard(
         digest.update(block.view(np.uint8).data)
         rows[first : first + len(block)] = block
     # The whole file too: what `unpack` writes has to have this hash.
-    if digest.hexdigest() != shard.sha256 or sha256_file(shard.path) != shard.file_sha256:
+    large = shard.path.stat().st_size > most_bytes(shard, store.dim * store.dtype.itemsize)
+    if large or digest.hexdigest() != shard.sha256 or sha256_file(shard.path) != shard.file_sha256:
         raise InputError(
             f"{shard.path}: its contents are not those recorded; nothing was packed: "
             "`clusterbench cache verify` says what is damaged, `repair` mends it"

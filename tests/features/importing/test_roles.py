@@ -295,3 +295,34 @@ def test_a_row_that_the_dtype_makes_zero_is_an_error(tmp_path):
     refused("row 5 .* all of which are zero as float32; scale them up", tmp_path / "x.npy")
     np.save(tmp_path / "x.npy", np.where(np.arange(N)[:, None] == 5, 1e-12, X).astype(np.float32))
     refused("zero as float16; give --dtype float32", tmp_path / "x.npy", dtype="float16")
+
+
+def test_labels_by_another_name_are_taken_where_they_are_alone(tmp_path):
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    from clusterbench import InputError
+    from clusterbench.features.importing import Request, plan_import
+
+    x = np.random.default_rng(0).normal(size=(8, 3)).astype(np.float32)
+    table = pa.table({"emb": list(x), "class_name": ["cat", "dog"] * 4})
+    parquet.write_table(table, tmp_path / "one.parquet")
+    plan = plan_import(Request(features=tmp_path / "one.parquet", name="e"))
+    assert plan.samples.index.class_names == ("cat", "dog") and not plan.samples.n_unlabelled
+    table = table.append_column("species", pa.array(["a", "b"] * 4))
+    parquet.write_table(table, tmp_path / "two.parquet")
+    with pytest.raises(InputError, match="class_name and species could all be labels; say which"):
+        plan_import(Request(features=tmp_path / "two.parquet", name="e"))
+
+
+def test_a_split_that_is_not_used_is_noted(tmp_path):
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    from clusterbench.features.importing import Request, plan_import
+
+    x = np.random.default_rng(0).normal(size=(8, 3)).astype(np.float32)
+    table = pa.table({"emb": list(x), "label": ["a", "b"] * 4, "is_val": [True, False] * 4})
+    parquet.write_table(table, tmp_path / "one.parquet")
+    plan = plan_import(Request(features=tmp_path / "one.parquet", name="e"))
+    assert any(note.startswith("is_val looks like a split and is not used") for note in plan.notes)
