@@ -175,6 +175,16 @@ def pytest_xdist_auto_num_workers() -> int:
     return min(MOST_WORKERS, n_cores())
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What is exhaustive is run only where it is asked for, also by `-m slow`."""
+    if "exhaustive" in config.option.markexpr:
+        return
+    left_out = [item for item in items if item.get_closest_marker("exhaustive")]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not item.get_closest_marker("exhaustive")]
+
+
 def pytest_collection_finish() -> None:
     keep()
 

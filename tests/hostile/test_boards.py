@@ -24,6 +24,9 @@ from clusterbench.leaderboard.models import write_leaderboard
 from clusterbench.limits import FileKind
 from clusterbench.metrics import Resampling
 
+#: Run by CI, in several processes; the other hostile files are tried by default.
+pytestmark = pytest.mark.slow
+
 ESCAPES = "\x1b[2Jred\u202e\u200b\x9b1m"
 HUGE = 10**4000
 HEAD = b'{"schema": "clusterbench-leaderboard/1", '

@@ -10,6 +10,9 @@ import pytest
 from store_toys import write_store
 from trials import Trials
 
+#: Run by CI, in several processes; the other hostile files are tried by default.
+pytestmark = pytest.mark.slow
+
 BENCHMARK = """
 name = "{name}"
 title = "T"

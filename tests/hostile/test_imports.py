@@ -18,6 +18,9 @@ import scipy.io
 from pyarrow import parquet
 from trials import Trials, snapshot
 
+#: Run by CI, in several processes; the other hostile files are tried by default.
+pytestmark = pytest.mark.slow
+
 N, DIM = 40, 6
 Y = np.repeat(range(4), 10)
 X = np.random.default_rng(0).normal(size=(N, DIM)).astype("f4")

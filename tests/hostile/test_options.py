@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 from trials import Trials, snapshot
 
+#: Run by CI, in several processes; the other hostile files are tried by default.
+pytestmark = pytest.mark.slow
+
 RUN = ("run", "-b", "imbalanced", "-t", "ratio-1", "-s", "1", "--dry-run")
 LONG = "x" * 100_000  # a single argument of a command line has at most 128 kB
 CONTROL = "a\x1b[2Jb\u202ec\nd"

@@ -31,6 +31,9 @@ from clusterbench.results.record import ResultRecord, read_result
 from clusterbench.runs import PlannedRun
 from clusterbench.runs.survey import survey
 
+#: Run by CI, in several processes; the other hostile files are tried by default.
+pytestmark = pytest.mark.slow
+
 HUGE = 10**4000
 ESCAPES = "\x1b[2Jred\u202e\u200b\x9b1m"
 BOMB = 1 << 29  # int32 that compress to 2 MB

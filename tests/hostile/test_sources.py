@@ -30,6 +30,9 @@ from clusterbench.sources.opening import open_source
 from clusterbench.sources.saved import save_source
 from clusterbench.sources.source import BrokenImage
 
+#: Run by CI, in several processes; the other hostile files are tried by default.
+pytestmark = pytest.mark.slow
+
 PNG = b"\x89PNG" + b"x" * 400
 
 
