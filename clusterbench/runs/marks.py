@@ -13,6 +13,7 @@ import contextlib
 import os
 import socket
 import stat
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
@@ -58,6 +59,8 @@ class Marks:
 
     def __init__(self) -> None:
         self._held: dict[Path, int] = {}
+        self._lock = threading.Lock()
+        self._left = False  # a fit of another thread may go on after an interrupt
 
     def __enter__(self) -> Self:
         return self
@@ -68,16 +71,19 @@ class Marks:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for path in list(self._held):
-            self._remove(path)
+        with self._lock:
+            self._left = True
+            for path in list(self._held):
+                self._remove(path)
 
     def start(self, runs: Iterable[PlannedRun]) -> None:
         """Mark runs; one that another process has marked, or cannot be, stays without."""
         if fcntl is None:
             return
         for run in runs:
-            with contextlib.suppress(OSError):  # a mark is a help, never needed
-                self._mark(mark_path(run))
+            with self._lock, contextlib.suppress(OSError):  # a mark is a help, never needed
+                if not self._left:
+                    self._mark(mark_path(run))
 
     def _mark(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -99,7 +105,8 @@ class Marks:
 
     def end(self, run: PlannedRun) -> None:
         """The run has its record."""
-        self._remove(mark_path(run))
+        with self._lock:
+            self._remove(mark_path(run))
 
     def _remove(self, path: Path) -> None:
         descriptor = self._held.pop(path, None)
