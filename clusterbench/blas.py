@@ -1,0 +1,36 @@
+"""NumPy's matrix products on one thread each, for code that brings its own threads."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+_lock = threading.Lock()
+_users = 0
+_limit: Any = None
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Within it, each product takes one thread; several of these may be open side by side.
+
+    The number of threads is the process's, not a thread's: it is set by the first that comes and
+    put back by the last that goes.
+    """
+    global _users, _limit
+    from threadpoolctl import threadpool_limits  # comes with scikit-learn
+
+    with _lock:
+        if _users == 0:
+            _limit = threadpool_limits(1, user_api="blas")
+        _users += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _users -= 1
+            if _users == 0:
+                _limit.restore_original_limits()
+                _limit = None

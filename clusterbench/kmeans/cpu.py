@@ -1,0 +1,271 @@
+"""Rows on the CPU: dense products of what may have changed, and nothing else.
+
+Of each row two numbers are kept: the squared distance to its own centroid, exactly, and a lower
+bound on the distance to any other. When centroids have moved, one that moved less than the gap
+between the two cannot have become the nearest (Hamerly 2010 does this with the largest move of
+all). So centroids are ordered by how far they moved and rows by their gap; each group of rows with
+like gaps is multiplied with as many of the first centroids as its smallest gap asks for. A
+centroid whose members did not change has not moved at all: its sum is of whole numbers.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from ..blas import one_blas_thread
+from ..kernels import nearest as kernels
+from .certified import Points, search
+from .rows import Rows
+from .shard import Extent, Shard, Sums, Units, Work
+
+#: Rows that a thread takes at a time, and the most of them that are multiplied together.
+_BLOCK, _GROUP = 8192, 1024
+
+
+class CpuShard(Shard):
+    """Rows in memory or on disk, several threads at once.
+
+    Args:
+        rows: the rows of this process.
+        weights: (rows.n,) float64 >= 0; None weighs all alike.
+        start: number of the first row among all rows.
+        threads: that compute side by side.
+    """
+
+    def __init__(
+        self, rows: Rows, weights: np.ndarray | None = None, start: int = 0, threads: int = 1
+    ) -> None:
+        self.n, self.dim, self.start = rows.n, rows.dim, start
+        self.work = Work()
+        self._rows, self._threads = rows, max(1, threads)
+        self._weights = weights
+        self._lengths = np.empty(self.n)
+        self._lock = threading.Lock()
+        largest = [0.0]
+
+        def look(first: int, last: int) -> None:
+            x = rows.block(first, last)
+            self._lengths[first:last] = kernels.squared_lengths(x)
+            found = max(float(x.max()), -float(x.min()))
+            with self._lock:
+                largest.append(found)
+
+        self._each_block(look)
+        weight = 1.0 if weights is None else float(weights.max())
+        self.extent = Extent(self.n, max(largest), float(self._lengths.max()), weight)
+
+    def begin(self, units: Units) -> None:
+        """As `Shard.begin`."""
+        self._units = units
+        self._centroids = np.empty((0, self.dim), dtype=np.float32)
+        self._labels = np.full(self.n, -1, dtype=np.int32)
+        self._squared = np.full(self.n, np.inf)
+        self._lower = np.full(self.n, np.inf, dtype=np.float32)
+        self._summed: Sums | None = None
+
+    def include(self, points: np.ndarray) -> None:
+        """As `Shard.include`."""
+        first = len(self._centroids)
+        self._centroids = np.concatenate([self._centroids, points])
+        self._summed = None
+        new = Points.of(self._centroids, np.arange(first, len(self._centroids), dtype=np.int32))
+        everywhere = len(points)
+
+        def test(start: int, stop: int) -> None:
+            for a in range(start, stop, _GROUP):
+                here = slice(a, min(a + _GROUP, stop))
+                self._search(self._rows.block(here.start, here.stop), here, new, everywhere)
+
+        self._each_block(test)
+        self.work.possible += self.n * len(points)
+
+    def assign(self, centroids: np.ndarray) -> None:
+        """As `Shard.assign`."""
+        if len(self._centroids) != len(centroids):
+            self.begin(self._units)
+            self.include(centroids)
+            return
+        before, self._centroids = self._centroids, centroids
+        self._summing(len(centroids))
+        step = centroids.astype(np.float64) - before
+        drift = np.sqrt(np.einsum("ij,ij->i", step, step)) * (1.0 + 1e-7)
+        order = np.argsort(-drift, kind="stable").astype(np.int32)
+        points = Points.of(centroids, order)
+        drift = drift[order]
+        moved = (centroids != before).any(axis=1)
+        self.work.possible += self.n * len(centroids)
+        if moved.any():
+            self._each_block(lambda a, b: self._reassign(a, b, points, drift, moved))
+
+    def _reassign(
+        self, start: int, stop: int, points: Points, drift: np.ndarray, moved: np.ndarray
+    ) -> None:
+        """New labels of a block of rows; drift: of `points`, descending."""
+        labels, squared = self._labels[start:stop], self._squared[start:stop]
+        lower = self._lower[start:stop]
+        own = np.flatnonzero(moved[labels])
+        block = self._rows.block(start, stop) if self._whole_block(len(own), stop - start) else None
+        if len(own):
+            x = self._some(block, start, own)
+            squared[own] = kernels.distances_to(x, self._centroids, labels[own])
+        gap = lower.astype(np.float64) - np.sqrt(squared) * (1.0 + 1e-7)
+        # So many of the first points moved at least as far as the row's gap is wide.
+        reach = np.searchsorted(-drift, -gap, side="right")
+        idle = reach == 0
+        lower[idle] = _down(lower[idle] - drift[0])
+        busy = np.flatnonzero(~idle)
+        busy = busy[np.argsort(reach[busy], kind="stable")]
+        for a in range(0, len(busy), _GROUP):
+            group = busy[a : a + _GROUP]
+            depth = int(reach[group[-1]])
+            untested = lower[group] - (drift[depth] if depth < len(drift) else 0.0)
+            lower[group] = np.inf if depth == len(drift) else _down(untested)
+            self._search(self._some(block, start, group), start + group, points, depth)
+
+    def _whole_block(self, wanted: int, n: int) -> bool:
+        return self._rows.in_memory or wanted > n // 8
+
+    def _some(self, block: np.ndarray | None, start: int, numbers: np.ndarray) -> np.ndarray:
+        if block is None:
+            return self._rows.take(start + numbers)
+        return block[numbers]
+
+    def _search(self, x: np.ndarray, where: Any, points: Points, depth: int) -> None:
+        """Test the first `depth` points against rows; keep what was found, move what moved."""
+        before = self._labels[where]
+        found = search(
+            x, self._lengths[where], before, self._squared[where], points, depth, self._centroids
+        )
+        self._labels[where] = found.labels
+        self._squared[where] = found.squared
+        self._lower[where] = np.minimum(self._lower[where], _down(found.others))
+        changed = np.flatnonzero(found.labels != before)
+        with self._lock:
+            self.work.product += len(x) * depth
+            self.work.exact += found.pairs
+            if self._summed is not None and len(changed):
+                self._move(
+                    self._summed, x[changed], _at(where, changed), before[changed],
+                    found.labels[changed],
+                )  # fmt: skip
+
+    def _summing(self, k: int) -> None:
+        if self._summed is None:
+            self._summed = self._add_up(k)
+
+    def _add_up(self, k: int) -> Sums:
+        sums = Sums(
+            np.zeros((k, self.dim), dtype=np.int64),
+            np.zeros(k, dtype=np.int64),
+            np.zeros(k, dtype=np.int64),
+        )
+
+        def add(start: int, stop: int) -> None:
+            x = self._rows.block(start, stop)
+            numbers = np.arange(start, stop)
+            with self._lock:
+                self._move(
+                    sums, x, numbers, np.full(stop - start, -1, dtype=np.int32),
+                    self._labels[start:stop],
+                )  # fmt: skip
+
+        self._each_block(add)
+        return sums
+
+    def _move(
+        self, sums: Sums, x: np.ndarray, numbers: np.ndarray, before: np.ndarray, after: np.ndarray
+    ) -> None:
+        weight = self.weight_of(numbers)
+        kernels.move(
+            sums.features, sums.weights, x, weight, self._units.weights.whole(weight), before,
+            after, self._units.features.factor,
+        )  # fmt: skip
+        left = before[before >= 0]
+        sums.counts -= np.bincount(left, minlength=len(sums.counts))
+        sums.counts += np.bincount(after, minlength=len(sums.counts))
+
+    def weight_of(self, numbers: np.ndarray) -> np.ndarray:
+        """As `Shard.weight_of`."""
+        return np.ones(len(numbers)) if self._weights is None else self._weights[numbers]
+
+    def sums(self) -> Sums:
+        """As `Shard.sums`."""
+        self._summing(len(self._centroids))
+        assert self._summed is not None
+        return self._summed
+
+    def objective(self) -> int:
+        """As `Shard.objective`."""
+        total = 0
+        for start in range(0, self.n, 1 << 20):
+            total += int(self.masses(np.arange(start, min(start + (1 << 20), self.n))).sum())
+        return total
+
+    def labels(self) -> np.ndarray:
+        """As `Shard.labels`."""
+        return self._labels
+
+    def take(self, numbers: np.ndarray) -> np.ndarray:
+        """As `Shard.take`."""
+        return self._rows.take(numbers)
+
+    def masses(self, numbers: np.ndarray) -> np.ndarray:
+        """As `Shard.masses`."""
+        squared = self._squared[numbers]
+        if self._weights is not None:
+            squared = squared * self._weights[numbers]
+        return self._units.squared.whole(squared)
+
+    def at(self, positions: np.ndarray) -> np.ndarray:
+        """As `Shard.at`."""
+        found = np.empty(len(positions), dtype=np.int64)
+        passed, done = 0, 0
+        for start in range(0, self.n, 1 << 20):
+            ends = passed + np.cumsum(self.masses(np.arange(start, min(start + (1 << 20), self.n))))
+            until = int(np.searchsorted(positions, ends[-1], side="left"))
+            here = np.searchsorted(ends, positions[done:until], side="right")
+            found[done:until] = start + here
+            passed, done = int(ends[-1]), until
+        return found
+
+    def farthest(self, n: int) -> tuple[np.ndarray, np.ndarray]:
+        """As `Shard.farthest`."""
+        squared = self._squared
+        if self._weights is not None:
+            squared = np.where(self._weights > 0, squared, -1.0)
+        n = min(n, self.n)
+        least = np.partition(squared, self.n - n)[self.n - n]
+        numbers = np.flatnonzero(squared >= max(least, 0.0))
+        numbers = numbers[np.argsort(-squared[numbers], kind="stable")][:n]
+        return numbers, squared[numbers]
+
+    def _each_block(self, action: Callable[[int, int], None]) -> None:
+        """Call `action(start, stop)` for blocks of rows, on all threads."""
+        size = min(_BLOCK, max(_GROUP, -(-self.n // (4 * self._threads))))
+        blocks = [(a, min(a + size, self.n)) for a in range(0, self.n, size)]
+        threads = min(self._threads, len(blocks))
+        with one_blas_thread():
+            if threads == 1:
+                for block in blocks:
+                    action(*block)
+                return
+            with ThreadPoolExecutor(threads) as pool:
+                for _ in pool.map(lambda block: action(*block), blocks):
+                    pass
+
+
+def _at(where: Any, chosen: np.ndarray) -> np.ndarray:
+    if isinstance(where, slice):
+        return np.asarray(where.start + chosen)
+    return np.asarray(where[chosen])
+
+
+def _down(bound: np.ndarray) -> np.ndarray:
+    """Float64 lower bounds as float32 ones that are no higher."""
+    rounded = np.asarray(bound, dtype=np.float32)
+    return np.nextafter(rounded, np.float32(-np.inf))
