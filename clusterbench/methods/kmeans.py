@@ -203,11 +203,22 @@ class KMeans(Clusterer):
             start_dim=None if start.name == "given" else self.start_dim,
         )
         progress(0, self.n_init * self.max_iter)
-        found = fit(self._shard(rows, self._weights), settings, progress=progress)
+        found = self._found(rows, settings, progress)
         if not np.isfinite(found.centroids).all():
             raise TrainingError("k-means ended with centroids that are not finite")
         self._keep(found, start.name)
         return found.labels.astype(np.int64)
+
+    def _found(self, rows: Rows, settings: Settings, progress: Progress) -> Fitted:
+        shard = self._shard(rows, self._weights)
+        if self.engine != "faiss":
+            return fit(shard, settings, progress=progress)
+        if self._weights is not None:
+            raise InputError("engine='faiss' takes no sample_weight here; use engine='ours'")
+        from ..kmeans.with_faiss import fit_with_faiss
+
+        features = rows.block(0, rows.n)
+        return fit_with_faiss(shard, features, settings, resolve_device(self.device), progress)
 
     def _keep(self, found: Fitted, init: str) -> None:
         self.cluster_centers_: np.ndarray = found.centroids
