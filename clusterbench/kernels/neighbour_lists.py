@@ -4,6 +4,10 @@ Each cluster has a list of partners and a radius: any cluster off the list costs
 Merging keeps both true, as no merged cluster is cheaper than the cheaper of its parts was
 (`agglomerate` has the cost and why). So a cluster whose cheapest partner is within its radius has
 found the cheapest of all, whatever became of the others since its list was made.
+
+Of partners i that are equally cheap for j the one with the least i xor j is taken. That is as good
+for i as for j, so that many copies of a point pair off at once; by the lowest number all of them
+would wait for one.
 """
 
 from __future__ import annotations
@@ -85,7 +89,7 @@ def refresh(clusters: Clusters, which: np.ndarray, now: int) -> None:
         for at in range(count):
             j = number[at]
             clusters.partners[i, at], clusters.costs[i, at] = j, cost[at]
-            if cost[at] < best or (cost[at] == best and j < nearest):
+            if cost[at] < best or (cost[at] == best and i ^ j < i ^ nearest):
                 best, nearest = cost[at], j
         if count < room:
             clusters.partners[i, count] = -1
@@ -149,8 +153,8 @@ def stale(clusters: Clusters, alive: np.ndarray) -> np.ndarray:
 def reciprocal(clusters: Clusters, alive: np.ndarray, limit: float) -> np.ndarray:
     """Pairs that are each other's cheapest partners at no more than a limit: (m, 2) int32.
 
-    A cluster on whose list its cheapest partner is missing is told by that partner. Of equally
-    cheap ones the lowest number is taken. The lower slot comes first.
+    A cluster on whose list its cheapest partner is missing is told by that partner. The lower slot
+    comes first.
     """
     n = len(clusters.into)
     cost, partner = np.empty(n), np.empty(n, dtype=np.int32)
@@ -162,7 +166,9 @@ def reciprocal(clusters: Clusters, alive: np.ndarray, limit: float) -> np.ndarra
         if clusters.into[i] != i or clusters.best[i] > clusters.radius[i]:
             continue
         c, j = clusters.best[i], clusters.nearest[i]
-        if j >= 0 and (c < cost[j] or (c == cost[j] and (partner[j] < 0 or i < partner[j]))):
+        if j >= 0 and (
+            c < cost[j] or (c == cost[j] and (partner[j] < 0 or i ^ j < j ^ partner[j]))
+        ):
             cost[j], partner[j] = c, i
     pairs = np.empty((len(alive) // 2, 2), dtype=np.int32)
     count = 0
@@ -244,7 +250,7 @@ def cheapest(
         products: (m, q) float32, x.c.
         squared: (q,) float32, |c|^2.
         weights: (q,) float32.
-        numbers: (q,) int32, above those of earlier tiles.
+        numbers: (q,) int32, none of them in an earlier tile.
         own_squared: (m,) float32, |x|^2.
         own_weights: (m,) float32.
         own: (m,) int32, number of each row.
@@ -255,18 +261,26 @@ def cheapest(
     k = costs.shape[1]
     for i in range(m):
         row, high = products[i], costs[i, k - 1]
-        s, w = own_squared[i], own_weights[i]
+        s, w, me = own_squared[i], own_weights[i], own[i]
         for start in range(0, q, _CHUNK):
             stop = min(start + _CHUNK, q)
-            if _least(row, squared, weights, s, w, start, stop) >= high:
+            if _least(row, squared, weights, s, w, start, stop) > high:
                 continue
             for j in range(start, stop):
                 distance = s + squared[j] - np.float32(2.0) * row[j]
                 cost = w * (weights[j] / (w + weights[j])) * distance
-                if cost < high and numbers[j] != own[i]:
-                    at = k - 1
-                    while at > 0 and costs[i, at - 1] > cost:
-                        costs[i, at], found[i, at] = costs[i, at - 1], found[i, at - 1]
-                        at -= 1
-                    costs[i, at], found[i, at] = cost, numbers[j]
-                    high = costs[i, k - 1]
+                number = numbers[j]
+                if number == me or not _before(cost, number, high, found[i, k - 1], me):
+                    continue
+                at = k - 1
+                while at > 0 and _before(cost, number, costs[i, at - 1], found[i, at - 1], me):
+                    costs[i, at], found[i, at] = costs[i, at - 1], found[i, at - 1]
+                    at -= 1
+                costs[i, at], found[i, at] = cost, number
+                high = costs[i, k - 1]
+
+
+@compiled
+def _before(cost: float, i: int, other_cost: float, j: int, me: int) -> bool:
+    """Whether partner i comes before j; -1 comes last."""
+    return cost < other_cost or (cost == other_cost and (j < 0 or i ^ me < j ^ me))

@@ -22,7 +22,7 @@ from .ward_lists import Agglomeration
 #: Partners that a search keeps, and cells near to a point that are searched.
 _NEIGHBORS, _PROBES = 12, 32
 #: Points up to which a matrix of their costs is the faster way.
-_FEW = 1000
+_FEW = 2000
 #: Points up to which costs are kept in float64.
 _SMALL = 4096
 #: Points multiplied at a time.
@@ -120,7 +120,8 @@ def exact(
     Each point, and about each cluster that is merged, is compared with all others once, by
     products: some 2 n^2 dim multiplications, and memory for the points and 400 bytes each.
     Products are in float32: of merges whose costs differ by less than their rounding either may
-    come first. Arguments, answer and errors as of `dense`.
+    come first. Of equally cheap ones it is as `kernels.neighbour_lists` says. Arguments, answer
+    and errors as of `dense`.
     """
     return _by_lists(points, weights, n_clusters, None, threads)
 

@@ -127,6 +127,19 @@ def test_groups_that_no_list_connects_are_merged_by_their_centroids():
     assert run.searched > 0
 
 
+@pytest.mark.parametrize("points", [np.zeros((3000, 4)), np.eye(600)])
+def test_equal_costs_do_not_queue(points):
+    """By the lowest number every point waits for the first, and a round merges two."""
+    n = len(points)
+    with ThreadPoolExecutor(1) as pool:
+        run = Agglomeration(
+            points.astype("f4"), np.ones(n), n_neighbors=12, exact=True, pool=pool
+        )  # fmt: skip
+        run.merges(n // 10)
+    assert run.rounds < 40
+    assert run.searched < 5 * n
+
+
 def test_neighbours_are_nearly_as_good_as_all():
     points = _points(4, 3000, 10)
     for k in (30, 600):
@@ -210,7 +223,7 @@ def test_the_plan_follows_points_and_memory():
     ("limits", "way"), [({}, ward.exact), ({"multiplications": 0}, ward.approximate)]
 )
 def test_ward_goes_as_planned(limits, way):
-    points = _points(7, 1200, 5)
+    points = _points(7, 2200, 5)
     assert (ward.ward(points, None, 90, **limits)[0] == way(points, None, 90)[0]).all()
     few = points[:100]
     assert (ward.ward(few, None, 9)[0] == ward.dense(few, None, 9)[0]).all()
