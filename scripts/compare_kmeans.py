@@ -23,6 +23,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,7 @@ def faiss_super(
     """faiss.SuperKmeans: prunes by a statistical test."""
     import faiss
 
-    engine = faiss.SuperKmeans(
+    engine: Any = getattr(faiss, "SuperKmeans")(  # noqa: B009 - newer than some faiss
         x.shape[1], k, niter=ITERATIONS, seed=1, min_points_per_centroid=1,
         max_points_per_centroid=len(x),
     )  # fmt: skip
@@ -244,7 +245,7 @@ def main() -> None:
     else:
         for shape in args.shapes:
             n, dim, k = map(int, shape.split(","))
-            cases.append(("made up", lambda n=n, dim=dim, k=k: made_up(n, dim, k), k))
+            cases.append(("made up", partial(made_up, n, dim, k), k))
     figures = {}
     for name, rows_of, k in cases:
         rows = rows_of()

@@ -48,9 +48,10 @@ class KMeans(Clusterer):
         device: "auto", "cpu" or "cuda[:N]".
         init: the start. "random": distinct rows; "k-means++": rows drawn by their exact squared
             distance (Arthur and Vassilvitskii 2007); "k-means++ sample": the same on 32 rows for
-            each centroid; "k-means||" (Bahmani et al. 2012); "ward": agglomeration by least
-            increase of the objective (Ward 1963); an array (n_clusters, dim) of centroids, in
-            scaled features; "auto" chooses by numbers of rows and clusters (see
+            each centroid; "k-means||" (Bahmani et al. 2012); "ward": all rows merged two by two,
+            always where the objective rises least (Ward 1963), among near rows where they are
+            many; "micro-ward": the same of ten micro-clusters for each cluster; an array
+            (n_clusters, dim) of centroids, in scaled features; "auto" chooses by numbers of rows and clusters (see
             `clusterbench.kmeans.starts.chosen`).
         n_init: starts; the one with the lowest objective is kept (no labels). A start that draws
             nothing, as "ward", is done once.

@@ -18,7 +18,7 @@ from clusterbench.kmeans.rows import ArrayRows
 from clusterbench.kmeans.starts import NAMES, Start
 from clusterbench.methods import KMeans
 
-DRAWN = [name for name in NAMES if name not in ("auto", "ward")]
+STARTS = [name for name in NAMES if name != "auto"]
 
 
 def mixture(n: int = 1200, dim: int = 12, k: int = 40, seed: int = 0) -> np.ndarray:
@@ -55,7 +55,7 @@ def test_labels_counts_and_objective_are_of_the_same_centroids(engine: str, max_
     assert (found.predict(rows) == found.labels_).all()
 
 
-@pytest.mark.parametrize("init", DRAWN)
+@pytest.mark.parametrize("init", STARTS)
 def test_threads_and_runs_do_not_matter(init: str) -> None:
     rows = mixture(n=3000)
     settings = Settings(50, Start(init), n_init=2, seed=3)
@@ -100,7 +100,7 @@ def test_an_empty_cluster_takes_the_farthest_row() -> None:
 
 
 class TestEdges:
-    @pytest.mark.parametrize("init", DRAWN)
+    @pytest.mark.parametrize("init", STARTS)
     def test_fewer_distinct_rows_than_clusters(self, init: str) -> None:
         rows = np.repeat(np.eye(3, 4, dtype=np.float32), 5, axis=0)
         found = KMeans(6, init=init, device="cpu").fit(rows)
@@ -108,14 +108,14 @@ class TestEdges:
         assert len(np.unique(found.labels_)) == 3
         assert found.diagnostics_["n_empty"] == 3
 
-    @pytest.mark.parametrize("init", DRAWN)
+    @pytest.mark.parametrize("init", STARTS)
     def test_as_many_clusters_as_rows(self, init: str) -> None:
         rows = mixture(n=20)
         found = KMeans(20, init=init, device="cpu").fit(rows)
         assert sorted(found.labels_) == list(range(20))
         assert found.inertia_ == 0.0
 
-    @pytest.mark.parametrize("init", DRAWN)
+    @pytest.mark.parametrize("init", STARTS)
     def test_one_cluster_of_one_dimension(self, init: str) -> None:
         rows = np.arange(10, dtype=np.float32)[:, None]
         found = KMeans(1, init=init, scaling="none", device="cpu").fit(rows)
