@@ -119,6 +119,9 @@ def run(
     todo = [should_run(state, overwrite_strategy) for state, _ in before]
     computed: dict[str, ResultRecord] = {}
     expected: Forecast | None = None
+    environment = None
+    if any(todo) and not dry_run:
+        environment = capture(device)  # loads torch, with which the forecast measures
     if any(todo) and (dry_run or foretold is not None):
         expected = forecast(
             [item for item, chosen in zip(planned, todo, strict=True) if chosen],
@@ -127,7 +130,7 @@ def run(
         )
         if foretold is not None:
             foretold(expected)
-    if any(todo) and not dry_run:
+    if environment is not None:
         check_writable(Path(results))
         for one, chosen in zip(planned, todo, strict=True):
             if chosen:
@@ -141,7 +144,6 @@ def run(
         for item, (_, found), chosen in zip(planned, before, todo, strict=True):
             if chosen:
                 (suspects if apart.needed(item, found) else wanted).append(item)
-        environment = capture(device)
 
         def tell(event: events.RunEvent) -> None:
             (progress or events.ignore)(replace(event, total=len(wanted) + len(suspects)))
