@@ -9,6 +9,8 @@ and the tree is the same.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numba
 import numpy as np
 
@@ -52,7 +54,7 @@ def put_costs(
 
 # Only a minimum is taken, of numbers that are no NaN: it is the same in any order.
 @numba.njit(inline="never", nogil=True, fastmath={"nnan", "nsz"}, cache=True)
-def _least(costs: np.ndarray, gone: np.ndarray, start: int, stop: int) -> float:
+def _least(costs: np.ndarray, gone: np.ndarray, start: int, stop: int) -> Any:
     least = gone[start] + costs[start]
     for j in range(start + 1, stop):
         cost = gone[j] + costs[j]

@@ -12,7 +12,7 @@ would wait for one.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -59,7 +59,7 @@ def _root(into: np.ndarray, i: int) -> int:
 
 
 @compiled
-def _cost(clusters: Clusters, i: int, j: int) -> float:
+def _cost(clusters: Clusters, i: int, j: int) -> Any:
     a, b = clusters.weights[i], clusters.weights[j]
     return a * b / (a + b) * squared_distance(clusters.centroids[i], clusters.centroids[j])
 
@@ -223,7 +223,7 @@ def _least(
     own_weight: float,
     start: int,
     stop: int,
-) -> float:
+) -> Any:
     least = np.float32(np.inf)
     for j in range(start, stop):
         distance = own_squared + squared[j] - np.float32(2.0) * products[j]

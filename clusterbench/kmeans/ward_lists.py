@@ -92,7 +92,8 @@ class Agglomeration:
     def _bounds(self) -> np.ndarray:
         """What any merge of each living cluster costs at least."""
         best, radius = self._clusters.best[self._alive], self._clusters.radius[self._alive]
-        return np.minimum(best, radius)
+        bounds: np.ndarray = np.minimum(best, radius)
+        return bounds
 
     def _limit(self, wanted: int) -> float:
         """Up to which cost to merge next: not far beyond so many merges, nor half of the rest."""

@@ -51,8 +51,8 @@ class KMeans(Clusterer):
             each centroid; "k-means||" (Bahmani et al. 2012); "ward": all rows merged two by two,
             always where the objective rises least (Ward 1963), among near rows where they are
             many; "micro-ward": the same of ten micro-clusters for each cluster; an array
-            (n_clusters, dim) of centroids, in scaled features; "auto" chooses by numbers of rows and clusters (see
-            `clusterbench.kmeans.starts.chosen`).
+            (n_clusters, dim) of centroids, in scaled features; "auto" chooses by numbers of rows
+            and clusters (see `clusterbench.kmeans.starts.chosen`).
         n_init: starts; the one with the lowest objective is kept (no labels). A start that draws
             nothing, as "ward", is done once.
         max_iter: times that the centroids are moved at most.
