@@ -13,12 +13,12 @@ import numpy as np
 import torch
 
 from ..errors import InputError
+from . import device_choice
 from .device_points import DevicePoints, Halves
-from .device_rows import DeviceRows, TensorRows
+from .device_rows import DeviceRows
 from .device_search import Block, Search
 from .rows import Rows
 from .shard import Extent, Shard, Sums, Units, Work
-from .torch_kernels import DeviceKernels, TorchKernels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,11 +66,11 @@ class CudaShard(Shard):
         self.n, self.dim, self.start = rows.n, rows.dim, start
         self.work = Work()
         self.doubtful = 0
-        self._device = _with_number(torch.device(device))
-        if self._device.type == "mps":
+        if torch.device(device).type == "mps":
             raise InputError("k-means needs float64, which the device mps lacks; use cpu or cuda")
-        self._kernels, self.kernel = _kernels(self._device, self.dim, kernel)
-        room = _free(self._device, rows) if memory is None else float(memory)
+        self._device = torch.empty(0, device=device).device  # with its number
+        self._kernels, self.kernel = device_choice.kernels(self._device, self.dim, kernel)
+        room = device_choice.free_bytes(self._device, rows) if memory is None else float(memory)
         working = min(_WORKING, room / 4)
         fit = int(min(working // (24 * self.dim + 200), 1 << 21))
         self._block = max(fit - fit % 64, _LEAST_ROWS)  # parts of arrays stay aligned
@@ -102,7 +102,7 @@ class CudaShard(Shard):
         resident = self._rows.resident
         if resident is None or resident.dtype == torch.float16 or not self._kernels.halves:
             return None
-        if self.n * (6 * self.dim + 96) > room:
+        if self.n * (8 * self.dim + 96) > room:  # twice the halves while they are put together
             return None
         parts = [
             Halves.of(rows, self._lengths[start : start + len(rows)])
@@ -276,7 +276,8 @@ class CudaShard(Shard):
 
     def labels(self) -> np.ndarray:
         """As `Shard.labels`."""
-        return self._labels.cpu().numpy().copy()
+        labels: np.ndarray = self._labels.cpu().numpy().copy()
+        return labels
 
     def take(self, numbers: np.ndarray) -> np.ndarray:
         """As `Shard.take`."""
@@ -291,7 +292,8 @@ class CudaShard(Shard):
 
     def masses(self, numbers: np.ndarray) -> np.ndarray:
         """As `Shard.masses`."""
-        return self._masses(self._put(numbers)).cpu().numpy()
+        masses: np.ndarray = self._masses(self._put(numbers)).cpu().numpy()
+        return masses
 
     def _masses(self, where: slice | torch.Tensor) -> torch.Tensor:
         squared = self._squared[where]
@@ -309,7 +311,8 @@ class CudaShard(Shard):
             until = int(torch.searchsorted(wanted, ends[-1:])[0])
             found[done:until] = start + torch.searchsorted(ends, wanted[done:until], right=True)
             passed, done = int(ends[-1]), until
-        return found.cpu().numpy()
+        numbers: np.ndarray = found.cpu().numpy()
+        return numbers
 
     def farthest(self, n: int) -> tuple[np.ndarray, np.ndarray]:
         """As `Shard.farthest`."""
@@ -353,40 +356,6 @@ class CudaShard(Shard):
 
     def _put(self, array: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(np.array(array, order="C")).to(self._device)
-
-
-def _kernels(device: torch.device, dim: int, wanted: str) -> tuple[DeviceKernels, str]:
-    """What computes on a device, and its name with the reason where it is second choice."""
-    if wanted not in ("auto", "triton", "torch"):
-        raise InputError(f"kernel {wanted!r} is unknown; use auto, triton or torch")
-    if wanted == "torch" or (wanted == "auto" and device.type != "cuda"):
-        return TorchKernels(), "torch"
-    try:
-        from .triton_kernels import TritonKernels
-
-        kernels = TritonKernels(device, dim)
-        return kernels, kernels.name
-    except Exception as error:  # whatever Triton or its compiler dislikes about this machine
-        if wanted == "triton":
-            raise
-        return TorchKernels(), f"torch; not Triton: {type(error).__name__}: {error}"
-
-
-def _with_number(device: torch.device) -> torch.device:
-    if device.type == "cuda" and device.index is None:
-        return torch.device("cuda", torch.cuda.current_device())
-    return device
-
-
-def _free(device: torch.device, rows: Rows) -> float:
-    """Bytes that a shard may use."""
-    if device.type != "cuda":
-        return 1e18
-    free, _ = torch.cuda.mem_get_info(device)
-    free += torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    if isinstance(rows, TensorRows) and rows.tensor.device == device:
-        free += rows.tensor.numel() * rows.tensor.element_size()
-    return 0.9 * free
 
 
 def _down(bound: torch.Tensor) -> torch.Tensor:

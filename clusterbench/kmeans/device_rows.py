@@ -123,6 +123,8 @@ class DeviceRows:
         host = [torch.empty(size, pin_memory=fast) for _ in range(2)]
         there = [torch.empty(size, device=self._device) for _ in range(2)] if fast else host
         copies = torch.cuda.Stream(self._device) if fast else None
+        if copies is not None:  # the buffers may be memory that is still computed with
+            copies.wait_stream(torch.cuda.current_stream(self._device))
         copied = [torch.cuda.Event() for _ in range(2)] if fast else []
         used = [torch.cuda.Event() for _ in range(2)] if fast else []
 

@@ -6,7 +6,9 @@ additions, so that squared distances have the bits of `kernels.nearest.squared_d
 
 # Triton compiles annotations too, so kernels have none but `tl.constexpr`, and these as they are.
 # mypy: allow-untyped-defs, allow-incomplete-defs
+from contextlib import nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import triton
@@ -213,7 +215,7 @@ SHAPES = (
     Shape(64, 64, 32, 4, 2),
 )
 #: Rows and points of the trial.
-_TRIAL = (1 << 16, 1024)
+_TRIAL = (1 << 15, 1024)
 
 
 class TritonKernels(DeviceKernels):
@@ -235,9 +237,9 @@ class TritonKernels(DeviceKernels):
 
     def __init__(self, device: torch.device, dim: int, shape: Shape | None = None) -> None:
         self.failed: dict[str, str] = {}
-        self._plain = TorchKernels()
+        self._plain, self._device = TorchKernels(), device
         on_gpu = device.type == "cuda"
-        self._programs = 1
+        self._programs = 8
         if on_gpu:
             self._programs = 4 * torch.cuda.get_device_properties(device).multi_processor_count
         self.shape = shape or (self._fastest(device, dim) if on_gpu else SHAPES[-1])
@@ -264,7 +266,8 @@ class TritonKernels(DeviceKernels):
         second = torch.empty_like(best)
         place = torch.empty((splits, m), dtype=torch.int32, device=x.device)
         if m:
-            _two_nearest[(blocks, splits)](
+            self._run(
+                _two_nearest, (blocks, splits),
                 x, inverse, place if own is None else own, points.halves, points.half,
                 self._unit(points, x), best, second, place, m, depth, each, x.stride(0),
                 DIM=points.halves.shape[1], OWN=own is not None, BLOCK_M=shape.m,
@@ -292,7 +295,8 @@ class TritonKernels(DeviceKernels):
             return self._plain.within(x, inverse, points, depth, own, limit)
         hits = torch.empty((len(x), depth), dtype=torch.int8, device=x.device)
         if hits.numel():
-            _within[(-(-len(x) // 64), -(-depth // 64))](
+            self._run(
+                _within, (-(-len(x) // 64), -(-depth // 64)),
                 x, inverse, hits if own is None else own, points.halves, points.half,
                 self._unit(points, x), limit, hits, len(x), depth, x.stride(0),
                 DIM=points.halves.shape[1], OWN=own is not None, BLOCK_M=64, BLOCK_N=64,
@@ -312,7 +316,8 @@ class TritonKernels(DeviceKernels):
         for a in range(0, len(row), 1 << 20):
             some, of = row[a : a + (1 << 20)], number[a : a + (1 << 20)]
             lanes = torch.empty((len(some), 8), dtype=torch.float64, device=rows.device)
-            _distance_lanes[(-(-len(some) // 16),)](
+            self._run(
+                _distance_lanes, (-(-len(some) // 16),),
                 rows, some, points, of, lanes, len(some), rows.stride(0), DIM=points.shape[1],
                 BLOCK=16, num_warps=4, enable_fp_fusion=False,
             )  # fmt: skip
@@ -331,10 +336,17 @@ class TritonKernels(DeviceKernels):
         """As `DeviceKernels.move`."""
         if len(row):
             dim = sums.shape[1]
-            _move[(len(row),)](
+            self._run(
+                _move, (len(row),),
                 sums, rows, row, weight, before, after, rows.stride(0), DIM=dim,
                 BLOCK=triton.next_power_of_2(dim), num_warps=4, enable_fp_fusion=False,
             )  # fmt: skip
+
+    def _run(self, kernel: Any, grid: tuple[int, ...], *arguments: Any, **settings: Any) -> None:
+        """Launch on the device of the shard, which need not be the current one."""
+        gpu = self._device.type == "cuda"
+        with torch.cuda.device(self._device) if gpu else nullcontext():
+            kernel[grid](*arguments, **settings)
 
     def _unit(self, points: DevicePoints, x: torch.Tensor) -> torch.Tensor:
         return torch.full((1,), points.inverse, device=x.device)
@@ -364,24 +376,30 @@ class TritonKernels(DeviceKernels):
     def _check(self, device: torch.device, dim: int) -> None:
         """A few rows through each kernel and through plain torch: what is wrong is not used."""
         plain = TorchKernels(halves=True)
-        halves, points = _trial(device, dim, 257, 131)
+        m, k = self.shape.m + 3, self.shape.n + 5
+        halves, points = _trial(device, dim, m, k)
         lengths = halves.features.double().square().sum(dim=1) * halves.inverse.double() ** 2
         error = points.errors(lengths, halves.residual)
-        own = torch.arange(257, dtype=torch.int32, device=device) % 140 - 1
-        best, second, place = self.two_nearest(halves.features, halves.inverse, points, 131, own)
-        want = plain.two_nearest(halves.features, halves.inverse, points, 131, own)
-        for found, wanted in ((best, want[0]), (second, want[1])):
-            if bool(((found.double() - wanted.double()).abs() > 2.0 * error).any()):
+        own = (torch.arange(m, device=device) % (k + 9) - 1).to(torch.int32)
+        found = self.two_nearest(halves.features, halves.inverse, points, k, own)
+        wanted = plain.two_nearest(halves.features, halves.inverse, points, k, own)
+        for low, least in zip(found[:2], wanted[:2], strict=True):
+            if bool(((low.double() - least.double()).abs() > 2.0 * error).any()):
                 raise RuntimeError("the Triton kernel's products are off by more than their bound")
-        if bool((place == own).any()) or bool((place < 0).any()):
+        if bool(((found[2] == own) | (found[2] < 0)).any()):
             raise RuntimeError("the Triton kernel does not pass over what it should")
+        limit = (wanted[0] + wanted[1]) / 2.0
+        sure = (wanted[1] - wanted[0]).double() > 8.0 * error
+        hits = self.within(halves.features, halves.inverse, points, k, own, limit)
+        if bool((hits.sum(dim=1)[sure] != 1).any()):
+            raise RuntimeError("the Triton kernel misses points within a limit")
         rows = points.features
-        row = torch.arange(131, device=device)
-        exact = self.squared_distances(rows, row, rows, (row + 7) % 131)
-        if bool((exact != plain.squared_distances(rows, row, rows, (row + 7) % 131)).any()):
+        row = torch.arange(k, device=device)
+        exact = self.squared_distances(rows, row, rows, (row + 7) % k)
+        if bool((exact != plain.squared_distances(rows, row, rows, (row + 7) % k)).any()):
             raise RuntimeError("the Triton kernel's squared distances have other bits")
         before, after = row % 5 - 1, row % 3
-        weight = torch.full((131,), 2.0**40 / 3.0, dtype=torch.float64, device=device)
+        weight = torch.full((k,), 2.0**40 / 3.0, dtype=torch.float64, device=device)
         sums = [torch.zeros((5, dim), dtype=torch.int64, device=device) for _ in range(2)]
         self.move(sums[0], rows, row, weight, before, after)
         plain.move(sums[1], rows, row, weight, before, after)
@@ -393,6 +411,9 @@ def _trial(device: torch.device, dim: int, m: int, k: int) -> tuple[Halves, Devi
     generator = torch.Generator(device).manual_seed(0)
     rows = torch.randn((m, dim), device=device, generator=generator)
     points = torch.randn((k, dim), device=device, generator=generator)
-    lengths = [part.double().square().sum(dim=1) for part in (rows, points)]
+    lengths = [
+        torch.linalg.vector_norm(part, dim=1, dtype=torch.float64).square()
+        for part in (rows, points)
+    ]
     numbers = torch.arange(k, device=device)
     return Halves.of(rows, lengths[0]), DevicePoints.of(points, lengths[1], numbers, True)

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clusterbench.errors import InputError
-from clusterbench.kmeans import cuda, device_points
+from clusterbench.kmeans import cuda, device_choice, device_points
 from clusterbench.kmeans.cpu import CpuShard
 from clusterbench.kmeans.cuda import CudaShard
 from clusterbench.kmeans.device_points import DevicePoints, Halves
@@ -40,13 +40,13 @@ def device_shard(
     x: np.ndarray, weights: np.ndarray | None = None, kind: str = "torch", **settings: object
 ) -> CudaShard:
     """On the CPU; "rounded": with the float16 rounding that tensor cores ask for."""
-    before = cuda._kernels
+    before = device_choice.kernels
     if kind == "rounded":
-        cuda._kernels = lambda device, dim, wanted: (TorchKernels(halves=True), "rounded")
+        device_choice.kernels = lambda device, dim, wanted: (TorchKernels(halves=True), "rounded")
     try:
         return CudaShard(ArrayRows(x), weights, device="cpu", **{"kernel": "torch", **settings})
     finally:
-        cuda._kernels = before
+        device_choice.kernels = before
 
 
 def brute_force(x: np.ndarray, centroids: np.ndarray) -> np.ndarray:
@@ -113,6 +113,7 @@ def data(name: str, n: int) -> tuple[np.ndarray, int]:
         "unit": (normal / np.linalg.norm(normal, axis=1, keepdims=True), 30),
         "duplicates": (np.repeat(normal[: n // 5], 5, axis=0), n // 4),
         "grid": (rng.integers(0, 3, (n, 4)).astype(np.float32), 40),
+        "grid of many": (rng.integers(0, 3, (140, 5)).astype(np.float32), 130),
         "all alike": (np.ones((n, 3), np.float32), 5),
         "zeros": (np.zeros((n, 3), np.float32), 2),
         "magnitudes": (normal[:, :13] * magnitude, 20),
@@ -126,7 +127,7 @@ def data(name: str, n: int) -> tuple[np.ndarray, int]:
 
 
 NAMES = [
-    "normal", "float16", "unit", "duplicates", "grid", "all alike", "zeros", "magnitudes", "tiny",
+    "normal", "float16", "unit", "duplicates", "grid", "grid of many", "all alike", "zeros", "magnitudes", "tiny",
     "huge", "one dimension", "one cluster", "a cluster a row", "one row",
 ]  # fmt: skip
 
@@ -298,21 +299,23 @@ def test_says_what_it_computes_with_and_refuses_what_it_does_not_know() -> None:
         CudaShard(ArrayRows(x), device="mps")
 
 
-INTERPRETED = ["normal", "float16", "duplicates", "grid", "magnitudes", "a cluster a row"]
+INTERPRETED = ["float16", "magnitudes", "grid of many"]
 
 
 def interpreted() -> None:
     """What the subprocess below runs: Triton's kernels in its interpreter."""
     for name in INTERPRETED:
-        x, k = data(name, 150)
+        x, k = data(name, 70)
         shard = CudaShard(ArrayRows(x), device="cpu", kernel="triton")
         assert shard.kernel.startswith("triton"), shard.kernel
-        together(CpuShard(ArrayRows(x)), shard, x, k, 2)
+        together(CpuShard(ArrayRows(x)), shard, x, k, 1)
         print(name)
 
 
 def test_triton_kernels_in_the_interpreter_have_the_bits_of_the_cpu() -> None:
-    pytest.importorskip("triton")
+    triton = pytest.importorskip("triton")
+    if tuple(map(int, triton.__version__.split(".")[:2])) < (3, 8):
+        pytest.skip("older interpreters cannot loop with today's NumPy")
     found = subprocess.run(
         [sys.executable, str(HERE)],
         env={**os.environ, "TRITON_INTERPRET": "1", "PYTHONPATH": str(HERE.parents[2])},
