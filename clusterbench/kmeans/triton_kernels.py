@@ -239,8 +239,9 @@ class TritonKernels(DeviceKernels):
         self.failed: dict[str, str] = {}
         self._plain, self._device = TorchKernels(), device
         on_gpu = device.type == "cuda"
-        self._programs = 8
+        self._programs, self._pairs = 8, 128  # an interpreter likes large blocks
         if on_gpu:
+            self._pairs = 16
             self._programs = 4 * torch.cuda.get_device_properties(device).multi_processor_count
         self.shape = shape or (self._fastest(device, dim) if on_gpu else SHAPES[-1])
         self.name = f"triton {triton.__version__}: {self.shape}"
@@ -317,9 +318,9 @@ class TritonKernels(DeviceKernels):
             some, of = row[a : a + (1 << 20)], number[a : a + (1 << 20)]
             lanes = torch.empty((len(some), 8), dtype=torch.float64, device=rows.device)
             self._run(
-                _distance_lanes, (-(-len(some) // 16),),
+                _distance_lanes, (-(-len(some) // self._pairs),),
                 rows, some, points, of, lanes, len(some), rows.stride(0), DIM=points.shape[1],
-                BLOCK=16, num_warps=4, enable_fp_fusion=False,
+                BLOCK=self._pairs, num_warps=4, enable_fp_fusion=False,
             )  # fmt: skip
             result[a : a + (1 << 20)] = sum_of_lanes(lanes)
         return result

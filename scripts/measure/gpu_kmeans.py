@@ -243,6 +243,42 @@ def shapes_of_the_kernel(device: torch.device, n: int, dim: int, k: int) -> dict
     return found
 
 
+def bound(device: torch.device, dim: int) -> dict[str, Any]:
+    """How much of what the bound allows do products on this device use? 1 would be all."""
+    from clusterbench.kmeans.device_choice import kernels
+    from clusterbench.kmeans.device_points import DevicePoints, Halves
+
+    chosen, name = kernels(device, dim, "auto")
+    found: dict[str, Any] = {"kernel": name}
+    generator = torch.Generator(device).manual_seed(1)
+    for kind in ("normal", "positive", "rising", "steep"):
+        rows = torch.rand((1 << 14, dim), device=device, generator=generator)
+        points = torch.rand((512, dim), device=device, generator=generator)
+        if kind == "normal":
+            rows, points = (rows - 0.5) * 2, (points - 0.5) * 2
+        if kind in ("rising", "steep"):  # small numbers meet a large sum last, or first
+            weight = torch.linspace(-6, 6 if kind == "rising" else -18, dim, device=device)
+            rows, points = rows * weight.exp2(), points * weight.exp2()
+        lengths, squared = (
+            torch.linalg.vector_norm(part, dim=1, dtype=torch.float64).square() * (1 + 1e-12)
+            for part in (rows, points)
+        )
+        numbers = torch.arange(len(points), device=device)
+        near, there = Halves.of(rows, lengths), DevicePoints.of(points, squared, numbers, True)
+        assert there.halves is not None
+        place = chosen.two_nearest(near.features, near.inverse, there, len(points), None)
+        which = place[2].long()
+        true = squared[which] / 2 - (rows.double() * points[which].double()).sum(dim=1)
+        off = (place[0].double() - true).abs() / there.errors(lengths, near.residual)
+        scale = near.inverse.double() * there.inverse
+        rounded = (near.features.double() * there.halves[which].double()).sum(dim=1) * scale
+        added = (there.half[which].double() - place[0].double() - rounded).abs()
+        most = there.adding * lengths.sqrt() * there.longest + 2.0**-24 * there.longest**2
+        found[f"{kind}: of the whole"] = round(float(off.max()), 5)
+        found[f"{kind}: of adding up"] = round(float((added / most).max()), 5)
+    return found
+
+
 def plain_loop(device: torch.device, rows: torch.Tensor, k: int, iterations: int) -> dict[str, Any]:
     """As people write it: float16 products by chunks, argmin, sums by index_add in float32."""
     n = len(rows)
@@ -321,6 +357,8 @@ def main() -> int:
     n, k = min(20_000, most), min(500, most // 40)
     report.step(f"exact? {n} x 128, K = {k}", lambda: exactness(device, n, 128, k))
     if device.type == "cuda":
+        report.step("bound, 768 dimensions", lambda: bound(device, 768))
+        report.step("bound, 64 dimensions", lambda: bound(device, 64))
         for clusters in (1_024, 10_450):
             report.step(
                 f"kernel, 262144 x 768, K = {clusters}",

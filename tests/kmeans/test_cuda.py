@@ -127,7 +127,8 @@ def data(name: str, n: int) -> tuple[np.ndarray, int]:
 
 
 NAMES = [
-    "normal", "float16", "unit", "duplicates", "grid", "grid of many", "all alike", "zeros", "magnitudes", "tiny",
+    "normal", "float16", "unit", "duplicates", "grid", "grid of many", "all alike", "zeros",
+    "magnitudes", "tiny",
     "huge", "one dimension", "one cluster", "a cluster a row", "one row",
 ]  # fmt: skip
 
