@@ -55,6 +55,9 @@ class Points:
         # too small for float32 lose at most its smallest one each.
         errors: np.ndarray = product + 3.0 * _U * self.longest**2 / 2.0
         errors *= 1.001
+        # Float64 rounds, too: the distance that decides is off by so much itself, where a row and
+        # a centroid are of very different lengths.
+        errors += (n + 6) * 2.0**-51 * (np.sqrt(lengths) + self.longest) ** 2
         errors += 2.0 * n * _TINY
         return errors
 

@@ -121,6 +121,8 @@ class CpuShard(Shard):
         gap = lower.astype(np.float64) - np.sqrt(squared) * (1.0 + 1e-7)
         # So many of the first points moved at least as far as the row's gap is wide.
         reach = np.searchsorted(-drift, -gap, side="right")
+        # Of a row whose own centroid stood still, no other that did so is nearer than before.
+        reach = np.where(moved[labels], reach, np.minimum(reach, int(moved.sum())))
         idle = reach == 0
         lower[idle] = _down(lower[idle] - drift[0])
         busy = np.flatnonzero(~idle)

@@ -34,11 +34,16 @@ class Projection:
     basis: np.ndarray
     exponent: int
 
+    @property
+    def factors(self) -> tuple[float, float]:
+        """What rows are multiplied by before they are rounded, and their products after."""
+        return math.ldexp(1.0, self.exponent), math.ldexp(1.0, -self.exponent - _BASIS_BITS)
+
     def __call__(self, rows: np.ndarray) -> np.ndarray:
         """(n, dim) float32 rows in the basis: (n, n_components) float32, the same bits anywhere."""
-        whole = np.rint(rows.astype(np.float64) * math.ldexp(1.0, self.exponent))
-        products: np.ndarray = whole @ self.basis
-        products *= math.ldexp(1.0, -self.exponent - _BASIS_BITS)
+        factor, back = self.factors
+        products: np.ndarray = np.rint(rows.astype(np.float64) * factor) @ self.basis
+        products *= back
         result: np.ndarray = products.astype(np.float32)
         return result
 
