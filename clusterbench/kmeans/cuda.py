@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
     from .projection import Projection
 
-#: Bytes of a block of rows with all that is computed of it, at most; rows of it, at least.
-_WORKING, _LEAST_ROWS = 4 << 30, 1024
-#: Rows of like gaps that are multiplied together; share of all pairs from which none are left out.
-_GROUP, _DENSE = 1 << 15, 0.7
+#: Share of the memory for a block of rows with all that is computed of it; rows of it, at least.
+_WORKING, _LEAST_ROWS = 1 / 8, 1024
+#: Share of a block's rows from which all are multiplied, where they lie, and none are picked.
+_DENSE = 0.4
 #: Centroids multiplied at a time by any kernel: fewer cost the same.
 _TILE = 128
 #: Rows whose masses are added up at a time, and rows that are projected at a time.
@@ -74,8 +74,8 @@ class CudaShard(Shard):
         self._device = torch.empty(0, device=device).device  # with its number
         self._kernels, self.kernel = device_choice.kernels(self._device, self.dim, kernel)
         room = device_choice.free_bytes(self._device, rows) if memory is None else float(memory)
-        working = min(_WORKING, room / 4)
-        fit = int(min(working // (24 * self.dim + 200), 1 << 21))
+        working = min(max(_WORKING * room, 1 << 30), room / 4)
+        fit = int(min(working // (24 * self.dim + 200), 1 << 22))
         self._block = max(fit - fit % 64, _LEAST_ROWS)  # parts of arrays stay aligned
         room -= working + 48 * self.n
         self._rows = DeviceRows(rows, self._device, self._block, room)
@@ -186,24 +186,21 @@ class CudaShard(Shard):
         # whose own centroid stands still, no other that does so is nearer than before.
         reach = torch.searchsorted(-drift, -gap, right=True)
         reach = torch.where(own_moved, reach, reach.clamp_max(n_moved))
-        if int(reach.sum()) > _DENSE * len(reach) * k:
-            lower.fill_(torch.inf)
-            self._search(search, block, None, k)
-            return
         lower.copy_(torch.where(reach == 0, _down(lower.double() - drift[0]), lower))
         busy = torch.nonzero(reach)[:, 0]
-        reach, order = torch.sort(reach[busy], stable=True)
-        busy = busy[order]
-        last = torch.arange(_GROUP - 1, len(busy) + _GROUP - 1, _GROUP, device=self._device)
-        depths = reach[last.clamp_max(len(busy) - 1)].tolist() if len(busy) else []
-        for number, most in enumerate(depths):
-            group = busy[number * _GROUP : (number + 1) * _GROUP]
-            depth = min(k, -(-int(most) // _TILE) * _TILE)
-            if depth == k:
-                lower[group] = torch.inf
-            else:
-                lower[group] = _down(lower[group].double() - drift[depth])
-            self._search(search, block, group, depth)
+        if not len(busy):
+            return
+        if len(busy) > _DENSE * len(reach):
+            lower[busy] = torch.inf
+            self._search(search, block, None, k)
+            return
+        # One group: each more costs the host longer than its products cost the device.
+        depth = min(k, -(-int(reach.max()) // _TILE) * _TILE)
+        if depth == k:
+            lower[busy] = torch.inf
+        else:
+            lower[busy] = _down(lower[busy].double() - drift[depth])
+        self._search(search, block, busy, depth)
 
     def _search(
         self, search: Search, block: Block, chosen: torch.Tensor | None, depth: int
@@ -390,7 +387,14 @@ class CudaShard(Shard):
 
 
 def _on_host(summed: list[torch.Tensor]) -> Sums:
-    return Sums(*(part.cpu().numpy().copy() for part in summed))
+    """Copies on the host, through memory that the device reaches fast."""
+    pinned = summed[0].device.type == "cuda"
+    copies = [torch.empty(p.shape, dtype=p.dtype, pin_memory=pinned) for p in summed]
+    for copy, part in zip(copies, summed, strict=True):
+        copy.copy_(part, non_blocking=pinned)
+    if pinned:
+        torch.cuda.synchronize(summed[0].device)
+    return Sums(*(copy.numpy() for copy in copies))
 
 
 def _down(bound: torch.Tensor) -> torch.Tensor:

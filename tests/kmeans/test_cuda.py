@@ -166,9 +166,8 @@ def test_any_rows_have_the_labels_of_the_cpu(data: st.DataObject) -> None:
     together(CpuShard(ArrayRows(x)), device_shard(x, kind=kind), x, k, 2)
 
 
-def test_groups_of_rows_and_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rows sorted by how many centroids may have come nearer, in groups, within small blocks."""
-    monkeypatch.setattr(cuda, "_GROUP", 50)
+def test_small_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some blocks are multiplied whole, of others the rows that centroids may have come nearer to."""
     monkeypatch.setattr(cuda, "_TILE", 4)
     monkeypatch.setattr(cuda, "_LEAST_ROWS", 192)
     monkeypatch.setattr(cuda, "_MASSES", 100)
@@ -355,13 +354,10 @@ def test_on_a_cuda_device_whole_fits_are_those_of_the_cpu(
     found = []
     for shard in (CpuShard(ArrayRows(x)), CudaShard(ArrayRows(x), memory=memory)):
         start = random_rows(shard, Alone(), 500, np.random.default_rng(4))
+        shard.begin(shard.extent.units())
         found.append(iterate(shard, Alone(), shard.extent.units(), Iterations(start), max_iter=10))
     assert found[0].centroids.tobytes() == found[1].centroids.tobytes()
     assert found[0].objectives == found[1].objectives
-
-
-if __name__ == "__main__":
-    interpreted()
 
 
 @pytest.mark.parametrize("start", ["k-means++", "k-means++ sample", "k-means||", "micro-ward"])
@@ -373,3 +369,7 @@ def test_a_whole_fit_is_that_of_the_cpu(start: str) -> None:
     assert there.centroids.tobytes() == here.centroids.tobytes()
     assert (there.labels == here.labels).all()
     assert there.objectives == here.objectives
+
+
+if __name__ == "__main__":
+    interpreted()
