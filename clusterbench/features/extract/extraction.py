@@ -25,6 +25,7 @@ from ...devices import resolve_device
 from ...errors import InputError
 from ...files import sha256_file
 from ...sources.source import ImageSource
+from ...team import Team, team
 from ..encoders.encoder import Encoder
 from ..store.claims import Claims
 from ..store.layout import DATASET, MANIFEST, PLAN, temporary_files
@@ -37,7 +38,6 @@ from .decoding import DIGEST_BYTES, Decoder
 from .extraction_plan import Plan, begin, check_images, make_plan
 from .forward import FIXED_BATCH, Computation, Forward, computing
 from .pipeline import Pipeline, Report
-from .processes import Team, team
 
 _RECORD_BYTES = 8 + DIGEST_BYTES  # kept per image beside its features
 

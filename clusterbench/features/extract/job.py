@@ -15,13 +15,13 @@ from ...errors import InputError
 from ...sources.opening import open_source
 from ...sources.selection import Selection, chosen, select
 from ...sources.source import ImageSource
+from ...team import team
 from ..encoders.encoder import Encoder, load_encoder
 from ..store.writer import SHARD_ROWS
 from .extraction import Extraction, extract, plan_extraction
 from .extraction_plan import Plan
 from .origin import Origin
 from .pipeline import Report
-from .processes import team
 
 
 @dataclass

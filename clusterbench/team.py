@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from ...errors import InputError
+from .errors import InputError
 
 _NAMES = (  # rank, size, rank on this node, size on this node
     ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE"),
