@@ -7,6 +7,8 @@ Half a squared distance, less the row's own |x|^2 / 2, is |c|^2 / 2 - x.c: the s
 
 from __future__ import annotations
 
+from typing import Any
+
 import numba
 import numpy as np
 
@@ -18,7 +20,7 @@ _CHUNK = 32
 
 # Only a minimum is taken, of numbers that are no NaN: it is the same in any order.
 @numba.njit(inline="never", nogil=True, fastmath={"nnan", "nsz"}, cache=True)
-def _least(products: np.ndarray, half: np.ndarray, start: int) -> float:
+def _least(products: np.ndarray, half: np.ndarray, start: int) -> Any:
     least = np.float32(np.inf)
     for j in range(start, start + _CHUNK):
         score = half[j] - products[j]
@@ -203,3 +205,41 @@ def move(
             if old >= 0:
                 sums[old, j] -= whole
             sums[new, j] += whole
+
+
+@compiled
+def ranked(
+    scores: np.ndarray, limit: np.ndarray, rows: np.ndarray, points: np.ndarray, n: int
+) -> np.ndarray:
+    """The n nearest points of each row in float64 among those whose score is within its limit.
+
+    Args:
+        scores: (n_rows, k) float32.
+        limit: (n_rows,) float64; at least n scores of a row are within it.
+        rows: (n_rows, dim) float32.
+        points: (k, dim) float32.
+        n: wanted.
+
+    Returns:
+        (n_rows, n) int64, nearest first; of equally near ones the lowest number first.
+    """
+    n_rows, k = scores.shape
+    result = np.empty((n_rows, n), dtype=np.int64)
+    distances = np.empty(n)
+    for i in range(n_rows):
+        count = 0
+        for j in range(k):
+            if scores[i, j] > limit[i]:
+                continue
+            distance = squared_distance(rows[i], points[j])
+            if count == n and distance >= distances[n - 1]:
+                continue
+            at = min(count, n - 1)
+            while at > 0 and distances[at - 1] > distance:
+                distances[at] = distances[at - 1]
+                result[i, at] = result[i, at - 1]
+                at -= 1
+            distances[at] = distance
+            result[i, at] = j
+            count = min(count + 1, n)
+    return result

@@ -1,11 +1,11 @@
-"""The nearest centroid by a fast product, where a bound on its rounding leaves no doubt; else exactly.
+"""The nearest centroid by a fast product, where a bound on its rounding leaves no doubt.
 
 The score of a centroid is |c|^2 / 2 - x.c, half its squared distance less |x|^2 / 2. A dot product
 of n float32 numbers, summed in whatever order, with or without fused additions, is off by at most
 gamma_n |x| |c| with gamma_n = n u / (1 - n u), u = 2^-24 (Higham, Accuracy and Stability of
-Numerical Algorithms, 2nd ed., eq. 3.5; the sum of |x_i c_i| is at most |x| |c|). So a centroid whose
-score is lowest by more than twice that is the nearest in exact arithmetic, too. Rows of which this
-cannot be said, a few in a hundred, compare the few centroids in question in float64.
+Numerical Algorithms, 2nd ed., eq. 3.5; the sum of |x_i c_i| is at most |x| |c|). So a centroid
+whose score is lowest by more than twice that is the nearest in exact arithmetic, too. Rows of
+which this cannot be said, a few in a hundred, compare the centroids in question in float64.
 """
 
 from __future__ import annotations
@@ -53,7 +53,10 @@ class Points:
         product = (gamma + 2.0 * _U) * np.sqrt(lengths) * self.longest
         # |c|^2 / 2 is rounded when it is stored and when the product is taken from it; numbers
         # too small for float32 lose at most its smallest one each.
-        return 1.001 * (product + 3.0 * _U * self.longest**2 / 2.0) + 2.0 * n * _TINY
+        errors: np.ndarray = product + 3.0 * _U * self.longest**2 / 2.0
+        errors *= 1.001
+        errors += 2.0 * n * _TINY
+        return errors
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,7 @@ def search(
     error = points.errors(lengths)
     mine = (own_squared - lengths) / 2.0
     stays = best - error > mine
-    clear = second - best > 2.0 * error
+    clear = second > best + 2.0 * error
     moves = ~stays & clear & (best + error < mine)
     unsure = np.flatnonzero(~stays & ~moves)
     moves = np.flatnonzero(moves)
@@ -163,4 +166,5 @@ def _tiles(depth: int) -> list[slice]:
 def _at_least(score: np.ndarray, error: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     """Distances that scores stand for, at least."""
     squared = np.maximum(lengths + 2.0 * (score - error), 0.0)
-    return np.sqrt(squared) * (1.0 - 1e-7)
+    distances: np.ndarray = np.sqrt(squared) * (1.0 - 1e-7)
+    return distances

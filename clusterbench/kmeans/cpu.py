@@ -20,7 +20,7 @@ import numpy as np
 from ..blas import one_blas_thread
 from ..kernels import nearest as kernels
 from .certified import Points, search
-from .rows import Rows
+from .rows import ArrayRows, Rows
 from .shard import Extent, Shard, Sums, Units, Work
 
 #: Rows that a thread takes at a time, and the most of them that are multiplied together.
@@ -43,7 +43,7 @@ class CpuShard(Shard):
         self.n, self.dim, self.start = rows.n, rows.dim, start
         self.work = Work()
         self._rows, self._threads = rows, max(1, threads)
-        self._weights = weights
+        self._weights, self.weighted = weights, weights is not None
         self._lengths = np.empty(self.n)
         self._lock = threading.Lock()
         largest = [0.0]
@@ -56,8 +56,8 @@ class CpuShard(Shard):
                 largest.append(found)
 
         self._each_block(look)
-        weight = 1.0 if weights is None else float(weights.max())
-        self.extent = Extent(self.n, max(largest), float(self._lengths.max()), weight)
+        weight = 1.0 if weights is None else float(weights.max(initial=0.0))
+        self.extent = Extent(self.n, max(largest), float(self._lengths.max(initial=0.0)), weight)
 
     def begin(self, units: Units) -> None:
         """As `Shard.begin`."""
@@ -70,6 +70,8 @@ class CpuShard(Shard):
 
     def include(self, points: np.ndarray) -> None:
         """As `Shard.include`."""
+        if not len(points):
+            return
         first = len(self._centroids)
         self._centroids = np.concatenate([self._centroids, points])
         self._summed = None
@@ -128,12 +130,13 @@ class CpuShard(Shard):
             self._search(self._some(block, start, group), start + group, points, depth)
 
     def _whole_block(self, wanted: int, n: int) -> bool:
-        return self._rows.in_memory or wanted > n // 8
+        return bool(self._rows.in_memory or wanted > n // 8)
 
     def _some(self, block: np.ndarray | None, start: int, numbers: np.ndarray) -> np.ndarray:
         if block is None:
             return self._rows.take(start + numbers)
-        return block[numbers]
+        some: np.ndarray = block[numbers]
+        return some
 
     def _search(self, x: np.ndarray, where: Any, points: Points, depth: int) -> None:
         """Test the first `depth` points against rows; keep what was found, move what moved."""
@@ -233,12 +236,19 @@ class CpuShard(Shard):
             passed, done = int(ends[-1]), until
         return found
 
+    def part(self, numbers: np.ndarray, start: int) -> CpuShard:
+        """As `Shard.part`."""
+        weights = None if self._weights is None else self._weights[numbers]
+        return CpuShard(ArrayRows(self.take(numbers)), weights, start, self._threads)
+
     def farthest(self, n: int) -> tuple[np.ndarray, np.ndarray]:
         """As `Shard.farthest`."""
         squared = self._squared
         if self._weights is not None:
             squared = np.where(self._weights > 0, squared, -1.0)
         n = min(n, self.n)
+        if n == 0:
+            return np.empty(0, dtype=np.int64), np.empty(0)
         least = np.partition(squared, self.n - n)[self.n - n]
         numbers = np.flatnonzero(squared >= max(least, 0.0))
         numbers = numbers[np.argsort(-squared[numbers], kind="stable")][:n]
@@ -267,5 +277,5 @@ def _at(where: Any, chosen: np.ndarray) -> np.ndarray:
 
 def _down(bound: np.ndarray) -> np.ndarray:
     """Float64 lower bounds as float32 ones that are no higher."""
-    rounded = np.asarray(bound, dtype=np.float32)
-    return np.nextafter(rounded, np.float32(-np.inf))
+    lower: np.ndarray = np.nextafter(bound.astype(np.float32), np.float32(-np.inf))
+    return lower

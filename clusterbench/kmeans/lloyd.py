@@ -132,7 +132,7 @@ def _summed(shard: Shard, group: Group) -> Sums:
 def _means(sums: Sums, units: Units, before: np.ndarray, spherical: bool) -> np.ndarray:
     """Means of the clusters as float32; of a cluster without weight, what it was before."""
     full = sums.weights > 0
-    means = before.copy()
+    means: np.ndarray = before.copy()
     mean = units.features.real(sums.features[full])
     mean /= units.weights.real(sums.weights[full])[:, None]
     if spherical:

@@ -5,17 +5,47 @@ from __future__ import annotations
 import numpy as np
 
 from ..kernels.seeding import accepted
-from .lloyd import Group
+from .cpu import CpuShard
+from .lloyd import Alone, Group
+from .rows import ArrayRows
 from .shard import Shard, Units
 
 #: Candidates drawn together at most, and as a share of the centroids that are there.
 _MOST, _SHARE = 1024, 0.25
+#: Rows of a sample for each centroid that is to be found in it.
+SAMPLE = 32
+#: Times that k-means|| draws.
+ROUNDS = 5
 
 
 def random_rows(shard: Shard, group: Group, k: int, rng: np.random.Generator) -> np.ndarray:
-    """k different rows, each as likely as any: (k, dim) float32."""
+    """k different rows, each as likely as its weight says: (k, dim) float32.
+
+    Rows without weight are taken only where there are fewer than k others.
+    """
+    odds = _odds(shard, group)
+    if odds is None:
+        numbers = rng.choice(group.extent(shard.extent).n, k, replace=False)
+    else:
+        # The k largest keys log(u) / w (Efraimidis and Spirakis 2006): without replacement.
+        with np.errstate(divide="ignore"):
+            keys = np.log(rng.random(len(odds))) / odds
+        numbers = np.argsort(-keys, kind="stable")[:k]
+    return rows_by_number(shard, group, numbers)
+
+
+def _odds(shard: Shard, group: Group) -> np.ndarray | None:
+    """Weights of all rows of all processes; None where all are alike."""
+    if not shard.weighted:
+        return None
+    return group.gather(shard.weight_of(np.arange(shard.n)))
+
+
+def _one_row(shard: Shard, group: Group, rng: np.random.Generator) -> np.ndarray:
+    odds = _odds(shard, group)
     n = group.extent(shard.extent).n
-    return rows_by_number(shard, group, rng.choice(n, k, replace=False))
+    drawn = rng.integers(0, n) if odds is None else rng.choice(n, p=odds / odds.sum())
+    return rows_by_number(shard, group, np.array([drawn]))
 
 
 def plus_plus(
@@ -34,7 +64,7 @@ def plus_plus(
     """
     n = group.extent(shard.extent).n
     shard.begin(units)
-    centroids = rows_by_number(shard, group, rng.integers(0, n, size=1))
+    centroids = _one_row(shard, group, rng)
     shard.include(centroids)
     while len(centroids) < k:
         offsets = _offsets(shard, group)
@@ -46,6 +76,45 @@ def plus_plus(
         shard.include(more)
         centroids = np.concatenate([centroids, more])
     return centroids
+
+
+def sampled_plus_plus(
+    shard: Shard, group: Group, units: Units, k: int, rng: np.random.Generator
+) -> np.ndarray:
+    """`plus_plus` on a random sample of rows, `SAMPLE` for each centroid."""
+    n = group.extent(shard.extent).n
+    if n <= SAMPLE * k:
+        return plus_plus(shard, group, units, k, rng)
+    numbers = np.sort(rng.choice(n, SAMPLE * k, replace=False))
+    first, last = np.searchsorted(numbers, [shard.start, shard.start + shard.n])
+    part = shard.part(numbers[first:last] - shard.start, int(first))
+    return plus_plus(part, group, units, k, rng)
+
+
+def parallel(
+    shard: Shard, group: Group, units: Units, k: int, rng: np.random.Generator
+) -> np.ndarray:
+    """k-means|| (Bahmani et al. 2012): half of k drawn at once, five times, then thinned to k.
+
+    The candidates are weighed by the rows nearest to them, and k-means++ picks k among them.
+    """
+    shard.begin(units)
+    candidates = _one_row(shard, group, rng)
+    shard.include(candidates)
+    for _ in range(ROUNDS):
+        offsets = _offsets(shard, group)
+        if offsets[-1] == 0:
+            break
+        more, *_ = _candidates(shard, group, max(k // 2, 1), offsets, rng)
+        more = np.unique(more, axis=0)
+        shard.include(more)
+        candidates = np.concatenate([candidates, more])
+    if len(candidates) <= k:
+        return plus_plus(shard, group, units, k, rng)
+    weights = units.weights.real(group.total(shard.sums().weights))
+    few = CpuShard(ArrayRows(candidates), weights)
+    alone = Alone()
+    return plus_plus(few, alone, few.extent.units(), k, rng)
 
 
 def rows_by_number(shard: Shard, group: Group, numbers: np.ndarray) -> np.ndarray:
@@ -72,17 +141,26 @@ def _drawn(
     rng: np.random.Generator,
 ) -> np.ndarray:
     """Up to `room` rows drawn by mass, of which those are given back that stand."""
-    positions = rng.integers(0, offsets[-1], size=room)
+    candidates, weights, masses = _candidates(shard, group, room, offsets, rng)
     chances = rng.random(room)
+    stand = accepted(candidates, weights, masses, chances, units.squared.factor, wanted)
+    return np.ascontiguousarray(candidates[stand])
+
+
+def _candidates(
+    shard: Shard, group: Group, n: int, offsets: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """n rows drawn by mass, with replacement: features, weights and masses, in order of drawing."""
+    positions = rng.integers(0, offsets[-1], size=n)
     order = np.argsort(positions, kind="stable")
     ordered = positions[order]
     low, high = offsets[group.rank], offsets[group.rank + 1]
     mine = shard.at(ordered[(ordered >= low) & (ordered < high)] - low)
-    candidates = _unsorted(group.gather(shard.take(mine)), order)
-    weights = _unsorted(group.gather(shard.weight_of(mine)), order)
-    masses = _unsorted(group.gather(shard.masses(mine)), order)
-    stand = accepted(candidates, weights, masses, chances, units.squared.factor, wanted)
-    return candidates[stand]
+    features, weights, masses = (
+        _unsorted(group.gather(of(mine)), order)
+        for of in (shard.take, shard.weight_of, shard.masses)
+    )
+    return features, weights, masses
 
 
 def _unsorted(rows: np.ndarray, order: np.ndarray) -> np.ndarray:

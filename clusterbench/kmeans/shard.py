@@ -79,6 +79,7 @@ class Shard(ABC):
 
     Attributes:
         n, dim: rows here and their dimensions.
+        weighted: whether rows have weights, which all processes agree on.
         start: number of the first of them among all rows.
         extent: of the rows here.
         work: counted since the beginning.
@@ -86,6 +87,7 @@ class Shard(ABC):
 
     n: int
     dim: int
+    weighted: bool
     start: int
     extent: Extent
     work: Work
@@ -135,6 +137,13 @@ class Shard(ABC):
         """Rows on which positions of [0, objective()) fall, each row as wide as its mass.
 
         positions: (m,) int64, ascending. Returns (m,) int64 numbers within the shard.
+        """
+
+    @abstractmethod
+    def part(self, numbers: np.ndarray, start: int) -> Shard:
+        """Some of the rows, by ascending number within the shard, on the same device.
+
+        start: number of the first of them among those of all processes' parts.
         """
 
     @abstractmethod

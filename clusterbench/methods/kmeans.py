@@ -1,45 +1,74 @@
-"""k-means by faiss, with every setting that changes the answer explicit and recorded."""
+"""k-means: well started, exact, and the same answer wherever it is computed."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from ..cores import n_cores
 from ..cost import Cost
 from ..devices import resolve_device
 from ..errors import InputError
-from ..estimator import TrainingError, positive_int, true_or_false
+from ..estimator import TrainingError, number, positive_int, true_or_false
+from ..feature_rows import as_features
+from ..kmeans import starts
+from ..kmeans.fit import Fitted, Settings, fit, predict
+from ..kmeans.rows import ArrayRows
+from ..kmeans.top import nearest_centroids
 from ..progress import Progress
 from .clusterer import Clusterer
 from .scaling import Scaler
-from .top_order import led_by
 
-#: Iterations after which most starts have converged, and faiss ends.
-_CONVERGED = 50
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from ..kmeans.shard import Shard
+
+ENGINES = ("auto", "ours", "faiss")
+#: Iterations after which most starts have converged.
+_CONVERGED = 30
 
 
 class KMeans(Clusterer):
-    """Lloyd's k-means (faiss), on all points.
+    """k-means, on all points, each assigned to the centroid that is nearest in float64.
 
-    faiss's own defaults are 25 iterations, one start and a silent subsample of 256 points per
-    centroid; published k-means rows differ partly by such settings, so here they are parameters.
+    Same seed, same labels: in any number of threads or processes, on a CPU or a GPU. Of equally
+    near centroids the one of the lowest number counts as the nearest. A cluster that becomes empty
+    takes the row that is farthest from its centroid (several in order of their numbers; of equally
+    far rows the first; never a row at its centroid, nor the last of its cluster), so clusters stay
+    empty only where there are fewer distinct rows than clusters.
 
     Args:
         n_clusters: K.
-        random_state: seed; faiss derives a seed for each start from it.
+        random_state: seed of all draws.
         device: "auto", "cpu" or "cuda[:N]".
-        n_init: starts; the one with the lowest sum of squared distances is kept (no labels).
-        max_iter: Lloyd iterations of each start.
+        init: the start. "random": distinct rows; "k-means++": rows drawn by their exact squared
+            distance (Arthur and Vassilvitskii 2007); "k-means++ sample": the same on 32 rows for
+            each centroid; "k-means||" (Bahmani et al. 2012); "ward": agglomeration by least
+            increase of the objective (Ward 1963); an array (n_clusters, dim) of centroids, in
+            scaled features; "auto" chooses by numbers of rows and clusters (see
+            `clusterbench.kmeans.starts.chosen`).
+        n_init: starts; the one with the lowest objective is kept (no labels). A start that draws
+            nothing, as "ward", is done once.
+        max_iter: times that the centroids are moved at most.
+        tol: a start ends when an iteration lowers the objective by no more than this share of it;
+            with 0 when no centroid moves.
         scaling: "l2" (each row to unit length), "standardize" (each dimension to mean 0 and
             standard deviation 1, from the training rows) or "none".
         spherical: renormalise the centroids to unit length after each iteration.
-        max_points_per_centroid: above this many points per centroid faiss trains on a random
-            subsample; None (the default) trains on all points.
+        max_points_per_centroid: above this many points per centroid the centroids are those of a
+            random subsample; None (the default) takes all points.
+        engine: "ours", or "faiss" for its iterations from the same start (float32 sums, no
+            relocation, no `tol`); labels and objective are exact with both.
 
     Attributes:
         cluster_centers_: (n_clusters, dim) float32, of scaled features.
-        inertia_: summed squared distances of the scaled training rows to their centroids.
+        labels_: (n_samples,) int64, the nearest of `cluster_centers_`.
+        counts_: (n_clusters,) int64, rows of each.
+        inertia_: summed squared distances of the scaled rows to their centroids, times weights.
+        objectives_: the same at the start and after each iteration.
+        n_iter_: times that the centroids were moved.
 
     Raises:
         InputError: a setting of another type or range.
@@ -57,105 +86,160 @@ class KMeans(Clusterer):
 
     name: ClassVar[str] = "kmeans"
     label: ClassVar[str] = "k-means"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def __init__(
         self,
         n_clusters: int = 8,
         random_state: int = 0,
         device: str = "auto",
-        n_init: int = 10,
+        init: Any = "auto",
+        n_init: int = 3,
         max_iter: int = 100,
+        tol: float = 0.0,
         scaling: str = "l2",
         spherical: bool = False,
         max_points_per_centroid: int | None = None,
+        engine: str = "auto",
     ) -> None:
         super().__init__(n_clusters, random_state, device)
+        if isinstance(init, str) and init not in starts.NAMES:
+            raise InputError(
+                f"init={init!r} should be one of {', '.join(starts.NAMES)}, or an array of "
+                "centroids"
+            )
+        self.init = init
         self.n_init = positive_int("n_init", n_init)
         self.max_iter = positive_int("max_iter", max_iter)
+        self.tol = number("tol", tol, at_least=0.0)
         self.scaling = Scaler(scaling).scaling
         self.spherical = true_or_false("spherical", spherical)
         if max_points_per_centroid is not None:
             positive_int("max_points_per_centroid", max_points_per_centroid)
         self.max_points_per_centroid = max_points_per_centroid
+        if engine not in ENGINES:
+            raise InputError(f"engine={engine!r} should be one of {', '.join(ENGINES)}")
+        self.engine = engine
 
     def cost(self, n_train: int, n_eval: int, dim: int) -> Cost:
-        """Distances of all rows to all centroids, in every iteration."""
+        """Distances of all rows to all centroids, in every iteration that cannot avoid them."""
         points = min(n_train, self.n_clusters * (self.max_points_per_centroid or n_train))
         iterations = self.n_init * min(self.max_iter, _CONVERGED)
-        distances = self.n_clusters * (points * iterations + n_train + n_eval)
+        distances = self.n_clusters * (0.4 * points * iterations + n_train + n_eval)
         return Cost(2.0 * distances * dim, 0.5 * distances + 2.0 * points * dim * iterations)
 
-    def _fit(self, features: np.ndarray, progress: Progress) -> np.ndarray:
-        import faiss
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        *,
+        progress: Progress | None = None,
+    ) -> Self:
+        """Find `n_clusters` clusters in X.
 
+        Args:
+            X: as `Clusterer.fit` takes it.
+            y: not looked at.
+            sample_weight: (n_samples,) numbers >= 0, not all 0; None weighs all rows alike.
+            progress: called as `progress(done, total)` after each iteration.
+
+        Raises:
+            InputError: as `Clusterer.fit`, or weights that are none.
+        """
+        self._weights = None if sample_weight is None else _weights(sample_weight)
+        try:
+            return super().fit(X, y, progress=progress)
+        finally:
+            del self._weights
+
+    def _fit(self, features: np.ndarray, progress: Progress) -> np.ndarray:
+        if self._weights is not None and len(self._weights) != len(features):
+            raise InputError(
+                f"sample_weight has {len(self._weights)} numbers for {len(features)} rows of X"
+            )
         self._scaler = Scaler(self.scaling).fit(features)
-        features = self._scaler(features)
-        gpu = _faiss_gpus(self.device)
-        engine = faiss.Kmeans(
-            features.shape[1],
+        shard = self._shard(features, self._weights)
+        start = self._start(features)
+        settings = Settings(
             self.n_clusters,
-            niter=self.max_iter,
-            nredo=self.n_init,
-            seed=self.random_state,
-            spherical=self.spherical,
-            gpu=gpu,
-            min_points_per_centroid=1,
-            max_points_per_centroid=self.max_points_per_centroid or len(features),
+            start,
+            self.n_init,
+            self.max_iter,
+            self.tol,
+            self.spherical,
+            self.random_state,
         )
-        progress(0, 1)
-        engine.train(features)
-        self.cluster_centers_: np.ndarray = np.asarray(engine.centroids)
-        if not np.isfinite(self.cluster_centers_).all():
+        progress(0, self.n_init * self.max_iter)
+        found = fit(shard, settings, progress=progress)
+        if not np.isfinite(found.centroids).all():
             raise TrainingError("k-means ended with centroids that are not finite")
-        labels = self._predict_scaled(features)
-        self.inertia_ = _inertia(features, self.cluster_centers_, labels)
+        self._keep(found, start.name)
+        return found.labels.astype(np.int64)
+
+    def _keep(self, found: Fitted, init: str) -> None:
+        self.cluster_centers_: np.ndarray = found.centroids
+        self.inertia_, self.objectives_ = found.inertia, found.objectives
+        self.counts_, self.n_iter_ = found.counts, found.n_iter
+        work = found.work
         self.diagnostics_ = {
-            "inertia": self.inertia_,
-            "n_empty": int(self.n_clusters - len(np.unique(labels))),
+            "inertia": found.inertia,
+            "n_empty": int((found.counts == 0).sum()),
+            "init": init,
+            "n_iter": found.n_iter,
+            "converged": found.converged,
+            "relocated": found.relocated,
+            "products_share": work.product / max(work.possible, 1),
+            "exact_share": work.exact / max(work.possible, 1),
         }
-        progress(1, 1)
-        return labels
+
+    def _start(self, features: np.ndarray) -> starts.Start:
+        if not isinstance(self.init, str):
+            centroids = as_features(self.init)
+            if centroids.shape != (self.n_clusters, features.shape[1]):
+                raise InputError(
+                    f"init has shape {centroids.shape}; expected (n_clusters, dim) = "
+                    f"{(self.n_clusters, features.shape[1])}"
+                )
+            return starts.Start("given", centroids)
+        name = self.init
+        if name == "auto":
+            name = starts.chosen(len(features), self.n_clusters)
+        return starts.Start(name)
+
+    def _shard(self, features: np.ndarray, weights: np.ndarray | None = None) -> Shard:
+        from ..kmeans.cpu import CpuShard
+
+        device = resolve_device(self.device)
+        rows = ArrayRows(self._scaler(features))
+        return CpuShard(rows, weights, threads=_threads())
 
     def _predict(self, features: np.ndarray) -> np.ndarray:
-        return self._predict_scaled(self._scaler(features))
+        return predict(self._shard(features), self.cluster_centers_).astype(np.int64)
 
     def _predict_top(self, features: np.ndarray, n: int) -> np.ndarray:
-        scaled = self._scaler(features)
-        return led_by(self._predict_scaled(scaled), self._search(scaled, n))
-
-    def _predict_scaled(self, features: np.ndarray) -> np.ndarray:
-        return self._search(features, 1)[:, 0]
-
-    def _search(self, features: np.ndarray, n: int) -> np.ndarray:
-        import faiss
-
-        index: Any = faiss.IndexFlatL2(features.shape[1])
-        if gpu := _faiss_gpus(self.device):
-            index = faiss.index_cpu_to_gpus_list(index, gpus=gpu)
-        index.add(self.cluster_centers_)
-        result: np.ndarray = index.search(features, n)[1]
-        return result
+        return nearest_centroids(self._scaler(features), self.cluster_centers_, n)
 
 
-def _inertia(features: np.ndarray, centers: np.ndarray, labels: np.ndarray) -> float:
-    total = 0.0
-    for start in range(0, len(features), 65536):
-        block = slice(start, start + 65536)
-        difference = features[block] - centers[labels[block]]
-        total += float(np.einsum("ij,ij->", difference, difference, dtype=np.float64))
-    return total
+def _threads() -> int:
+    """As many as torch may use here: where fits go side by side, one each."""
+    import torch
+
+    return min(n_cores(), torch.get_num_threads())
 
 
-def _faiss_gpus(device: str) -> list[int]:
-    """CUDA device numbers for faiss; an empty list means the CPU. Never "all" by accident."""
-    import faiss
-
-    resolved = resolve_device(device)
-    if resolved.type != "cuda":
-        return []
-    if not hasattr(faiss, "StandardGpuResources"):
-        if device == "auto":
-            return []
-        raise InputError(f"device {device!r}: this faiss has no GPU support; use --device cpu")
-    return [resolved.index or 0]
+def _weights(sample_weight: Any) -> np.ndarray:
+    try:
+        weights = np.asarray(sample_weight, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"sample_weight should be numbers; {error}") from error
+    if weights.ndim != 1:
+        raise InputError(f"sample_weight has shape {weights.shape}; expected (n_samples,)")
+    wrong = np.flatnonzero(~np.isfinite(weights) | (weights < 0))
+    if len(wrong):
+        raise InputError(
+            f"sample_weight[{wrong[0]}] = {weights[wrong[0]]:g} should be a finite number >= 0"
+        )
+    if not weights.any():
+        raise InputError("sample_weight is zero everywhere; some rows should weigh something")
+    return weights
