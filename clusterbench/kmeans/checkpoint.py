@@ -1,10 +1,11 @@
 """Where a fit has come to, in one file, so that one that was killed goes on.
 
-Everything follows from the centroids and the rows, so the file holds those of the start that is
-under way and of the best that has ended. It goes on to the same bits, in any number of processes.
+Everything follows from the centroids and the rows, so the file holds those of the stage that is
+under way and of the best start that has ended. It goes on to the same bits, in any number of
+processes.
 
     clusterbench-kmeans-checkpoint/1 SHA-256 of all that follows
-    {"identity": ..., "k": ..., "dim": ..., "finished": ..., "states": [...]}
+    {"identity": ..., "finished": ..., "stage": ..., "states": [{"k": ..., "dim": ..., ...}, ...]}
     centroids of each state, float32, little-endian
 """
 
@@ -33,6 +34,8 @@ from .shard import Extent
 _MAGIC = b"clusterbench-kmeans-checkpoint/1 "
 #: Raised by one when the same settings and rows come to another answer.
 _ANSWERS = 1
+#: The stage after all starts.
+LAST = -1
 
 
 def fit_identity(settings: Settings, extent: Extent, rows: str = "") -> str:
@@ -53,10 +56,14 @@ def fit_identity(settings: Settings, extent: Extent, rows: str = "") -> str:
 
 @dataclass
 class _Known:
-    """How far a fit is: `finished` starts have ended, of which `best` is the best."""
+    """How far a fit is: `finished` starts have ended, of which `best` is the best.
+
+    current: of `stage`, which is under way: the next start, or LAST, after all starts.
+    """
 
     finished: int = 0
     best: Iterations | None = None
+    stage: int = 0
     current: Iterations | None = None
 
 
@@ -81,7 +88,7 @@ class Checkpoint(Keeper):
         self._known: _Known | None = None
         self._written = time.monotonic()
 
-    def load(self, number: int) -> Iterations | None:
+    def load(self, stage: int) -> Iterations | None:
         """As `Keeper.load`; called by all processes.
 
         Of the starts that have ended the best stands for all: it is what is made of them.
@@ -92,26 +99,27 @@ class Checkpoint(Keeper):
         if self._known is None:
             self._known = self._read()
         known = self._known
-        if number < known.finished:
+        if 0 <= stage < known.finished:
             return None if known.best is None else _copy(known.best)
-        if number == known.finished and known.current is not None:
+        if known.current is not None and stage == known.stage:
             return _copy(known.current)
         return None
 
-    def save(self, number: int, state: Iterations, *, whole: bool) -> None:
+    def save(self, stage: int, state: Iterations, *, whole: bool) -> None:
         """As `Keeper.save`. Raises StorageError when the file cannot be written."""
         if self._group.rank != 0:
             return
         known = self._known = self._known or _Known()
-        if number < known.finished:
+        if 0 <= stage < known.finished:
             return
-        if whole:
+        known.stage, known.current = stage, _copy(state)
+        if stage == LAST:  # which needs none of the starts
+            known.finished, known.best = 0, None
+        elif whole:
             best = known.best
             if best is None or state.objectives[-1] < best.objectives[-1]:
-                known.best = _copy(state)
-            known.finished, known.current = number + 1, None
-        else:
-            known.current = _copy(state)
+                known.best = known.current
+            known.finished, known.stage, known.current = stage + 1, stage + 1, None
         if time.monotonic() - self._written >= self._every:
             write_bytes(self.path, _packed(known, self._identity))
             self._written = time.monotonic()
@@ -161,12 +169,10 @@ class Checkpoint(Keeper):
 
 def _packed(known: _Known, identity: str) -> bytes:
     states = [state for state in (known.best, known.current) if state is not None]
-    k, dim = states[0].centroids.shape
     header = {
         "identity": identity,
-        "k": k,
-        "dim": dim,
         "finished": known.finished,
+        "stage": known.stage,
         "states": [_facts(state) for state in states],
     }
     parts = [json.dumps(header, allow_nan=False).encode(), b"\n"]
@@ -181,36 +187,46 @@ def _unpacked(content: bytes, where: str) -> _Known:
     """What `_packed` wrote behind its first line; InputError for what it does not write."""
     line, _, data = content.partition(b"\n")
     header = parse_json(line, where)
-    check_fields(header, {"k": int, "dim": int, "finished": int, "states": list}, where)
-    k, dim, finished = header["k"], header["dim"], header["finished"]
-    facts = header["states"]
-    whole = len(data) == 4 * k * dim * len(facts)
-    if k < 1 or dim < 1 or finished < 0 or len(facts) not in (1, 2) or not whole:
-        raise InputError(f"{where}: holds no state of a fit; move it away, or name another file")
-    states = []
-    for number, fact in enumerate(facts):
-        centroids = np.frombuffer(data, "<f4", k * dim, 4 * k * dim * number)
-        states.append(_state(centroids.reshape(k, dim).astype(np.float32), fact, where))
-    if finished == 0:
-        return _Known(0, None, states[0])
-    return _Known(finished, states[0], states[1] if len(states) == 2 else None)
+    check_fields(header, {"finished": int, "stage": int, "states": list}, where)
+    finished, stage = header["finished"], header["stage"]
+    states, at = [], 0
+    for facts in header["states"]:
+        state, at = _state(data, at, facts, where)
+        states.append(state)
+    best = states.pop(0) if finished > 0 and states else None
+    if finished < 0 or len(states) > 1 or at != len(data) or not (states or best):
+        raise _none(where)
+    return _Known(finished, best, stage, states[0] if states else None)
 
 
 def _facts(state: Iterations) -> dict[str, Any]:
+    k, dim = state.centroids.shape
     return {
+        "k": k,
+        "dim": dim,
         "objectives": state.objectives,
         "converged": state.converged,
         "relocated": state.relocated,
     }
 
 
-def _state(centroids: np.ndarray, facts: Any, where: str) -> Iterations:
-    check_fields(facts, {"objectives": list, "converged": bool, "relocated": int}, where)
-    objectives = facts["objectives"]
+def _state(data: bytes, start: int, facts: Any, where: str) -> tuple[Iterations, int]:
+    """A state whose centroids begin at a byte, and the byte behind them."""
+    kinds = {"k": int, "dim": int, "objectives": list, "converged": bool, "relocated": int}
+    check_fields(facts, kinds, where)
+    k, dim, objectives = facts["k"], facts["dim"], facts["objectives"]
+    stop = start + 4 * k * dim
     numbers = objectives and all(isinstance(o, float) and o >= 0 for o in objectives)
-    if not numbers or not np.isfinite(centroids).all():
-        raise InputError(f"{where}: holds no state of a fit; move it away, or name another file")
-    return Iterations(centroids, objectives, facts["converged"], facts["relocated"])
+    if k < 1 or dim < 1 or stop > len(data) or not numbers:
+        raise _none(where)
+    centroids = np.frombuffer(data, "<f4", k * dim, start).reshape(k, dim).astype(np.float32)
+    if not np.isfinite(centroids).all():
+        raise _none(where)
+    return Iterations(centroids, objectives, facts["converged"], facts["relocated"]), stop
+
+
+def _none(where: str) -> InputError:
+    return InputError(f"{where}: holds no state of a fit; move it away, or name another file")
 
 
 def _copy(state: Iterations) -> Iterations:

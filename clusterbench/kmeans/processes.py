@@ -9,6 +9,8 @@ from __future__ import annotations
 import datetime
 import itertools
 import os
+import socket
+import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -107,12 +109,24 @@ def first_to_tell() -> bool:
     if not together():
         return True
     if not _tells:
-        try:
-            _tells.append(_store().add("clusterbench/told", 1) == 1)
-        except (RuntimeError, InputError):
-            # It goes with rank 0 where no agent of torchrun holds it; then the next one tells.
-            _tells.append(team().rank <= 1)
+        first = team().rank <= 1  # where the store has gone with rank 0, the next one tells
+        if _store_is_there():
+            with suppress(RuntimeError, InputError):
+                first = _store().add("told", 1) == 1
+        _tells.append(first)
     return _tells[0]
+
+
+def _store_is_there() -> bool:
+    """Asked before the store is, which writes a trace of its own to stderr when it has gone."""
+    if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
+        time.sleep(1.0)  # until it has gone, if rank 0 is the one that was lost
+    try:
+        address = os.environ[_ADDRESS[0]], int(os.environ[_ADDRESS[1]])
+        socket.create_connection(address, timeout=5.0).close()
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 class Processes:
@@ -243,8 +257,7 @@ def _join(mates: Team, device: str, timeout: float) -> Processes:
         "timeout": datetime.timedelta(seconds=timeout),
     }
     try:
-        # Under a name of its own each time: addresses of an earlier group would be taken for new.
-        store = PrefixStore(f"clusterbench/{next(_joins)}", _store(timeout))
+        store = PrefixStore(f"group/{next(_joins)}", _store(timeout))
         backend = "cpu:gloo,cuda:nccl" if by_gpu else "gloo"
         dist.init_process_group(backend, store=store, **options)
     except RuntimeError as error:  # nobody at the address, or not all within the time
@@ -254,6 +267,7 @@ def _join(mates: Team, device: str, timeout: float) -> Processes:
 
 def _store(timeout: float = TIMEOUT) -> Store:
     """Where the processes of this job meet, and what is said once is counted; opened once."""
+    from torch.distributed.distributed_c10d import PrefixStore
     from torch.distributed.rendezvous import rendezvous
 
     if _meeting:
@@ -263,7 +277,10 @@ def _store(timeout: float = TIMEOUT) -> Store:
         found = rendezvous(
             "env://", mates.rank, mates.size, timeout=datetime.timedelta(seconds=timeout)
         )
-        _meeting.append(next(iter(found))[0])
+        # Under a name of its own in each attempt of torchrun: its store may outlive them, and
+        # addresses of an earlier one would be taken for those of this.
+        attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+        _meeting.append(PrefixStore(f"clusterbench/{attempt}", next(iter(found))[0]))
     except ValueError as error:
         raise InputError(f"MASTER_ADDR and MASTER_PORT cannot be used: {error}") from error
     return _meeting[0]

@@ -101,7 +101,8 @@ def forked(size, work):
                 work(rank)
                 code = 0
             except SystemExit as error:
-                print(error, file=sys.stderr, flush=True)
+                if isinstance(error.code, str):  # as Python does
+                    print(error.code, file=sys.stderr, flush=True)
                 code = 3
             except BaseException:
                 traceback.print_exc()
@@ -153,14 +154,14 @@ def kills(folder):
         def work(rank, size=size):
             with joined("cpu", timeout=60) as group:
                 going.touch()
-                slow = lambda done, total: time.sleep(0.05)  # noqa: E731
+                slow = lambda done, total: time.sleep(0.03)  # noqa: E731
                 checkpointed("random", folder, group, size, rank, slow)
 
         going.unlink(missing_ok=True)
         children = forked(size, work)
         while not going.exists():
             time.sleep(0.01)
-        time.sleep(rng.uniform(0.1, 0.5))
+        time.sleep(rng.uniform(0.2, 0.8))
         os.kill(rng.choice(children), signal.SIGKILL)
         codes = ended(children)
         killed += -9 in codes
