@@ -135,12 +135,18 @@ class Estimator:
         seen = getattr(self, "feature_names_in_", None)
         if names is not None and seen is not None and list(names) != list(seen):
             raise InputError(_other_names(list(names), list(seen)))
-        if features.shape[1] != self.n_features_in_:
+        self._check_width(features.shape[1])
+        return features
+
+    def _check_width(self, dim: int) -> None:
+        """Refuse rows of another width than `fit` saw, and rows before `fit`."""
+        if not self.__sklearn_is_fitted__():
+            raise _not_fitted(type(self).__name__)
+        if dim != self.n_features_in_:
             raise InputError(
-                f"X has {features.shape[1]} features, but {type(self).__name__} is expecting "
+                f"X has {dim} features, but {type(self).__name__} is expecting "
                 f"{self.n_features_in_} features as input; use the same encoder for both"
             )
-        return features
 
 
 def _not_fitted(what: str) -> NotFittedError:

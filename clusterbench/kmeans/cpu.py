@@ -13,7 +13,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +22,9 @@ from ..kernels import nearest as kernels
 from .certified import Points, search
 from .rows import ArrayRows, Rows
 from .shard import Extent, Shard, Sums, Units, Work
+
+if TYPE_CHECKING:
+    from .projection import Projection
 
 #: Rows that a thread takes at a time, and the most of them that are multiplied together.
 _BLOCK, _GROUP = 8192, 1024
@@ -159,9 +162,10 @@ class CpuShard(Shard):
 
     def _summing(self, k: int) -> None:
         if self._summed is None:
-            self._summed = self._add_up(k)
+            self._summed = self.sums_of(self._labels, k)
 
-    def _add_up(self, k: int) -> Sums:
+    def sums_of(self, labels: np.ndarray, k: int) -> Sums:
+        """As `Shard.sums_of`."""
         sums = Sums(
             np.zeros((k, self.dim), dtype=np.int64),
             np.zeros(k, dtype=np.int64),
@@ -174,7 +178,7 @@ class CpuShard(Shard):
             with self._lock:
                 self._move(
                     sums, x, numbers, np.full(stop - start, -1, dtype=np.int32),
-                    self._labels[start:stop],
+                    labels[start:stop],
                 )  # fmt: skip
 
         self._each_block(add)
@@ -240,6 +244,18 @@ class CpuShard(Shard):
         """As `Shard.part`."""
         weights = None if self._weights is None else self._weights[numbers]
         return CpuShard(ArrayRows(self.take(numbers)), weights, start, self._threads)
+
+    def projected(self, projection: Projection) -> CpuShard:
+        """As `Shard.projected`."""
+        result = np.empty((self.n, projection.basis.shape[1]), dtype=np.float32)
+
+        def project(start: int, stop: int) -> None:
+            for a in range(start, stop, _GROUP):
+                b = min(a + _GROUP, stop)
+                result[a:b] = projection(self._rows.block(a, b))
+
+        self._each_block(project)
+        return CpuShard(ArrayRows(result), self._weights, self.start, self._threads)
 
     def farthest(self, n: int) -> tuple[np.ndarray, np.ndarray]:
         """As `Shard.farthest`."""

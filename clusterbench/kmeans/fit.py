@@ -1,18 +1,22 @@
-"""A fit: the start, Lloyd's iterations, the best of several starts."""
+"""A fit: starts, Lloyd's iterations, the best of them; first in few dimensions where that saves."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .lloyd import Alone, Group, Iterations, iterate
-from .shard import Shard, Units, Work
+from .lloyd import Alone, Group, Iterations, iterate, means, total
+from .projection import principal
+from .seeding import rows_by_number
+from .shard import Shard, Work
 from .starts import Start, start
 
-#: Told after each iteration: of all starts, how many iterations are done, and of how many.
+#: Told after each iteration: how many are done, and of how many at most.
 Listener = Callable[[int, int], None]
+#: Gain of an iteration, as a share of the objective, at which a fit in few dimensions ends.
+_ROUGH = 1e-3
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,8 @@ class Settings:
     the lowest objective is kept; one where the start draws nothing. max_iter: times that centroids
     are moved at most. tol: a fit ends when an iteration lowers the objective by no more than this
     share; 0 ends it when no centroid moves. spherical: centroids of length 1. seed: of all draws.
+    start_dim: rows of at least twice as many dimensions are clustered in so many principal
+    components first, from all starts, and the best goes on in all dimensions; None never does.
     """
 
     n_clusters: int
@@ -32,6 +38,7 @@ class Settings:
     tol: float = 0.0
     spherical: bool = False
     seed: int = 0
+    start_dim: int | None = None
 
 
 @dataclass(frozen=True)
@@ -42,7 +49,8 @@ class Fitted:
     centroid of each. counts: (k,) int64, rows of each cluster, of all processes. inertia: summed
     weighted squared distances of all rows to their centroids. objectives: the same of the start
     and after each iteration; the last one is `inertia`. relocated: empty clusters that were given
-    a row on the way. work: of this process.
+    a row on the way. start_iter: iterations in few dimensions before. work: of this process, in
+    all dimensions.
     """
 
     centroids: np.ndarray
@@ -52,6 +60,7 @@ class Fitted:
     objectives: tuple[float, ...]
     converged: bool
     relocated: int
+    start_iter: int
     work: Work
 
     @property
@@ -63,14 +72,14 @@ class Fitted:
 class Keeper:
     """Keeps nothing: a fit without checkpoints. `checkpoint.Checkpoint` is one that does."""
 
-    def load(self, number: int) -> Iterations | None:
-        """Where start `number` had come to; None if it is not known."""
-        del number
+    def load(self, stage: int) -> Iterations | None:
+        """Where a stage had come to: 0 and up a start, -1 the last iterations of all."""
+        del stage
         return None
 
-    def save(self, number: int, state: Iterations, *, whole: bool) -> None:
-        """After an iteration of start `number`; whole: it has come to its end."""
-        del number, state, whole
+    def save(self, stage: int, state: Iterations, *, whole: bool) -> None:
+        """After an iteration of a stage; whole: it has come to its end."""
+        del stage, state, whole
 
 
 def fit(
@@ -93,28 +102,28 @@ def fit(
     Returns:
         The same centroids in every process, whatever their number: see `fixed_point`.
     """
-    group, keeper = group or Alone(), keeper or Keeper()
-    extent = group.extent(shard.extent)
-    units = extent.units()
-    best: Iterations | None = None
-    n_init = settings.n_init if settings.start.draws else 1
-    total = n_init * settings.max_iter
-    for number in range(n_init):
-
-        def after(state: Iterations, number: int = number) -> None:
-            keeper.save(number, state, whole=False)
-            progress(number * settings.max_iter + state.n_iter, total)
-
-        state = keeper.load(number)
-        if state is None:
-            state = Iterations(_first(shard, group, units, settings, number))
-        _iterated(shard, group, units, state, settings, after)
-        keeper.save(number, state, whole=True)
-        if best is None or state.objectives[-1] < best.objectives[-1]:
-            best = state
-    assert best is not None
-    progress(total, total)
-    return _fitted(shard, group, best)
+    work = _Fit(group or Alone(), keeper or Keeper(), settings, progress)
+    reduced = settings.start_dim
+    if reduced is None or shard.dim < 2 * reduced:
+        best = work.best_start(shard, settings)
+        start_iter = 0
+    else:
+        best = work.known(-1) or work.start_in_few_dimensions(shard, reduced)
+        start_iter = work.done
+        work.iterate(-1, shard, best, settings)
+    progress(work.most, work.most)
+    shard.assign(best.centroids)  # another start may have been the last; else nothing moves
+    return Fitted(
+        centroids=best.centroids,
+        labels=shard.labels().copy(),
+        counts=np.array(work.group.total(shard.sums().counts)),
+        inertia=best.objectives[-1],
+        objectives=tuple(best.objectives),
+        converged=best.converged,
+        relocated=best.relocated,
+        start_iter=start_iter,
+        work=shard.work,
+    )
 
 
 def predict(shard: Shard, centroids: np.ndarray) -> np.ndarray:
@@ -124,47 +133,79 @@ def predict(shard: Shard, centroids: np.ndarray) -> np.ndarray:
     return shard.labels()
 
 
-def _first(shard: Shard, group: Group, units: Units, settings: Settings, number: int) -> np.ndarray:
-    rng = np.random.default_rng([settings.seed, number])
-    shard.begin(units)
-    centroids = start(settings.start, shard, group, units, settings.n_clusters, rng)
-    if settings.spherical:
+class _Fit:
+    """The stages of one fit, and how many iterations they have done."""
+
+    def __init__(
+        self, group: Group, keeper: Keeper, settings: Settings, progress: Listener
+    ) -> None:
+        self.group, self.keeper, self.settings = group, keeper, settings
+        self.done = 0
+        self._progress = progress
+        self._n_init = settings.n_init if settings.start.draws else 1
+        self.most = (self._n_init + (settings.start_dim is not None)) * settings.max_iter
+
+    def known(self, stage: int) -> Iterations | None:
+        return self.keeper.load(stage)
+
+    def best_start(self, shard: Shard, settings: Settings) -> Iterations:
+        """All starts to their ends; the shard is left with the last one's centroids."""
+        best: Iterations | None = None
+        for number in range(self._n_init):
+            state = self.known(number)
+            if state is None:
+                state = Iterations(self._first(shard, number))
+            self.iterate(number, shard, state, settings)
+            if best is None or state.objectives[-1] < best.objectives[-1]:
+                best = state
+        assert best is not None
+        return best
+
+    def start_in_few_dimensions(self, shard: Shard, n_components: int) -> Iterations:
+        """Means, in all dimensions, of the best clusters that were found in few."""
+        rng = np.random.default_rng([self.settings.seed, self._n_init])
+        small = shard.projected(principal(shard, self.group, n_components, rng))
+        rough = replace(self.settings, tol=max(self.settings.tol, _ROUGH), spherical=False)
+        found = self.best_start(small, rough)
+        small.assign(found.centroids)
+        k, units = self.settings.n_clusters, self.group.extent(shard.extent).units()
+        shard.begin(units)
+        sums = total(shard.sums_of(small.labels(), k), self.group)
+        # A cluster without rows begins at the first row, and is relocated like any other.
+        first = rows_by_number(shard, self.group, np.zeros(1, dtype=np.int64))
+        return Iterations(means(sums, units, np.repeat(first, k, axis=0), self.settings.spherical))
+
+    def iterate(self, stage: int, shard: Shard, state: Iterations, settings: Settings) -> None:
+        """Lloyd's iterations from where the stage is."""
+        before = self.done
+
+        def after(state: Iterations) -> None:
+            self.keeper.save(stage, state, whole=False)
+            self.done = before + state.n_iter
+            self._progress(self.done, self.most)
+
+        iterate(
+            shard,
+            self.group,
+            self.group.extent(shard.extent).units(),
+            state,
+            max_iter=settings.max_iter,
+            tol=settings.tol,
+            spherical=settings.spherical,
+            after=after,
+        )
+        self.keeper.save(stage, state, whole=True)
+        self.done = before + state.n_iter
+
+    def _first(self, shard: Shard, number: int) -> np.ndarray:
+        settings = self.settings
+        rng = np.random.default_rng([settings.seed, number])
+        units = self.group.extent(shard.extent).units()
+        shard.begin(units)
+        given = settings.start.name == "given"
+        centroids = start(settings.start, shard, self.group, units, settings.n_clusters, rng)
+        if not settings.spherical or given:
+            return centroids
         length = np.linalg.norm(centroids.astype(np.float64), axis=1, keepdims=True)
         unit = centroids / np.where(length > 0, length, 1.0)
-        centroids = np.ascontiguousarray(unit, dtype=np.float32)
-    return centroids
-
-
-def _iterated(
-    shard: Shard,
-    group: Group,
-    units: Units,
-    state: Iterations,
-    settings: Settings,
-    after: Callable[[Iterations], None],
-) -> None:
-    iterate(
-        shard,
-        group,
-        units,
-        state,
-        max_iter=settings.max_iter,
-        tol=settings.tol,
-        spherical=settings.spherical,
-        after=after,
-    )
-
-
-def _fitted(shard: Shard, group: Group, state: Iterations) -> Fitted:
-    shard.assign(state.centroids)  # of the start that was kept; nothing moves if it was the last
-    counts = group.total(shard.sums().counts)
-    return Fitted(
-        centroids=state.centroids,
-        labels=shard.labels().copy(),
-        counts=np.array(counts),
-        inertia=state.objectives[-1],
-        objectives=tuple(state.objectives),
-        converged=state.converged,
-        relocated=state.relocated,
-        work=shard.work,
-    )
+        return np.ascontiguousarray(unit, dtype=np.float32)

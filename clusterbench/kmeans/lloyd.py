@@ -118,9 +118,9 @@ def iterate(
             "go on with the rows that it was reached on, or begin anew"
         )
     while not state.converged and state.n_iter < max_iter:
-        sums = _summed(shard, group)
+        sums = total(shard.sums(), group)
         state.relocated += _relocate(sums, shard, group, units)
-        moved = _means(sums, units, state.centroids, spherical)
+        moved = means(sums, units, state.centroids, spherical)
         if (moved == state.centroids).all():
             state.converged = True
             break
@@ -135,18 +135,17 @@ def iterate(
 
 def objective(shard: Shard, group: Group, units: Units) -> float:
     """Summed weighted squared distances of all rows to their nearest centroid."""
-    total = group.total(np.array([shard.objective()], dtype=np.int64))
-    return float(units.squared.real(total)[0])
+    whole = group.total(np.array([shard.objective()], dtype=np.int64))
+    return float(units.squared.real(whole)[0])
 
 
-def _summed(shard: Shard, group: Group) -> Sums:
+def total(own: Sums, group: Group) -> Sums:
     """Sums over all processes, to be written to."""
-    own = shard.sums()
     parts = (own.features, own.weights, own.counts)
     return Sums(*(np.array(group.total(part)) for part in parts))
 
 
-def _means(sums: Sums, units: Units, before: np.ndarray, spherical: bool) -> np.ndarray:
+def means(sums: Sums, units: Units, before: np.ndarray, spherical: bool) -> np.ndarray:
     """Means of the clusters as float32; of a cluster without weight, what it was before."""
     full = sums.weights > 0
     means: np.ndarray = before.copy()

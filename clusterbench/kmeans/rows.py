@@ -27,6 +27,39 @@ class Rows(Protocol):
         ...
 
 
+class StoreRows:
+    """Rows of a feature store, read from disk whenever they are asked for.
+
+    Args:
+        store: with `n`, `dim` and `read(rows)`, as `features.FeatureStore` has them.
+        numbers: (n,) ascending numbers of the rows taken; None for all.
+        scale: as `ArrayRows` takes it.
+    """
+
+    def __init__(
+        self,
+        store: Any,
+        numbers: np.ndarray | None = None,
+        scale: Callable[[np.ndarray], np.ndarray] | None = None,
+    ) -> None:
+        self.n = int(store.n) if numbers is None else len(numbers)
+        self.dim = int(store.dim)
+        self.in_memory = False
+        self._store, self._numbers, self._scale = store, numbers, scale
+
+    def block(self, start: int, stop: int) -> np.ndarray:
+        """As `Rows.block`."""
+        if self._numbers is None:
+            return _ready(self._store.read(slice(start, stop)), self._scale)
+        return _ready(self._store.read(self._numbers[start:stop]), self._scale)
+
+    def take(self, numbers: np.ndarray) -> np.ndarray:
+        """As `Rows.take`."""
+        if self._numbers is not None:
+            numbers = self._numbers[numbers]
+        return _ready(self._store.read(numbers), self._scale)
+
+
 class ArrayRows:
     """Rows of an array, in memory or mapped.
 
@@ -45,14 +78,15 @@ class ArrayRows:
 
     def block(self, start: int, stop: int) -> np.ndarray:
         """As `Rows.block`."""
-        return self._ready(self._array[start:stop])
+        return _ready(self._array[start:stop], self._scale)
 
     def take(self, numbers: np.ndarray) -> np.ndarray:
         """As `Rows.take`."""
-        return self._ready(self._array[numbers])
+        return _ready(self._array[numbers], self._scale)
 
-    def _ready(self, rows: Any) -> np.ndarray:
-        features = np.ascontiguousarray(rows, dtype=np.float32).view(np.ndarray)
-        if self._scale is not None:
-            features = np.ascontiguousarray(self._scale(features), dtype=np.float32)
-        return features
+
+def _ready(rows: Any, scale: Callable[[np.ndarray], np.ndarray] | None) -> np.ndarray:
+    features = np.ascontiguousarray(rows, dtype=np.float32).view(np.ndarray)
+    if scale is not None:
+        features = np.ascontiguousarray(scale(features), dtype=np.float32)
+    return features

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .fixed_point import FixedPoint
+
+if TYPE_CHECKING:
+    from .projection import Projection
 
 
 @dataclass
@@ -145,6 +149,14 @@ class Shard(ABC):
 
         start: number of the first of them among those of all processes' parts.
         """
+
+    @abstractmethod
+    def projected(self, projection: Projection) -> Shard:
+        """The same rows in few dimensions, on the same device."""
+
+    @abstractmethod
+    def sums_of(self, labels: np.ndarray, k: int) -> Sums:
+        """Sums of the clusters that (n,) int32 labels in [0, k) make of the rows here."""
 
     @abstractmethod
     def farthest(self, n: int) -> tuple[np.ndarray, np.ndarray]:

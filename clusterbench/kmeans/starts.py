@@ -47,6 +47,8 @@ def start(
     raise NotImplementedError(how.name)
 
 
-def chosen(n: int, k: int) -> str:
+def chosen(n: int, k: int, in_memory: bool) -> str:
     """The start that `auto` takes for n rows and k clusters."""
+    if not in_memory:
+        return "k-means++ sample"
     return "k-means++"

@@ -50,10 +50,7 @@ class Clusterer(Estimator, ABC):
         """
         del y  # nothing that fits sees a label
         features = self._features_to_fit(X)
-        if features.shape[0] < self.n_clusters:
-            raise InputError(
-                f"n_samples={features.shape[0]} should be >= n_clusters={self.n_clusters}"
-            )
+        check_enough(features.shape[0], self.n_clusters)
         self.labels_ = self._fit(features, progress or unseen)
         return self
 
@@ -89,3 +86,9 @@ class Clusterer(Estimator, ABC):
 
     @abstractmethod
     def _predict_top(self, features: np.ndarray, n: int) -> np.ndarray: ...
+
+
+def check_enough(n_samples: int, n_clusters: int) -> None:
+    """Refuse fewer rows than clusters."""
+    if n_samples < n_clusters:
+        raise InputError(f"n_samples={n_samples} should be >= n_clusters={n_clusters}")

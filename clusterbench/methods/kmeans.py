@@ -14,11 +14,12 @@ from ..estimator import TrainingError, number, positive_int, true_or_false
 from ..feature_rows import as_features
 from ..kmeans import starts
 from ..kmeans.fit import Fitted, Settings, fit, predict
-from ..kmeans.rows import ArrayRows
+from ..kmeans.rows import ArrayRows, Rows
 from ..kmeans.top import nearest_centroids
-from ..progress import Progress
-from .clusterer import Clusterer
+from ..progress import Progress, unseen
+from .clusterer import Clusterer, check_enough
 from .scaling import Scaler
+from .streaming import streamed
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 ENGINES = ("auto", "ours", "faiss")
 #: Iterations after which most starts have converged.
 _CONVERGED = 30
+#: Bytes of features of which a scaled copy is kept; larger ones are scaled when they are read.
+_COPIED = 2 << 30
 
 
 class KMeans(Clusterer):
@@ -61,6 +64,9 @@ class KMeans(Clusterer):
             random subsample; None (the default) takes all points.
         engine: "ours", or "faiss" for its iterations from the same start (float32 sums, no
             relocation, no `tol`); labels and objective are exact with both.
+        start_dim: rows of at least twice as many dimensions are clustered in so many principal
+            components first, from each start to its end, and the best goes on in all dimensions;
+            None never does.
 
     Attributes:
         cluster_centers_: (n_clusters, dim) float32, of scaled features.
@@ -101,6 +107,7 @@ class KMeans(Clusterer):
         spherical: bool = False,
         max_points_per_centroid: int | None = None,
         engine: str = "auto",
+        start_dim: int | None = 128,
     ) -> None:
         super().__init__(n_clusters, random_state, device)
         if isinstance(init, str) and init not in starts.NAMES:
@@ -120,6 +127,9 @@ class KMeans(Clusterer):
         if engine not in ENGINES:
             raise InputError(f"engine={engine!r} should be one of {', '.join(ENGINES)}")
         self.engine = engine
+        if start_dim is not None:
+            positive_int("start_dim", start_dim)
+        self.start_dim = start_dim
 
     def cost(self, n_train: int, n_eval: int, dim: int) -> Cost:
         """Distances of all rows to all centroids, in every iteration that cannot avoid them."""
@@ -139,7 +149,8 @@ class KMeans(Clusterer):
         """Find `n_clusters` clusters in X.
 
         Args:
-            X: as `Clusterer.fit` takes it.
+            X: as `Clusterer.fit` takes it. A `FeatureStore` and a memory map are read block by
+                block in every iteration, an array of float16 stays as it is.
             y: not looked at.
             sample_weight: (n_samples,) numbers >= 0, not all 0; None weighs all rows alike.
             progress: called as `progress(done, total)` after each iteration.
@@ -147,31 +158,52 @@ class KMeans(Clusterer):
         Raises:
             InputError: as `Clusterer.fit`, or weights that are none.
         """
-        self._weights = None if sample_weight is None else _weights(sample_weight)
+        weights = None if sample_weight is None else _weights(sample_weight)
+        self._weights = weights
         try:
-            return super().fit(X, y, progress=progress)
+            rows = streamed(X)
+            if rows is None:
+                return super().fit(X, y, progress=progress)
+            self.n_features_in_ = rows.dim
+            check_enough(rows.n, self.n_clusters)
+            self._scaler = Scaler(self.scaling).fit_rows(rows)
+            scaled = streamed(X, self._scaler)
+            assert scaled is not None
+            self.labels_ = self._clusters(scaled, progress or unseen)
+            return self
         finally:
             del self._weights
 
+    def predict(self, X: Any) -> np.ndarray:
+        """The nearest centroid of each row: (n_samples,) int64; X as `fit` takes it."""
+        rows = streamed(X, getattr(self, "_scaler", None))
+        if rows is None:
+            return super().predict(X)
+        self._check_width(rows.dim)
+        return predict(self._shard(rows), self.cluster_centers_).astype(np.int64)
+
     def _fit(self, features: np.ndarray, progress: Progress) -> np.ndarray:
-        if self._weights is not None and len(self._weights) != len(features):
-            raise InputError(
-                f"sample_weight has {len(self._weights)} numbers for {len(features)} rows of X"
-            )
         self._scaler = Scaler(self.scaling).fit(features)
-        shard = self._shard(features, self._weights)
-        start = self._start(features)
+        return self._clusters(self._rows(features), progress)
+
+    def _clusters(self, rows: Rows, progress: Progress) -> np.ndarray:
+        if self._weights is not None and len(self._weights) != rows.n:
+            raise InputError(
+                f"sample_weight has {len(self._weights)} numbers for {rows.n} rows of X"
+            )
+        start = self._start(rows)
         settings = Settings(
-            self.n_clusters,
-            start,
-            self.n_init,
-            self.max_iter,
-            self.tol,
-            self.spherical,
-            self.random_state,
+            n_clusters=self.n_clusters,
+            start=start,
+            n_init=self.n_init,
+            max_iter=self.max_iter,
+            tol=self.tol,
+            spherical=self.spherical,
+            seed=self.random_state,
+            start_dim=None if start.name == "given" else self.start_dim,
         )
         progress(0, self.n_init * self.max_iter)
-        found = fit(shard, settings, progress=progress)
+        found = fit(self._shard(rows, self._weights), settings, progress=progress)
         if not np.isfinite(found.centroids).all():
             raise TrainingError("k-means ended with centroids that are not finite")
         self._keep(found, start.name)
@@ -193,29 +225,39 @@ class KMeans(Clusterer):
             "exact_share": work.exact / max(work.possible, 1),
         }
 
-    def _start(self, features: np.ndarray) -> starts.Start:
+    def _start(self, rows: Rows) -> starts.Start:
         if not isinstance(self.init, str):
             centroids = as_features(self.init)
-            if centroids.shape != (self.n_clusters, features.shape[1]):
+            if centroids.shape != (self.n_clusters, rows.dim):
                 raise InputError(
                     f"init has shape {centroids.shape}; expected (n_clusters, dim) = "
-                    f"{(self.n_clusters, features.shape[1])}"
+                    f"{(self.n_clusters, rows.dim)}"
                 )
             return starts.Start("given", centroids)
         name = self.init
         if name == "auto":
-            name = starts.chosen(len(features), self.n_clusters)
+            name = starts.chosen(rows.n, self.n_clusters, rows.in_memory)
         return starts.Start(name)
 
-    def _shard(self, features: np.ndarray, weights: np.ndarray | None = None) -> Shard:
+    def _rows(self, features: np.ndarray) -> Rows:
+        """Scaled once where a second copy is no matter, else block by block."""
+        if features.nbytes <= _COPIED:
+            return ArrayRows(self._scaler(features))
+        return ArrayRows(features, self._scaler)
+
+    def _shard(self, rows: Rows, weights: np.ndarray | None = None) -> Shard:
+        device = resolve_device(self.device)
+        if device.type != "cpu":
+            from ..kmeans.cuda import CudaShard
+
+            return CudaShard(rows, weights, device=device)
         from ..kmeans.cpu import CpuShard
 
-        device = resolve_device(self.device)
-        rows = ArrayRows(self._scaler(features))
         return CpuShard(rows, weights, threads=_threads())
 
     def _predict(self, features: np.ndarray) -> np.ndarray:
-        return predict(self._shard(features), self.cluster_centers_).astype(np.int64)
+        shard = self._shard(self._rows(features))
+        return predict(shard, self.cluster_centers_).astype(np.int64)
 
     def _predict_top(self, features: np.ndarray, n: int) -> np.ndarray:
         return nearest_centroids(self._scaler(features), self.cluster_centers_, n)

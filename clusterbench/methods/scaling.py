@@ -11,7 +11,11 @@ from ..errors import InputError
 from ..feature_rows import check_standardised, to_unit_length, unit_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from torch import Tensor
+
+    from ..kmeans.rows import Rows
 
 SCALINGS = ("none", "l2", "standardize")
 
@@ -38,14 +42,24 @@ class Scaler:
         if self.scaling == "standardize":
             self._mean = features.mean(axis=0, dtype=np.float64).astype(np.float32)
             deviation = features.std(axis=0, dtype=np.float64).astype(np.float32)
-            # A constant dimension stays constant instead of dividing by zero.
-            self._deviation = np.where(deviation > 0, deviation, np.float32(1.0))
-        elif self.scaling == "l2" and len(zeros := np.flatnonzero(~features.any(axis=1))):
-            warnings.warn(
-                f"{len(zeros)} of {len(features)} rows are all zeros, first row {zeros[0]}: they "
-                "have no direction and stay zeros, equally far from everything of length 1",
-                stacklevel=4,
-            )
+            self._deviation = _divisor(deviation)
+        elif self.scaling == "l2":
+            _warn_of(np.flatnonzero(~features.any(axis=1)), len(features))
+        return self
+
+    def fit_rows(self, rows: Rows) -> Scaler:
+        """The same, of rows that are read in blocks."""
+        if self.scaling == "standardize":
+            mean = _sum(rows, lambda x: x) / rows.n
+            variance = _sum(rows, lambda x: (x - mean) ** 2) / rows.n
+            self._mean = mean.astype(np.float32)
+            self._deviation = _divisor(np.sqrt(variance).astype(np.float32))
+        elif self.scaling == "l2":
+            zeros = [
+                start + np.flatnonzero(~rows.block(start, stop).any(axis=1))
+                for start, stop in _blocks(rows.n)
+            ]
+            _warn_of(np.concatenate(zeros), rows.n)
         return self
 
     def __call__(self, features: np.ndarray) -> np.ndarray:
@@ -71,3 +85,28 @@ class Scaler:
         if self.scaling == "l2":
             return to_unit_length(features)
         return features
+
+
+def _divisor(deviation: np.ndarray) -> np.ndarray:
+    """A constant dimension stays constant instead of dividing by zero."""
+    return np.where(deviation > 0, deviation, np.float32(1.0))
+
+
+def _warn_of(zeros: np.ndarray, n: int) -> None:
+    if len(zeros):
+        warnings.warn(
+            f"{len(zeros)} of {n} rows are all zeros, first row {zeros[0]}: they "
+            "have no direction and stay zeros, equally far from everything of length 1",
+            stacklevel=5,
+        )
+
+
+def _blocks(n: int) -> Iterator[tuple[int, int]]:
+    return ((start, min(start + 8192, n)) for start in range(0, n, 8192))
+
+
+def _sum(rows: Rows, of: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    total = np.zeros(rows.dim)
+    for start, stop in _blocks(rows.n):
+        total += of(rows.block(start, stop).astype(np.float64)).sum(axis=0)
+    return total

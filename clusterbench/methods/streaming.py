@@ -1,0 +1,54 @@
+"""Features that are read while they are used: stores, memory maps, arrays of half precision."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+from ..feature_rows import as_features
+from ..kmeans.rows import ArrayRows, Rows, StoreRows
+
+Scale = Callable[[np.ndarray], np.ndarray]
+
+
+def streamed(X: Any, scale: Scale | None = None) -> Rows | None:
+    """Rows of what need not be held in memory as float32: None of anything else.
+
+    X: a `FeatureStore`, an `np.memmap` or an array of float16, of two dimensions. Each block is
+    checked when it is read, as `feature_rows.as_features` checks a whole array.
+    """
+    if hasattr(X, "read") and hasattr(X, "index") and hasattr(X, "identity"):
+        return _Checked(StoreRows(X), scale)
+    half = isinstance(X, np.ndarray) and X.dtype == np.float16
+    mapped = isinstance(X, np.memmap) and X.dtype.kind == "f"
+    if (half or mapped) and X.ndim == 2 and X.size:
+        return _Checked(ArrayRows(X), scale)
+    return None
+
+
+class _Checked:
+    """Rows whose blocks are checked as they come, then scaled."""
+
+    def __init__(self, rows: Rows, scale: Scale | None) -> None:
+        self.n, self.dim, self.in_memory = rows.n, rows.dim, rows.in_memory
+        self._rows, self._scale = rows, scale
+
+    def block(self, start: int, stop: int) -> np.ndarray:
+        """As `Rows.block`."""
+        return self._ready(self._rows.block(start, stop), f"rows {start} to {stop - 1}")
+
+    def take(self, numbers: np.ndarray) -> np.ndarray:
+        """As `Rows.take`."""
+        if not len(numbers):
+            return np.empty((0, self.dim), dtype=np.float32)
+        return self._ready(self._rows.take(numbers), f"some of rows 0 to {self.n - 1}")
+
+    def _ready(self, rows: np.ndarray, where: str) -> np.ndarray:
+        try:
+            features = as_features(rows)
+        except InputError as error:
+            raise InputError(f"{where}: {error}") from error
+        return features if self._scale is None else self._scale(features)
