@@ -36,6 +36,12 @@ def team() -> Team:
     return Team()
 
 
+def environment_alone() -> dict[str, str]:
+    """The environment without what says that there are others, for a process beside this one."""
+    names = {name for row in _NAMES for name in row} | {"MASTER_ADDR", "MASTER_PORT"}
+    return {name: value for name, value in os.environ.items() if name not in names}
+
+
 def _number(name: str) -> int:
     text = os.environ[name]
     if not text.isdigit():

@@ -117,6 +117,24 @@ def first_to_tell() -> bool:
     return _tells[0]
 
 
+def all_come(name: str, seconds: float = 30.0) -> bool:
+    """Whether all processes call this with the same name, once, within so many seconds.
+
+    For what may have happened in all of them or in one: no exchange is waited for.
+    """
+    if not together():
+        return True
+    deadline, size = time.monotonic() + seconds, team().size
+    try:
+        come = _store().add(name, 1)
+        while come < size and time.monotonic() < deadline:
+            time.sleep(0.05)
+            come = _store().add(name, 0)
+    except RuntimeError as error:
+        raise _lost(size, "has ended or does not answer") from error
+    return come >= size
+
+
 def _store_is_there() -> bool:
     """Asked before the store is, which writes a trace of its own to stderr when it has gone."""
     if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":

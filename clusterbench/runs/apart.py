@@ -22,6 +22,7 @@ from ..errors import ClusterbenchError
 from ..printable import shown
 from ..results.record import Environment, ResultRecord
 from ..results.scoring import floor
+from ..team import environment_alone
 from .events import Listener, RunEvent
 from .fitting import StageError
 from .marks import Marks, died
@@ -107,6 +108,7 @@ def _compute(run: PlannedRun, request: Mapping[str, Any], environment: Environme
         done = subprocess.run(
             [sys.executable, "-c", _CHILD],
             input=order.encode(),
+            env=environment_alone(),
             stdout=subprocess.DEVNULL,
             stderr=said,
             check=False,
