@@ -16,9 +16,12 @@ class Group(Protocol):
     """The processes that share a fit: each has its shard, all have the same centroids.
 
     Shards are in order of rank: the rows of a process follow those of the one before it.
+
+    rank: number of this process. size: how many there are.
     """
 
     rank: int
+    size: int
 
     def extent(self, extent: Extent) -> Extent:
         """Of the rows of all processes."""
@@ -36,7 +39,7 @@ class Group(Protocol):
 class Alone:
     """One process with all rows."""
 
-    rank = 0
+    rank, size = 0, 1
 
     def extent(self, extent: Extent) -> Extent:
         """As `Group.extent`."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from ..errors import ClusterbenchError, StorageError
-from ..files import sha256_json
+from ..files import remove, sha256_json
 from ..kmeans.lloyd import Group
 from ..kmeans.processes import LostProcessError, all_come, of_first, shard_bounds
 from ..results.record import Environment, ResultRecord
@@ -84,7 +84,7 @@ def execute_spread(
             for task in {id(run.task): run.task for run in batch.runs}.values():
                 task.verify(store.index)
             rows = batch.runs[0].task.train_rows
-            start, stop = shard_bounds(len(rows), team().size, group.rank)
+            start, stop = shard_bounds(len(rows), group.size, group.rank)
             share = store.read(rows[start:stop])
             share.flags.writeable = False
             for items in batch.fits:
@@ -92,7 +92,7 @@ def execute_spread(
                 fitted = _fit(items, make, share, group, checkpoint, listen if first else None)
                 if first:
                     yield from _finish(items, fitted, store, environment, listen)
-                    checkpoint.unlink(missing_ok=True)
+                    remove(checkpoint)
 
 
 def checkpoint_path(run: PlannedRun) -> Path:
