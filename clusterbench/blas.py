@@ -5,11 +5,20 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 _lock = threading.Lock()
 _users = 0
 _limit: Any = None
+
+
+@cache
+def _libraries() -> Any:
+    """NumPy's product among the libraries that are loaded; looking for them takes a while."""
+    from threadpoolctl import ThreadpoolController  # comes with scikit-learn
+
+    return ThreadpoolController()
 
 
 @contextmanager
@@ -20,11 +29,9 @@ def one_blas_thread() -> Iterator[None]:
     put back by the last that goes.
     """
     global _users, _limit
-    from threadpoolctl import threadpool_limits  # comes with scikit-learn
-
     with _lock:
         if _users == 0:
-            _limit = threadpool_limits(1, user_api="blas")
+            _limit = _libraries().limit(limits=1, user_api="blas")
         _users += 1
     try:
         yield

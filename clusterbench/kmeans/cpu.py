@@ -45,7 +45,7 @@ class CpuShard(Shard):
     ) -> None:
         self.n, self.dim, self.start = rows.n, rows.dim, start
         self.work = Work()
-        self._rows, self._threads = rows, max(1, threads)
+        self._rows, self.threads = rows, max(1, threads)
         self._weights, self.weighted = weights, weights is not None
         self._lengths = np.empty(self.n)
         self._lock = threading.Lock()
@@ -243,7 +243,7 @@ class CpuShard(Shard):
     def part(self, numbers: np.ndarray, start: int) -> CpuShard:
         """As `Shard.part`."""
         weights = None if self._weights is None else self._weights[numbers]
-        return CpuShard(ArrayRows(self.take(numbers)), weights, start, self._threads)
+        return CpuShard(ArrayRows(self.take(numbers)), weights, start, self.threads)
 
     def projected(self, projection: Projection) -> CpuShard:
         """As `Shard.projected`."""
@@ -255,7 +255,7 @@ class CpuShard(Shard):
                 result[a:b] = projection(self._rows.block(a, b))
 
         self._each_block(project)
-        return CpuShard(ArrayRows(result), self._weights, self.start, self._threads)
+        return CpuShard(ArrayRows(result), self._weights, self.start, self.threads)
 
     def farthest(self, n: int) -> tuple[np.ndarray, np.ndarray]:
         """As `Shard.farthest`."""
@@ -272,9 +272,9 @@ class CpuShard(Shard):
 
     def _each_block(self, action: Callable[[int, int], None]) -> None:
         """Call `action(start, stop)` for blocks of rows, on all threads."""
-        size = min(_BLOCK, max(_GROUP, -(-self.n // (4 * self._threads))))
+        size = min(_BLOCK, max(_GROUP, -(-self.n // (4 * self.threads))))
         blocks = [(a, min(a + size, self.n)) for a in range(0, self.n, size)]
-        threads = min(self._threads, len(blocks))
+        threads = min(self.threads, len(blocks))
         with one_blas_thread():
             if threads <= 1:  # none without rows
                 for block in blocks:

@@ -85,6 +85,7 @@ class Shard(ABC):
         n, dim: rows here and their dimensions.
         weighted: whether rows have weights, which all processes agree on.
         start: number of the first of them among all rows.
+        threads: of the CPU, for what starts compute there.
         extent: of the rows here.
         work: counted since the beginning.
     """
@@ -93,6 +94,7 @@ class Shard(ABC):
     dim: int
     weighted: bool
     start: int
+    threads: int
     extent: Extent
     work: Work
 

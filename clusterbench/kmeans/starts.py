@@ -6,11 +6,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .lloyd import Group
+from .lloyd import Group, means, total
 from .seeding import parallel, plus_plus, random_rows, sampled_plus_plus
 from .shard import Shard, Units
+from .ward import ward
 
-NAMES = ("auto", "random", "k-means++", "k-means++ sample", "k-means||", "ward")
+NAMES = ("auto", "random", "k-means++", "k-means++ sample", "k-means||", "ward", "micro-ward")
+#: Starts that draw nothing: all seeds have the same.
+FIXED = ("given", "ward")
+#: Micro-clusters for each cluster, where they are merged by Ward's method.
+MICRO = 10
+#: Operations of an exact search for Ward's partners that take no more than a second or two.
+_AT_ONCE = 1e11
+#: Rows for each cluster up to which all rows are merged, and rows of which this is tried.
+_MANY, _MOST_ROWS = 300, 1_000_000
 
 
 @dataclass(frozen=True)
@@ -26,7 +35,20 @@ class Start:
     @property
     def draws(self) -> bool:
         """Whether another seed may give another start."""
-        return self.name not in ("ward", "given")
+        return self.name not in FIXED
+
+
+def chosen(n: int, k: int, in_memory: bool) -> str:
+    """The start that `auto` takes for n rows and k clusters.
+
+    By the objective at the end, at like times (docs/kmeans.md): Ward's method on all rows where
+    there are few for each cluster, since it alone has seen where all of them lie; on micro-clusters
+    beyond, where any start ends within some tenths of a per cent; drawn from a sample where every
+    pass reads from disk.
+    """
+    if not in_memory:
+        return "k-means++ sample"
+    return "ward" if n <= min(_MANY * k, _MOST_ROWS) else "micro-ward"
 
 
 def start(
@@ -38,17 +60,48 @@ def start(
         return how.given
     if how.name == "random":
         return random_rows(shard, group, k, rng)
-    if how.name == "k-means++":
+    if how.name == "ward":
+        return _ward_of_rows(shard, group, units, k, rng)
+    draw = {
+        "k-means++": plus_plus,
+        "k-means++ sample": sampled_plus_plus,
+        "k-means||": parallel,
+        "micro-ward": _ward_of_micro_clusters,
+    }[how.name]
+    return draw(shard, group, units, k, rng)
+
+
+def _ward_of_rows(
+    shard: Shard, group: Group, units: Units, k: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Ward's method on all rows, in every process alike."""
+    every = np.arange(shard.n)
+    rows = group.gather(shard.take(every))
+    if not shard.weighted:
+        return _merged(rows, None, k, shard.threads)
+    weights = group.gather(shard.weight_of(every))
+    heavy = weights > 0
+    if heavy.sum() < k:
         return plus_plus(shard, group, units, k, rng)
-    if how.name == "k-means++ sample":
-        return sampled_plus_plus(shard, group, units, k, rng)
-    if how.name == "k-means||":
-        return parallel(shard, group, units, k, rng)
-    raise NotImplementedError(how.name)
+    return _merged(rows[heavy], weights[heavy], k, shard.threads)
 
 
-def chosen(n: int, k: int, in_memory: bool) -> str:
-    """The start that `auto` takes for n rows and k clusters."""
-    if not in_memory:
-        return "k-means++ sample"
-    return "k-means++"
+def _ward_of_micro_clusters(
+    shard: Shard, group: Group, units: Units, k: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Ward's method on the means of MICRO * k clusters that k-means++ begins."""
+    n = group.extent(shard.extent).n
+    if n <= MICRO * k:
+        return _ward_of_rows(shard, group, units, k, rng)
+    before = plus_plus(shard, group, units, MICRO * k, rng)
+    sums = total(shard.sums(), group)
+    full = sums.weights > 0
+    if full.sum() < k:
+        return plus_plus(shard, group, units, k, rng)
+    micro = means(sums, units, before, spherical=False)[full]
+    return _merged(micro, units.weights.real(sums.weights[full]), k, shard.threads)
+
+
+def _merged(rows: np.ndarray, weights: np.ndarray | None, k: int, threads: int) -> np.ndarray:
+    """Exact where that takes a moment, among near rows else."""
+    return ward(rows, weights, k, multiplications=_AT_ONCE, threads=threads)[1]

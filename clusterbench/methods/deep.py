@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from .trainer import Objective
 
 _DECAYS = ("constant", "cosine")
+#: Numbers that could be moved in the time in which a similarity is written and looked at by topk.
+_SEARCHED = 15.0
 
 
 class DeepClusterer(Clusterer):
@@ -72,13 +74,13 @@ class DeepClusterer(Clusterer):
         # Of the student forward and twice backward, of the teacher forward; no gradient of the
         # input is needed.
         products = 2.0 * rows * self.n_heads * (3 * first + 4 * later)
-        between = 60 * self.hidden + 40 * self.bottleneck + 60 * self.n_clusters
-        moved = self.n_heads * (36.0 * (first + later) + rows * between)
+        between = 110 * self.hidden + 70 * self.bottleneck + 110 * self.n_clusters
+        moved = self.n_heads * (30.0 * (first + later) + rows * between)
         steps = self.epochs * steps_by_epoch
         assigned = 2.0 * (self.n_heads * n_train + n_eval) * (first + later)
         return Cost(
             steps * products + 2.0 * n_train**2 * dim + assigned,
-            steps * moved + 2.0 * n_train**2,
+            steps * moved + _SEARCHED * n_train**2,
         )
 
     @abstractmethod

@@ -53,9 +53,10 @@ class KMeans(Clusterer):
         device: "auto", "cpu" or "cuda[:N]".
         init: the start. "random": distinct rows; "k-means++": rows drawn by their exact squared
             distance (Arthur and Vassilvitskii 2007); "k-means++ sample": the same on 32 rows for
-            each centroid; "k-means||" (Bahmani et al. 2012); "ward": agglomeration by least
-            increase of the objective (Ward 1963); an array (n_clusters, dim) of centroids, in
-            scaled features; "auto" chooses by numbers of rows and clusters (see
+            each centroid; "k-means||" (Bahmani et al. 2012); "ward": all rows merged two by two,
+            always where the objective rises least (Ward 1963), among near rows where they are
+            many; "micro-ward": the same of ten micro-clusters for each cluster; an array
+            (n_clusters, dim) of centroids, in scaled features; "auto" chooses by numbers of rows and clusters (see
             `clusterbench.kmeans.starts.chosen`).
         n_init: starts; the one with the lowest objective is kept (no labels). A start that draws
             nothing, as "ward", is done once.
@@ -231,16 +232,33 @@ class KMeans(Clusterer):
             start_dim=None if start.name == "given" else self.start_dim,
         )
         progress(0, self.n_init * self.max_iter)
-        shard = self._shard(rows, self._weights, first_row(group, rows.n))
-        keeper = None
-        if checkpoint is not None:
-            identity = fit_identity(settings, group.extent(shard.extent))
-            keeper = Checkpoint(checkpoint, identity, group)
-        found = fit(shard, settings, group=group, keeper=keeper, progress=progress)
+        found = self._found(rows, settings, progress, group, checkpoint)
         if not np.isfinite(found.centroids).all():
             raise TrainingError("k-means ended with centroids that are not finite")
         self._keep(found, start.name, group)
         return found.labels.astype(np.int64)
+
+    def _found(
+        self,
+        rows: Rows,
+        settings: Settings,
+        progress: Progress,
+        group: Group,
+        checkpoint: Path | None,
+    ) -> Fitted:
+        shard = self._shard(rows, self._weights, first_row(group, rows.n))
+        if self.engine != "faiss":
+            keeper = None
+            if checkpoint is not None:
+                identity = fit_identity(settings, group.extent(shard.extent))
+                keeper = Checkpoint(checkpoint, identity, group)
+            return fit(shard, settings, group=group, keeper=keeper, progress=progress)
+        if self._weights is not None:
+            raise InputError("engine='faiss' takes no sample_weight here; use engine='ours'")
+        from ..kmeans.with_faiss import fit_with_faiss
+
+        features = rows.block(0, rows.n)
+        return fit_with_faiss(shard, features, settings, resolve_device(self.device), progress)
 
     def _keep(self, found: Fitted, init: str, group: Group) -> None:
         self.cluster_centers_: np.ndarray = found.centroids

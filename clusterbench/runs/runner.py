@@ -129,6 +129,9 @@ def run(
     several, first = together() and not dry_run, team().rank == 0 or not together()
     computed: dict[str, ResultRecord] = {}
     expected: Forecast | None = None
+    environment = None
+    if first and any(todo) and not dry_run:
+        environment = capture(device)  # loads torch, with which the forecast measures
     if first and any(todo) and (dry_run or foretold is not None):
         expected = forecast(
             [item for item, chosen in zip(planned, todo, strict=True) if chosen],
@@ -137,7 +140,7 @@ def run(
         )
         if foretold is not None:
             foretold(expected)
-    if first and any(todo) and not dry_run:
+    if environment is not None:
         check_writable(Path(results))
         for one, chosen in zip(planned, todo, strict=True):
             if chosen:
@@ -160,13 +163,12 @@ def run(
             computed = _spread(
                 shared, store, partial(make, on=own), own, group, progress, sum(todo)
             )
-    if first and sum(todo) > n_spread and not dry_run:
+    if environment is not None and sum(todo) > n_spread:
         wanted: list[PlannedRun] = []
         suspects: list[PlannedRun] = []  # they took a process with them before
         for item, (_, found), chosen in zip(planned, before, todo, strict=True):
             if chosen and item.key not in computed:
                 (suspects if apart.needed(item, found) else wanted).append(item)
-        environment = capture(device)
 
         def tell(event: events.RunEvent) -> None:
             position, total = event.position + n_spread, n_spread + len(wanted) + len(suspects)

@@ -53,6 +53,20 @@ def test_the_fit_that_no_one_was_warned_of() -> None:
     assert cost is not None and 105 < cost.seconds(two_cores) < 420
 
 
+@pytest.mark.parametrize(
+    ("name", "n", "measured"),
+    [("temi", 2000, 19.5), ("scan", 2000, 18.5), ("temi", 50_000, 617.0), ("scan", 50_000, 628.0)],
+)
+def test_fits_of_few_rows_and_of_many_as_measured(name: str, n: int, measured: float) -> None:
+    """Processor time of one thread, 1,280 dimensions, laptop preset, at the speed measured then.
+
+    The many rows' from a block of similarities, steps and predictions, each as often as in a fit.
+    """
+    speed = Speed(flops=43.2e9, moved=4.39e9)
+    cost = cb.methods.get(name)(10, **presets.load("laptop")[name]).cost(n, n // 5, 1280)
+    assert cost is not None and measured / 1.5 < cost.seconds(speed) < measured * 1.5
+
+
 def test_costs_of_a_speed() -> None:
     assert Cost(flops=2e9, moved=3e8).seconds(SLOW) == pytest.approx(5.0)
     assert SLOW.of_threads(1) == SLOW

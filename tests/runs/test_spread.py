@@ -109,8 +109,10 @@ def test_a_killed_process_is_restarted_and_the_run_ends(tiny_world: SimpleNamesp
     words = ["-m", "shared", "-r", "many"]
     code, _, err = torchrun(tiny_world, 2, *words, restarts=1, TEST_SHARED="killed")
     assert code == 0, err
-    (line,) = errors(err)
-    assert line.startswith("error: another of the 2 processes has ended")
+    # torchrun says it too, and may end the other process before that has spoken.
+    assert len(errors(err)) <= 1
+    for line in errors(err):
+        assert line.startswith("error: another of the 2 processes has ended")
     one, many = records("one"), records("many")
     assert {name: r.predictions for name, r in one.items()} == {
         name: r.predictions for name, r in many.items()
