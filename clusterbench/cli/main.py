@@ -159,7 +159,7 @@ def _guarded() -> int:
 
 def _is_told_here() -> bool:
     """Whether this process tells of an error: of several that torchrun started, one does."""
-    from ..team import team
+    from ..devices import team
 
     try:
         if team().size == 1:

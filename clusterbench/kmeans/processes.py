@@ -18,9 +18,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from ..devices import resolve_device
+from ..devices import Team, resolve_device, team
 from ..errors import ClusterbenchError, InputError
-from ..team import Team, team
 from .lloyd import Alone, Group
 from .shard import Extent
 

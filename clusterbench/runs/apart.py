@@ -18,11 +18,11 @@ from typing import Any
 
 import numpy as np
 
+from ..devices import environment_alone
 from ..errors import ClusterbenchError
 from ..printable import shown
 from ..results.record import Environment, ResultRecord
 from ..results.scoring import floor
-from ..team import environment_alone
 from .events import Listener, RunEvent
 from .fitting import StageError
 from .marks import Marks, died

@@ -11,20 +11,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..catalog import unknown_name
-from ..devices import resolve_device
+from ..devices import resolve_device, team
 from ..errors import InputError
 from ..kmeans.processes import joined, together
 from ..methods import DEFAULT
 from ..results.protocol import known_protocol
 from ..results.record import ResultRecord
-from ..team import team
 from . import apart, events, spread
 from .cluster_count import cluster_count
 from .environment import capture
 from .execute import execute
 from .forecast import Forecast, forecast
-from .outcome import Outcome
 from .plan import STRATEGIES, FeatureSource, PlannedRun, Strategy, plan, seed_list, should_run
+from .reporting.outcome import Outcome
 from .reporting.report import RunReport
 from .settings import build, settle
 from .survey import check_replaceable, check_writable, survey

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from ..devices import team
 from ..errors import ClusterbenchError, StorageError
 from ..files import remove, sha256_json
 from ..kmeans.lloyd import Group
 from ..kmeans.processes import LostProcessError, all_come, of_first, shard_bounds
 from ..results.record import Environment, ResultRecord
 from ..results.scoring import floor
-from ..team import team
 from . import fitting
 from .events import Listener, RunEvent, ignore
 from .fitting import Fit, StageError

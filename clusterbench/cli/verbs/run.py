@@ -128,8 +128,8 @@ def run(
 
         raise InputError(f"--benchmark is missing; choose one of {', '.join(names())}")
     from ... import runs
+    from ...devices import team
     from ...kmeans.processes import together
-    from ...team import team
 
     view = progress_view()
     first = not together() or team().rank == 0

@@ -21,11 +21,10 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from ...cores import n_cores
-from ...devices import resolve_device
+from ...devices import Team, resolve_device, team
 from ...errors import InputError
 from ...files import sha256_file
 from ...sources.source import ImageSource
-from ...team import Team, team
 from ..encoders.encoder import Encoder
 from ..store.claims import Claims
 from ..store.layout import DATASET, MANIFEST, PLAN, temporary_files

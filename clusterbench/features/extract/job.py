@@ -10,12 +10,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from ...devices import resolve_device
+from ...devices import resolve_device, team
 from ...errors import InputError
 from ...sources.opening import open_source
 from ...sources.selection import Selection, chosen, select
 from ...sources.source import ImageSource
-from ...team import team
 from ..encoders.encoder import Encoder, load_encoder
 from ..store.writer import SHARD_ROWS
 from .extraction import Extraction, extract, plan_extraction
