@@ -278,7 +278,7 @@ class CpuShard(Shard):
         blocks = [(a, min(a + size, self.n)) for a in range(0, self.n, size)]
         threads = min(self.threads, len(blocks))
         with one_blas_thread():
-            if threads == 1:
+            if threads <= 1:  # none without rows
                 for block in blocks:
                     action(*block)
                 return

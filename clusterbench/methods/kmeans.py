@@ -13,7 +13,10 @@ from ..errors import InputError
 from ..estimator import TrainingError, number, positive_int, true_or_false
 from ..feature_rows import as_features
 from ..kmeans import starts
+from ..kmeans.checkpoint import Checkpoint, fit_identity
 from ..kmeans.fit import Fitted, Settings, fit, predict
+from ..kmeans.lloyd import Alone, Group
+from ..kmeans.processes import first_row
 from ..kmeans.rows import ArrayRows, Rows
 from ..kmeans.top import nearest_centroids
 from ..progress import Progress, unseen
@@ -22,6 +25,8 @@ from .scaling import Scaler
 from .streaming import streamed
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from typing_extensions import Self
 
     from ..kmeans.shard import Shard
@@ -187,12 +192,35 @@ class KMeans(Clusterer):
         self._scaler = Scaler(self.scaling).fit(features)
         return self._clusters(self._rows(features), progress)
 
-    def _clusters(self, rows: Rows, progress: Progress) -> np.ndarray:
+    @property
+    def shares_fit(self) -> bool:
+        """As `Clusterer.shares_fit`: unless a setting takes all rows in one place."""
+        takes_all = self.scaling == "standardize" or self.max_points_per_centroid is not None
+        return self.engine != "faiss" and not takes_all
+
+    def _fit_share(
+        self, features: np.ndarray, group: Group, checkpoint: Path | None, progress: Progress
+    ) -> np.ndarray:
+        self._scaler = Scaler(self.scaling).fit(features)
+        self._weights = None
+        try:
+            return self._clusters(self._rows(features), progress, group, checkpoint)
+        finally:
+            del self._weights
+
+    def _clusters(
+        self,
+        rows: Rows,
+        progress: Progress,
+        group: Group | None = None,
+        checkpoint: Path | None = None,
+    ) -> np.ndarray:
         if self._weights is not None and len(self._weights) != rows.n:
             raise InputError(
                 f"sample_weight has {len(self._weights)} numbers for {rows.n} rows of X"
             )
-        start = self._start(rows)
+        group = group or Alone()
+        start = self._start(rows, int(group.total(np.array([rows.n]))[0]))
         settings = Settings(
             n_clusters=self.n_clusters,
             start=start,
@@ -204,16 +232,27 @@ class KMeans(Clusterer):
             start_dim=None if start.name == "given" else self.start_dim,
         )
         progress(0, self.n_init * self.max_iter)
-        found = self._found(rows, settings, progress)
+        found = self._found(rows, settings, progress, group, checkpoint)
         if not np.isfinite(found.centroids).all():
             raise TrainingError("k-means ended with centroids that are not finite")
-        self._keep(found, start.name)
+        self._keep(found, start.name, group)
         return found.labels.astype(np.int64)
 
-    def _found(self, rows: Rows, settings: Settings, progress: Progress) -> Fitted:
-        shard = self._shard(rows, self._weights)
+    def _found(
+        self,
+        rows: Rows,
+        settings: Settings,
+        progress: Progress,
+        group: Group,
+        checkpoint: Path | None,
+    ) -> Fitted:
+        shard = self._shard(rows, self._weights, first_row(group, rows.n))
         if self.engine != "faiss":
-            return fit(shard, settings, progress=progress)
+            keeper = None
+            if checkpoint is not None:
+                identity = fit_identity(settings, group.extent(shard.extent))
+                keeper = Checkpoint(checkpoint, identity, group)
+            return fit(shard, settings, group=group, keeper=keeper, progress=progress)
         if self._weights is not None:
             raise InputError("engine='faiss' takes no sample_weight here; use engine='ours'")
         from ..kmeans.with_faiss import fit_with_faiss
@@ -221,11 +260,14 @@ class KMeans(Clusterer):
         features = rows.block(0, rows.n)
         return fit_with_faiss(shard, features, settings, resolve_device(self.device), progress)
 
-    def _keep(self, found: Fitted, init: str) -> None:
+    def _keep(self, found: Fitted, init: str, group: Group) -> None:
         self.cluster_centers_: np.ndarray = found.centroids
         self.inertia_, self.objectives_ = found.inertia, found.objectives
         self.counts_, self.n_iter_ = found.counts, found.n_iter
         work = found.work
+        product, exact, possible = group.total(
+            np.array([work.product, work.exact, work.possible], dtype=np.int64)
+        ).tolist()
         self.diagnostics_ = {
             "inertia": found.inertia,
             "n_empty": int((found.counts == 0).sum()),
@@ -233,11 +275,12 @@ class KMeans(Clusterer):
             "n_iter": found.n_iter,
             "converged": found.converged,
             "relocated": found.relocated,
-            "products_share": work.product / max(work.possible, 1),
-            "exact_share": work.exact / max(work.possible, 1),
+            "products_share": product / max(possible, 1),
+            "exact_share": exact / max(possible, 1),
         }
 
-    def _start(self, rows: Rows) -> starts.Start:
+    def _start(self, rows: Rows, n: int) -> starts.Start:
+        """The start for n rows in all processes."""
         if not isinstance(self.init, str):
             centroids = as_features(self.init)
             if centroids.shape != (self.n_clusters, rows.dim):
@@ -248,7 +291,7 @@ class KMeans(Clusterer):
             return starts.Start("given", centroids)
         name = self.init
         if name == "auto":
-            name = starts.chosen(rows.n, self.n_clusters, rows.in_memory)
+            name = starts.chosen(n, self.n_clusters, rows.in_memory)
         return starts.Start(name)
 
     def _rows(self, features: np.ndarray) -> Rows:
@@ -257,15 +300,15 @@ class KMeans(Clusterer):
             return ArrayRows(self._scaler(features))
         return ArrayRows(features, self._scaler)
 
-    def _shard(self, rows: Rows, weights: np.ndarray | None = None) -> Shard:
+    def _shard(self, rows: Rows, weights: np.ndarray | None = None, start: int = 0) -> Shard:
         device = resolve_device(self.device)
         if device.type != "cpu":
             from ..kmeans.cuda import CudaShard
 
-            return CudaShard(rows, weights, device=device)
+            return CudaShard(rows, weights, start, device=device)
         from ..kmeans.cpu import CpuShard
 
-        return CpuShard(rows, weights, threads=_threads())
+        return CpuShard(rows, weights, start, threads=_threads())
 
     def _predict(self, features: np.ndarray) -> np.ndarray:
         shard = self._shard(self._rows(features))
