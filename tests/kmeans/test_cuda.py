@@ -167,7 +167,7 @@ def test_any_rows_have_the_labels_of_the_cpu(data: st.DataObject) -> None:
 
 
 def test_small_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Some blocks are multiplied whole, of others the rows that centroids may have come nearer to."""
+    """Some blocks are multiplied whole, of others the rows that may have new nearest ones."""
     monkeypatch.setattr(cuda, "_TILE", 4)
     monkeypatch.setattr(cuda, "_LEAST_ROWS", 192)
     monkeypatch.setattr(cuda, "_MASSES", 100)
