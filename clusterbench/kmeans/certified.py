@@ -63,7 +63,7 @@ class Points:
 
 
 @dataclass(frozen=True)
-class Found:
+class Certified:
     """Of each row: its nearest centroid's number, the squared distance, a bound on all others.
 
     labels: (n,) int32. squared: (n,) float64, as `kernels.nearest.squared_distance` has it.
@@ -85,7 +85,7 @@ def search(
     points: Points,
     depth: int,
     centroids: np.ndarray,
-) -> Found:
+) -> Certified:
     """The nearest of each row's own centroid and the first `depth` points.
 
     Args:
@@ -117,7 +117,7 @@ def search(
     runner_up = np.where(left & (labels == nearest), second, best)
     others = _at_least(runner_up, error, lengths)
     others[left] = np.minimum(others[left], np.sqrt(own_squared[left]) * (1.0 - 1e-7))
-    return Found(labels, squared, others, pairs)
+    return Certified(labels, squared, others, pairs)
 
 
 def _two_nearest(

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from ..errors import InputError
-from .shard import Extent, Shard, Sums, Units
+from .shard import Extent, RowShard, Sums, Units
 
 
 class Group(Protocol):
@@ -76,7 +76,7 @@ class Iterations:
 
 
 def iterate(
-    shard: Shard,
+    shard: RowShard,
     group: Group,
     units: Units,
     state: Iterations,
@@ -136,7 +136,7 @@ def iterate(
     return state
 
 
-def objective(shard: Shard, group: Group, units: Units) -> float:
+def objective(shard: RowShard, group: Group, units: Units) -> float:
     """Summed weighted squared distances of all rows to their nearest centroid."""
     whole = group.total(np.array([shard.objective()], dtype=np.int64))
     return float(units.squared.real(whole)[0])
@@ -161,7 +161,7 @@ def means(sums: Sums, units: Units, before: np.ndarray, spherical: bool) -> np.n
     return means
 
 
-def _relocate(sums: Sums, shard: Shard, group: Group, units: Units) -> int:
+def _relocate(sums: Sums, shard: RowShard, group: Group, units: Units) -> int:
     """Give each empty cluster the row that is farthest from its centroid; returns how many.
 
     Clusters in order of their number take rows in order of distance, of equally far ones the

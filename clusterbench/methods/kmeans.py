@@ -12,12 +12,12 @@ from ..devices import resolve_device
 from ..errors import InputError
 from ..estimator import TrainingError, number, positive_int, true_or_false
 from ..feature_rows import as_features
-from ..kmeans import starts
 from ..kmeans.checkpoint import Checkpoint, fit_identity
 from ..kmeans.fit import Fitted, Settings, fit, predict
 from ..kmeans.lloyd import Alone, Group
 from ..kmeans.processes import first_row
-from ..kmeans.rows import ArrayRows, Rows
+from ..kmeans.row_sources import ArrayRows, Rows
+from ..kmeans.starting import starts
 from ..kmeans.top import nearest_centroids
 from ..progress import Progress, unseen
 from .clusterer import Clusterer, check_enough
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from ..kmeans.shard import Shard
+    from ..kmeans.shard import RowShard
 
 ENGINES = ("auto", "ours", "faiss")
 #: Iterations after which most starts have converged.
@@ -57,7 +57,7 @@ class KMeans(Clusterer):
             always where the objective rises least (Ward 1963), among near rows where they are
             many; "micro-ward": the same of ten micro-clusters for each cluster; an array
             (n_clusters, dim) of centroids, in scaled features; "auto" chooses by numbers of rows
-            and clusters (see `clusterbench.kmeans.starts.chosen`).
+            and clusters (see `clusterbench.kmeans.starting.starts.chosen`).
         n_init: starts; the one with the lowest objective is kept (no labels). A start that draws
             nothing, as "ward", is done once.
         max_iter: times that the centroids are moved at most.
@@ -164,12 +164,13 @@ class KMeans(Clusterer):
         Raises:
             InputError: as `Clusterer.fit`, or weights that are none.
         """
+        del y  # nothing that fits sees a label
         weights = None if sample_weight is None else _weights(sample_weight)
         self._weights = weights
         try:
             rows = streamed(X)
             if rows is None:
-                return super().fit(X, y, progress=progress)
+                return super().fit(X, progress=progress)
             self.n_features_in_ = rows.dim
             check_enough(rows.n, self.n_clusters)
             self._scaler = Scaler(self.scaling).fit_rows(rows)
@@ -221,6 +222,7 @@ class KMeans(Clusterer):
             )
         group = group or Alone()
         start = self._start(rows, int(group.total(np.array([rows.n]))[0]))
+        most = self.max_points_per_centroid
         settings = Settings(
             n_clusters=self.n_clusters,
             start=start,
@@ -230,6 +232,7 @@ class KMeans(Clusterer):
             spherical=self.spherical,
             seed=self.random_state,
             start_dim=None if start.name == "given" else self.start_dim,
+            sample=most and most * self.n_clusters,
         )
         progress(0, self.n_init * self.max_iter)
         found = self._found(rows, settings, progress, group, checkpoint)
@@ -300,10 +303,10 @@ class KMeans(Clusterer):
             return ArrayRows(self._scaler(features))
         return ArrayRows(features, self._scaler)
 
-    def _shard(self, rows: Rows, weights: np.ndarray | None = None, start: int = 0) -> Shard:
+    def _shard(self, rows: Rows, weights: np.ndarray | None = None, start: int = 0) -> RowShard:
         device = resolve_device(self.device)
         if device.type != "cpu":
-            from ..kmeans.cuda import CudaShard
+            from ..kmeans.device.cuda import CudaShard
 
             return CudaShard(rows, weights, start, device=device)
         from ..kmeans.cpu import CpuShard

@@ -25,11 +25,11 @@ import numpy as np
 import torch
 
 from clusterbench.kmeans.cpu import CpuShard
-from clusterbench.kmeans.cuda import CudaShard
-from clusterbench.kmeans.device_rows import TensorRows
+from clusterbench.kmeans.device.cuda import CudaShard
+from clusterbench.kmeans.device.device_rows import TensorRows
 from clusterbench.kmeans.lloyd import Alone, Iterations, iterate
-from clusterbench.kmeans.rows import ArrayRows
-from clusterbench.kmeans.seeding import random_rows
+from clusterbench.kmeans.row_sources import ArrayRows
+from clusterbench.kmeans.starting.seeding import random_rows
 
 #: rows, dimensions, clusters, dtype; the last is ImageNet-21K-P with a ViT-B.
 SHAPES = [
@@ -217,7 +217,7 @@ def profile(device: torch.device, rows: torch.Tensor, k: int) -> dict[str, Any]:
 
 def shapes_of_the_kernel(device: torch.device, n: int, dim: int, k: int) -> dict[str, Any]:
     """TFLOP/s of the fused product and minimum, by how the work is cut."""
-    from clusterbench.kmeans import triton_kernels as kernels
+    from clusterbench.kmeans.device import triton_kernels as kernels
 
     halves, points = kernels._trial(device, dim, n, k)
     own = torch.zeros(n, dtype=torch.int32, device=device)
@@ -245,8 +245,8 @@ def shapes_of_the_kernel(device: torch.device, n: int, dim: int, k: int) -> dict
 
 def bound(device: torch.device, dim: int) -> dict[str, Any]:
     """How much of what the bound allows do products on this device use? 1 would be all."""
-    from clusterbench.kmeans.device_choice import kernels
-    from clusterbench.kmeans.device_points import DevicePoints, Halves
+    from clusterbench.kmeans.device.device_choice import kernels
+    from clusterbench.kmeans.device.device_points import DevicePoints, Halves
 
     chosen, name = kernels(device, dim, "auto")
     found: dict[str, Any] = {"kernel": name}

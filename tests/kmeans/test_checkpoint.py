@@ -16,8 +16,8 @@ from clusterbench.kmeans.checkpoint import LAST, Checkpoint, fit_identity
 from clusterbench.kmeans.cpu import CpuShard
 from clusterbench.kmeans.fit import Settings, fit
 from clusterbench.kmeans.lloyd import Iterations
-from clusterbench.kmeans.rows import ArrayRows
-from clusterbench.kmeans.starts import Start
+from clusterbench.kmeans.row_sources import ArrayRows
+from clusterbench.kmeans.starting.starts import Start
 
 SETTINGS = Settings(12, Start("random"), n_init=3, seed=1)
 

@@ -21,8 +21,8 @@ from clusterbench.kmeans.cpu import CpuShard
 from clusterbench.kmeans.fit import Settings, fit
 from clusterbench.kmeans.lloyd import Alone
 from clusterbench.kmeans.processes import first_row, joined
-from clusterbench.kmeans.rows import ArrayRows
-from clusterbench.kmeans.starts import Start
+from clusterbench.kmeans.row_sources import ArrayRows
+from clusterbench.kmeans.starting.starts import Start
 
 N, DIM = 700, 12
 #: Where the rows are cut: shares of very different lengths, one of them empty.

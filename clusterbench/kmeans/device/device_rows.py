@@ -8,8 +8,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 import torch
 
+from ..row_sources import Rows
 from .device_points import padded
-from .rows import Rows
 
 
 class TensorRows:

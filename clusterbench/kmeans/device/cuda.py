@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from ..cores import n_cores
-from ..errors import InputError
+from ...cores import n_cores
+from ...errors import InputError
+from ..row_sources import Rows
+from ..shard import Extent, RowShard, Sums, Units, Work
 from . import device_choice
 from .device_points import DevicePoints, Halves
 from .device_rows import DeviceRows, TensorRows
 from .device_search import Block, Search
-from .rows import Rows
-from .shard import Extent, Shard, Sums, Units, Work
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .projection import Projection
+    from ..projection import Projection
 
 #: Share of the memory for a block of rows with all that is computed of it; rows of it, at least.
 _WORKING, _LEAST_ROWS = 1 / 8, 1024
@@ -36,7 +36,7 @@ _TILE = 128
 _MASSES, _PROJECTED = 1 << 24, 1 << 16
 
 
-class CudaShard(Shard):
+class CudaShard(RowShard):
     """Rows on a device of torch's; made for CUDA, and right on any device that has float64.
 
     Args:
@@ -125,7 +125,7 @@ class CudaShard(Shard):
         )
 
     def begin(self, units: Units) -> None:
-        """As `Shard.begin`."""
+        """As `RowShard.begin`."""
         self._units = units
         self._centroids = torch.empty((0, self.dim), device=self._device)
         self._labels = torch.full((self.n,), -1, dtype=torch.int32, device=self._device)
@@ -134,7 +134,7 @@ class CudaShard(Shard):
         self._summed: list[torch.Tensor] | None = None
 
     def include(self, points: np.ndarray) -> None:
-        """As `Shard.include`."""
+        """As `RowShard.include`."""
         first, k = len(self._centroids), len(self._centroids) + len(points)
         self._centroids = torch.cat([self._centroids, self._put(points)])
         self._summed = None
@@ -146,7 +146,7 @@ class CudaShard(Shard):
         self.work.possible += self.n * len(points)
 
     def assign(self, centroids: np.ndarray) -> None:
-        """As `Shard.assign`."""
+        """As `RowShard.assign`."""
         if len(self._centroids) != len(centroids):
             self.begin(self._units)
             self.include(centroids)
@@ -240,17 +240,17 @@ class CudaShard(Shard):
         return summed
 
     def sums_of(self, labels: np.ndarray, k: int) -> Sums:
-        """As `Shard.sums_of`."""
+        """As `RowShard.sums_of`."""
         return _on_host(self._sums_of(self._put(labels), k))
 
     def part(self, numbers: np.ndarray, start: int) -> CudaShard:
-        """As `Shard.part`."""
+        """As `RowShard.part`."""
         rows = self._rows.taken(numbers)
         weights = self.weight_of(numbers) if self.weighted else None
         return CudaShard(TensorRows(rows), weights, start, self._device, kernel=self._wanted)
 
     def projected(self, projection: Projection) -> CudaShard:
-        """As `Shard.projected`."""
+        """As `RowShard.projected`."""
         basis = self._put(projection.basis)
         result = torch.empty((self.n, basis.shape[1]), device=self._device)
         factor, back = projection.factors
@@ -290,36 +290,36 @@ class CudaShard(Shard):
         counts.index_add_(0, before[left], one[left], alpha=-1)
 
     def sums(self) -> Sums:
-        """As `Shard.sums`."""
+        """As `RowShard.sums`."""
         self._summing()
         assert self._summed is not None
         return _on_host(self._summed)
 
     def objective(self) -> int:
-        """As `Shard.objective`."""
+        """As `RowShard.objective`."""
         return sum(
             int(self._masses(slice(start, start + _MASSES)).sum())
             for start in range(0, self.n, _MASSES)
         )
 
     def labels(self) -> np.ndarray:
-        """As `Shard.labels`."""
+        """As `RowShard.labels`."""
         labels: np.ndarray = self._labels.cpu().numpy().copy()
         return labels
 
     def take(self, numbers: np.ndarray) -> np.ndarray:
-        """As `Shard.take`."""
+        """As `RowShard.take`."""
         return self._rows.take(numbers)
 
     def weight_of(self, numbers: np.ndarray) -> np.ndarray:
-        """As `Shard.weight_of`."""
+        """As `RowShard.weight_of`."""
         if self._weights is None:
             return np.ones(len(numbers))
         weights: np.ndarray = self._weights[self._put(numbers)].cpu().numpy()
         return weights
 
     def masses(self, numbers: np.ndarray) -> np.ndarray:
-        """As `Shard.masses`."""
+        """As `RowShard.masses`."""
         masses: np.ndarray = self._masses(self._put(numbers)).cpu().numpy()
         return masses
 
@@ -330,7 +330,7 @@ class CudaShard(Shard):
         return (squared * self._units.squared.factor).round_().long()
 
     def at(self, positions: np.ndarray) -> np.ndarray:
-        """As `Shard.at`."""
+        """As `RowShard.at`."""
         wanted = self._put(positions)
         found = torch.empty_like(wanted)
         passed, done = 0, 0
@@ -343,7 +343,7 @@ class CudaShard(Shard):
         return numbers
 
     def farthest(self, n: int) -> tuple[np.ndarray, np.ndarray]:
-        """As `Shard.farthest`."""
+        """As `RowShard.farthest`."""
         squared = self._squared
         if self._weights is not None:
             squared = torch.where(self._weights > 0, squared, -1.0)

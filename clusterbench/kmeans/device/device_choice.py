@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from ..errors import InputError
+from ...errors import InputError
+from ..row_sources import Rows
 from .device_rows import TensorRows
-from .rows import Rows
 from .torch_kernels import DeviceKernels, TorchKernels
 
 #: Share of what is free on a device that a shard takes where nothing else is said.
