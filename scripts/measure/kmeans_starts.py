@@ -132,8 +132,11 @@ def tree_rows(n: int, dim: int, n_leaves: int) -> np.ndarray:
 
 
 def stored_rows(name: str, n: int | None) -> np.ndarray:
-    """Unit rows of a data set that ships with the package, all or n drawn."""
-    x = FeatureStore.open(_FEATURES / name / _STORE).read().astype(np.float32)
+    """Unit rows of an .npy or of a data set that ships with the package, all or n drawn."""
+    if name.endswith(".npy"):
+        x = np.load(name).astype(np.float32)
+    else:
+        x = FeatureStore.open(_FEATURES / name / _STORE).read().astype(np.float32)
     if n is not None and n < len(x):
         x = x[np.sort(np.random.default_rng(0).choice(len(x), n, replace=False))]
     return np.ascontiguousarray(x / np.linalg.norm(x, axis=1, keepdims=True))
@@ -175,7 +178,7 @@ def report(name: str, x: np.ndarray, ratio: float, arguments: argparse.Namespace
         reference = reference or fit.objective
         share = fit.objective / reference
         print(
-            _ROW.format(name, len(x), k, ratio, start, *fit.start, fit.n_iter, share, *fit.total),
+            _ROW.format(Path(name).stem, len(x), k, ratio, start, *fit.start, fit.n_iter, share, *fit.total),
             flush=True,
         )
 
