@@ -6,34 +6,25 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from ..cores import n_cores
 from ..cost import Cost
 from ..devices import resolve_device
 from ..errors import InputError
 from ..estimator import TrainingError, number, positive_int, true_or_false
-from ..feature_rows import as_features
-from ..kmeans import starts
-from ..kmeans.fit import Fitted, Settings, fit, predict
-from ..kmeans.rows import ArrayRows, Rows
-from ..kmeans.top import nearest_centroids
-from ..progress import Progress, unseen
-from .clusterer import Clusterer, check_enough
+from ..kmeans.fit import Fitted, Settings, fit
+from ..kmeans.rows import Rows
+from ..progress import Progress
+from .centroids import CentroidClusterer, checked_init, start_of
 from .scaling import Scaler
-from .streaming import streamed
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from ..kmeans.shard import Shard
-
 ENGINES = ("auto", "ours", "faiss")
 #: Iterations after which most starts have converged.
 _CONVERGED = 30
-#: Bytes of features of which a scaled copy is kept; larger ones are scaled when they are read.
-_COPIED = 2 << 30
 
 
-class KMeans(Clusterer):
+class KMeans(CentroidClusterer):
     """k-means, on all points, each assigned to the centroid that is nearest in float64.
 
     Same seed, same labels: in any number of threads or processes, on a CPU or a GPU. Of equally
@@ -111,12 +102,7 @@ class KMeans(Clusterer):
         start_dim: int | None = 128,
     ) -> None:
         super().__init__(n_clusters, random_state, device)
-        if isinstance(init, str) and init not in starts.NAMES:
-            raise InputError(
-                f"init={init!r} should be one of {', '.join(starts.NAMES)}, or an array of "
-                "centroids"
-            )
-        self.init = init
+        self.init = checked_init(init)
         self.n_init = positive_int("n_init", n_init)
         self.max_iter = positive_int("max_iter", max_iter)
         self.tol = number("tol", tol, at_least=0.0)
@@ -162,37 +148,16 @@ class KMeans(Clusterer):
         weights = None if sample_weight is None else _weights(sample_weight)
         self._weights = weights
         try:
-            rows = streamed(X)
-            if rows is None:
-                return super().fit(X, y, progress=progress)
-            self.n_features_in_ = rows.dim
-            check_enough(rows.n, self.n_clusters)
-            self._scaler = Scaler(self.scaling).fit_rows(rows)
-            scaled = streamed(X, self._scaler)
-            assert scaled is not None
-            self.labels_ = self._clusters(scaled, progress or unseen)
-            return self
+            return super().fit(X, y, progress=progress)
         finally:
             del self._weights
-
-    def predict(self, X: Any) -> np.ndarray:
-        """The nearest centroid of each row: (n_samples,) int64; X as `fit` takes it."""
-        rows = streamed(X, getattr(self, "_scaler", None))
-        if rows is None:
-            return super().predict(X)
-        self._check_width(rows.dim)
-        return predict(self._shard(rows), self.cluster_centers_).astype(np.int64)
-
-    def _fit(self, features: np.ndarray, progress: Progress) -> np.ndarray:
-        self._scaler = Scaler(self.scaling).fit(features)
-        return self._clusters(self._rows(features), progress)
 
     def _clusters(self, rows: Rows, progress: Progress) -> np.ndarray:
         if self._weights is not None and len(self._weights) != rows.n:
             raise InputError(
                 f"sample_weight has {len(self._weights)} numbers for {rows.n} rows of X"
             )
-        start = self._start(rows)
+        start = start_of(self.init, rows, self.n_clusters, in_memory=rows.in_memory)
         settings = Settings(
             n_clusters=self.n_clusters,
             start=start,
@@ -236,50 +201,6 @@ class KMeans(Clusterer):
             "products_share": work.product / max(work.possible, 1),
             "exact_share": work.exact / max(work.possible, 1),
         }
-
-    def _start(self, rows: Rows) -> starts.Start:
-        if not isinstance(self.init, str):
-            centroids = as_features(self.init)
-            if centroids.shape != (self.n_clusters, rows.dim):
-                raise InputError(
-                    f"init has shape {centroids.shape}; expected (n_clusters, dim) = "
-                    f"{(self.n_clusters, rows.dim)}"
-                )
-            return starts.Start("given", centroids)
-        name = self.init
-        if name == "auto":
-            name = starts.chosen(rows.n, self.n_clusters, rows.in_memory)
-        return starts.Start(name)
-
-    def _rows(self, features: np.ndarray) -> Rows:
-        """Scaled once where a second copy is no matter, else block by block."""
-        if features.nbytes <= _COPIED:
-            return ArrayRows(self._scaler(features))
-        return ArrayRows(features, self._scaler)
-
-    def _shard(self, rows: Rows, weights: np.ndarray | None = None) -> Shard:
-        device = resolve_device(self.device)
-        if device.type != "cpu":
-            from ..kmeans.cuda import CudaShard
-
-            return CudaShard(rows, weights, device=device)
-        from ..kmeans.cpu import CpuShard
-
-        return CpuShard(rows, weights, threads=_threads())
-
-    def _predict(self, features: np.ndarray) -> np.ndarray:
-        shard = self._shard(self._rows(features))
-        return predict(shard, self.cluster_centers_).astype(np.int64)
-
-    def _predict_top(self, features: np.ndarray, n: int) -> np.ndarray:
-        return nearest_centroids(self._scaler(features), self.cluster_centers_, n)
-
-
-def _threads() -> int:
-    """As many as torch may use here: where fits go side by side, one each."""
-    import torch
-
-    return min(n_cores(), torch.get_num_threads())
 
 
 def _weights(sample_weight: Any) -> np.ndarray:
