@@ -13,6 +13,7 @@ from ..catalog import Registry
 if TYPE_CHECKING:
     from .clusterer import Clusterer as Clusterer
     from .kmeans import KMeans as KMeans
+    from .minibatch import MiniBatchKMeans as MiniBatchKMeans
     from .scan import SCAN as SCAN
     from .temi import TEMI as TEMI
 
@@ -23,6 +24,7 @@ METHODS: Registry[type[Clusterer]] = Registry(
         "kmeans": "kmeans:KMeans",
         "temi": "temi:TEMI",
         "scan": "scan:SCAN",
+        "minibatch-kmeans": "minibatch:MiniBatchKMeans",
     },
     package=__name__,
     base="clusterer:Clusterer",
@@ -32,7 +34,17 @@ METHODS: Registry[type[Clusterer]] = Registry(
 #: Methods of a run that names none.
 DEFAULT = ("kmeans", "temi", "scan")
 
-__all__ = ["DEFAULT", "METHODS", "SCAN", "TEMI", "Clusterer", "KMeans", "get", "names"]
+__all__ = [
+    "DEFAULT",
+    "METHODS",
+    "SCAN",
+    "TEMI",
+    "Clusterer",
+    "KMeans",
+    "MiniBatchKMeans",
+    "get",
+    "names",
+]
 
 
 def names() -> list[str]:
