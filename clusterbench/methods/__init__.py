@@ -12,6 +12,7 @@ from ..catalog import Registry
 
 if TYPE_CHECKING:
     from .clusterer import Clusterer as Clusterer
+    from .hierarchical import HierarchicalKMeans as HierarchicalKMeans
     from .kmeans import KMeans as KMeans
     from .minibatch import MiniBatchKMeans as MiniBatchKMeans
     from .scan import SCAN as SCAN
@@ -25,6 +26,7 @@ METHODS: Registry[type[Clusterer]] = Registry(
         "temi": "temi:TEMI",
         "scan": "scan:SCAN",
         "minibatch-kmeans": "minibatch:MiniBatchKMeans",
+        "hierarchical-kmeans": "hierarchical:HierarchicalKMeans",
     },
     package=__name__,
     base="clusterer:Clusterer",
@@ -40,6 +42,7 @@ __all__ = [
     "SCAN",
     "TEMI",
     "Clusterer",
+    "HierarchicalKMeans",
     "KMeans",
     "MiniBatchKMeans",
     "get",
