@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..catalog import Registry
 
 if TYPE_CHECKING:
+    from .balanced import BalancedKMeans as BalancedKMeans
     from .clusterer import Clusterer as Clusterer
     from .hierarchical import HierarchicalKMeans as HierarchicalKMeans
     from .kmeans import KMeans as KMeans
@@ -27,6 +28,7 @@ METHODS: Registry[type[Clusterer]] = Registry(
         "scan": "scan:SCAN",
         "minibatch-kmeans": "minibatch:MiniBatchKMeans",
         "hierarchical-kmeans": "hierarchical:HierarchicalKMeans",
+        "balanced-kmeans": "balanced:BalancedKMeans",
     },
     package=__name__,
     base="clusterer:Clusterer",
@@ -41,6 +43,7 @@ __all__ = [
     "METHODS",
     "SCAN",
     "TEMI",
+    "BalancedKMeans",
     "Clusterer",
     "HierarchicalKMeans",
     "KMeans",

@@ -23,6 +23,7 @@ SMALL: dict[str, dict[str, Any]] = {
     # Of so few rows a start of `auto` draws nothing.
     "minibatch-kmeans": {"init": "k-means++ sample", "rows_per_cluster": 4},
     "hierarchical-kmeans": {"init": "k-means++"},
+    "balanced-kmeans": {"init": "k-means||"},
     "temi": {
         "n_heads": 2,
         "epochs": 25,
