@@ -1,8 +1,17 @@
-"""How many cores there are to use."""
+"""How many cores there are to use, and how many of them a matrix product takes."""
 
 from __future__ import annotations
 
 import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+_lock = threading.Lock()
+_users = 0
+_limit: Any = None
 
 
 def n_cores() -> int:
@@ -10,3 +19,33 @@ def n_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+@cache
+def _libraries() -> Any:
+    """NumPy's product among the libraries that are loaded; looking for them takes a while."""
+    from threadpoolctl import ThreadpoolController  # comes with scikit-learn
+
+    return ThreadpoolController()
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Within it, each product takes one thread; several of these may be open side by side.
+
+    The number of threads is the process's, not a thread's: it is set by the first that comes and
+    put back by the last that goes.
+    """
+    global _users, _limit
+    with _lock:
+        if _users == 0:
+            _limit = _libraries().limit(limits=1, user_api="blas")
+        _users += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _users -= 1
+            if _users == 0:
+                _limit.restore_original_limits()
+                _limit = None

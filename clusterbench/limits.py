@@ -46,6 +46,7 @@ ID_LIST = FileKind("a list of sample ids", 2048 * _MB)
 JSON_LABELS = FileKind("a JSON file of labels", 128 * _MB, "use .npy or .parquet")
 TEXT_LABELS = FileKind("a CSV or TSV file of labels", 2048 * _MB, "use .npy or .parquet")
 BROKEN_LIST = FileKind("a store's list of broken images", 256 * _MB)
+CHECKPOINT = FileKind("a checkpoint of k-means", 16384 * _MB)
 SIDECAR = FileKind("a sample's label", 1 * _MB)
 IMAGE = FileKind("an image", 256 * _MB)
 

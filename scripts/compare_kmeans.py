@@ -151,7 +151,7 @@ ENGINES: dict[str, Engine] = {
 def child(name: str, features: str, k: int, device: str) -> None:
     """Run one engine and print what came out, as JSON."""
     from clusterbench.kmeans.cpu import CpuShard
-    from clusterbench.kmeans.rows import ArrayRows
+    from clusterbench.kmeans.row_sources import ArrayRows
 
     x = np.load(features)
     few = np.ascontiguousarray(x[: max(2000, k // 50)])

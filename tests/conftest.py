@@ -74,7 +74,7 @@ from pathlib import Path
 
 import numpy as np
 
-from clusterbench.methods import Clusterer
+from clusterbench.methods import Clusterer, KMeans
 
 
 class Modulo(Clusterer):
@@ -147,6 +147,20 @@ class Dies(Modulo):
         return super()._fit(features, progress)
 
 
+class Shared(KMeans):
+    """k-means that fails or dies where the test says, when several processes share it."""
+
+    name, label, version = "shared", "shared", 1
+
+    def _fit_share(self, features, group, checkpoint, progress):
+        where, attempt = os.environ.get("TEST_SHARED", ""), os.environ["TORCHELASTIC_RESTART_COUNT"]
+        if where == "all" or where == f"only {group.rank}":
+            raise ValueError("no convergence")
+        if where == "killed" and group.rank == 1 and attempt == "0":
+            os.kill(os.getpid(), 9)
+        return super()._fit_share(features, group, checkpoint, progress)
+
+
 class Spy(Modulo):
     name = "spy"
     seen = []
@@ -168,6 +182,7 @@ interrupted = clusterbench_test_methods:Interrupted
 slow = clusterbench_test_methods:Slow
 spy = clusterbench_test_methods:Spy
 dies = clusterbench_test_methods:Dies
+shared = clusterbench_test_methods:Shared
 """
 
 

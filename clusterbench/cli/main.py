@@ -135,6 +135,8 @@ def _guarded() -> int:
             sys.stdout.flush()
         return code
     except ClusterbenchError as error:
+        if not _is_told_here():
+            return error.exit_code
         code = _complain(str(error), error, error.exit_code)
         if error.example:
             sys.stderr.write(f"\n{error.example}\n")
@@ -153,6 +155,20 @@ def _guarded() -> int:
             message = error.format_message().replace(": Value error, ", ": ")  # type: ignore[attr-defined]
             return _complain(message, error, 2 if isinstance(error, _USAGE_ERROR) else 1)
         return _unexpected(error)
+
+
+def _is_told_here() -> bool:
+    """Whether this process tells of an error: of several that torchrun started, one does."""
+    from ..devices import team
+
+    try:
+        if team().size == 1:
+            return True
+    except ClusterbenchError:
+        return True
+    from ..kmeans.processes import first_to_tell
+
+    return first_to_tell()
 
 
 def _interrupted() -> int:

@@ -55,12 +55,15 @@ class Points:
         # too small for float32 lose at most its smallest one each.
         errors: np.ndarray = product + 3.0 * _U * self.longest**2 / 2.0
         errors *= 1.001
+        # Float64 rounds, too: the distance that decides is off by so much itself, where a row and
+        # a centroid are of very different lengths.
+        errors += (n + 6) * 2.0**-51 * (np.sqrt(lengths) + self.longest) ** 2
         errors += 2.0 * n * _TINY
         return errors
 
 
 @dataclass(frozen=True)
-class Found:
+class Certified:
     """Of each row: its nearest centroid's number, the squared distance, a bound on all others.
 
     labels: (n,) int32. squared: (n,) float64, as `kernels.nearest.squared_distance` has it.
@@ -82,7 +85,7 @@ def search(
     points: Points,
     depth: int,
     centroids: np.ndarray,
-) -> Found:
+) -> Certified:
     """The nearest of each row's own centroid and the first `depth` points.
 
     Args:
@@ -114,7 +117,7 @@ def search(
     runner_up = np.where(left & (labels == nearest), second, best)
     others = _at_least(runner_up, error, lengths)
     others[left] = np.minimum(others[left], np.sqrt(own_squared[left]) * (1.0 - 1e-7))
-    return Found(labels, squared, others, pairs)
+    return Certified(labels, squared, others, pairs)
 
 
 def _two_nearest(

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..blas import one_blas_thread
+from ..cores import one_blas_thread
 from ..kernels import nearest as kernels
 from .certified import Points, search
-from .rows import ArrayRows, Rows
-from .shard import Extent, Shard, Sums, Units, Work
+from .row_sources import ArrayRows, Rows
+from .shard import Extent, RowShard, Sums, Units, Work
 
 if TYPE_CHECKING:
     from .projection import Projection
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _BLOCK, _GROUP = 8192, 1024
 
 
-class CpuShard(Shard):
+class CpuShard(RowShard):
     """Rows in memory or on disk, several threads at once.
 
     Args:
@@ -63,7 +63,7 @@ class CpuShard(Shard):
         self.extent = Extent(self.n, max(largest), float(self._lengths.max(initial=0.0)), weight)
 
     def begin(self, units: Units) -> None:
-        """As `Shard.begin`."""
+        """As `RowShard.begin`."""
         self._units = units
         self._centroids = np.empty((0, self.dim), dtype=np.float32)
         self._labels = np.full(self.n, -1, dtype=np.int32)
@@ -72,7 +72,7 @@ class CpuShard(Shard):
         self._summed: Sums | None = None
 
     def include(self, points: np.ndarray) -> None:
-        """As `Shard.include`."""
+        """As `RowShard.include`."""
         if not len(points):
             return
         first = len(self._centroids)
@@ -90,7 +90,7 @@ class CpuShard(Shard):
         self.work.possible += self.n * len(points)
 
     def assign(self, centroids: np.ndarray) -> None:
-        """As `Shard.assign`."""
+        """As `RowShard.assign`."""
         if len(self._centroids) != len(centroids):
             self.begin(self._units)
             self.include(centroids)
@@ -121,6 +121,8 @@ class CpuShard(Shard):
         gap = lower.astype(np.float64) - np.sqrt(squared) * (1.0 + 1e-7)
         # So many of the first points moved at least as far as the row's gap is wide.
         reach = np.searchsorted(-drift, -gap, side="right")
+        # Of a row whose own centroid stood still, no other that did so is nearer than before.
+        reach = np.where(moved[labels], reach, np.minimum(reach, int(moved.sum())))
         idle = reach == 0
         lower[idle] = _down(lower[idle] - drift[0])
         busy = np.flatnonzero(~idle)
@@ -165,7 +167,7 @@ class CpuShard(Shard):
             self._summed = self.sums_of(self._labels, k)
 
     def sums_of(self, labels: np.ndarray, k: int) -> Sums:
-        """As `Shard.sums_of`."""
+        """As `RowShard.sums_of`."""
         sums = Sums(
             np.zeros((k, self.dim), dtype=np.int64),
             np.zeros(k, dtype=np.int64),
@@ -197,39 +199,39 @@ class CpuShard(Shard):
         sums.counts += np.bincount(after, minlength=len(sums.counts))
 
     def weight_of(self, numbers: np.ndarray) -> np.ndarray:
-        """As `Shard.weight_of`."""
+        """As `RowShard.weight_of`."""
         return np.ones(len(numbers)) if self._weights is None else self._weights[numbers]
 
     def sums(self) -> Sums:
-        """As `Shard.sums`."""
+        """As `RowShard.sums`."""
         self._summing(len(self._centroids))
         assert self._summed is not None
         return self._summed
 
     def objective(self) -> int:
-        """As `Shard.objective`."""
+        """As `RowShard.objective`."""
         total = 0
         for start in range(0, self.n, 1 << 20):
             total += int(self.masses(np.arange(start, min(start + (1 << 20), self.n))).sum())
         return total
 
     def labels(self) -> np.ndarray:
-        """As `Shard.labels`."""
+        """As `RowShard.labels`."""
         return self._labels
 
     def take(self, numbers: np.ndarray) -> np.ndarray:
-        """As `Shard.take`."""
+        """As `RowShard.take`."""
         return self._rows.take(numbers)
 
     def masses(self, numbers: np.ndarray) -> np.ndarray:
-        """As `Shard.masses`."""
+        """As `RowShard.masses`."""
         squared = self._squared[numbers]
         if self._weights is not None:
             squared = squared * self._weights[numbers]
         return self._units.squared.whole(squared)
 
     def at(self, positions: np.ndarray) -> np.ndarray:
-        """As `Shard.at`."""
+        """As `RowShard.at`."""
         found = np.empty(len(positions), dtype=np.int64)
         passed, done = 0, 0
         for start in range(0, self.n, 1 << 20):
@@ -241,12 +243,12 @@ class CpuShard(Shard):
         return found
 
     def part(self, numbers: np.ndarray, start: int) -> CpuShard:
-        """As `Shard.part`."""
+        """As `RowShard.part`."""
         weights = None if self._weights is None else self._weights[numbers]
         return CpuShard(ArrayRows(self.take(numbers)), weights, start, self.threads)
 
     def projected(self, projection: Projection) -> CpuShard:
-        """As `Shard.projected`."""
+        """As `RowShard.projected`."""
         result = np.empty((self.n, projection.basis.shape[1]), dtype=np.float32)
 
         def project(start: int, stop: int) -> None:
@@ -258,7 +260,7 @@ class CpuShard(Shard):
         return CpuShard(ArrayRows(result), self._weights, self.start, self.threads)
 
     def farthest(self, n: int) -> tuple[np.ndarray, np.ndarray]:
-        """As `Shard.farthest`."""
+        """As `RowShard.farthest`."""
         squared = self._squared
         if self._weights is not None:
             squared = np.where(self._weights > 0, squared, -1.0)
@@ -276,7 +278,7 @@ class CpuShard(Shard):
         blocks = [(a, min(a + size, self.n)) for a in range(0, self.n, size)]
         threads = min(self.threads, len(blocks))
         with one_blas_thread():
-            if threads == 1:
+            if threads <= 1:  # none without rows
                 for block in blocks:
                     action(*block)
                 return

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .lloyd import Alone, Group, Iterations, iterate, means, total
-from .projection import principal
-from .seeding import rows_by_number
-from .shard import Shard, Work
-from .starts import Start, start
+from .lloyd import Alone, Group, Iterations, iterate, means, objective, total
+from .shard import RowShard, Work
+from .starting.principal import principal
+from .starting.seeding import rows_by_number
+from .starting.starts import Start, start
 
 #: Told after each iteration: how many are done, and of how many at most.
 Listener = Callable[[int, int], None]
@@ -29,6 +29,7 @@ class Settings:
     share; 0 ends it when no centroid moves. spherical: centroids of length 1. seed: of all draws.
     start_dim: rows of at least twice as many dimensions are clustered in so many principal
     components first, from all starts, and the best goes on in all dimensions; None never does.
+    sample: centroids are those of so many random rows, where there are more; None takes all.
     """
 
     n_clusters: int
@@ -39,6 +40,7 @@ class Settings:
     spherical: bool = False
     seed: int = 0
     start_dim: int | None = None
+    sample: int | None = None
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,9 @@ class Fitted:
     centroids: (k, dim) float32. labels: (n,) int32, of the rows of this process, the nearest
     centroid of each. counts: (k,) int64, rows of each cluster, of all processes. inertia: summed
     weighted squared distances of all rows to their centroids. objectives: the same of the start
-    and after each iteration; the last one is `inertia`. relocated: empty clusters that were given
-    a row on the way. start_iter: iterations in few dimensions before. work: of this process, in
+    and after each iteration; the last one is `inertia`, unless they are of a sample. relocated:
+    empty clusters that were given a row on the way. start_iter: iterations in few dimensions
+    before. work: of this process, in
     all dimensions.
     """
 
@@ -83,7 +86,7 @@ class Keeper:
 
 
 def fit(
-    shard: Shard,
+    shard: RowShard,
     settings: Settings,
     *,
     group: Group | None = None,
@@ -103,6 +106,9 @@ def fit(
         The same centroids in every process, whatever their number: see `fixed_point`.
     """
     work = _Fit(group or Alone(), keeper or Keeper(), settings, progress)
+    n = work.group.extent(shard.extent).n
+    if settings.sample is not None and n > settings.sample:
+        return _of_sample(shard, settings, n, work, progress)
     reduced = settings.start_dim
     if reduced is None or shard.dim < 2 * reduced:
         best = work.best_start(shard, settings)
@@ -126,7 +132,35 @@ def fit(
     )
 
 
-def predict(shard: Shard, centroids: np.ndarray) -> np.ndarray:
+def _of_sample(
+    shard: RowShard, settings: Settings, n: int, work: _Fit, progress: Listener
+) -> Fitted:
+    """Centroids of a random part of the rows, and what belongs to them of all rows."""
+    assert settings.sample is not None
+    rng = np.random.default_rng([settings.seed, settings.n_init + 1])
+    numbers = np.sort(rng.choice(n, settings.sample, replace=False))
+    first, last = np.searchsorted(numbers, [shard.start, shard.start + shard.n])
+    part = shard.part(numbers[first:last] - shard.start, int(first))
+    found = fit(
+        part,
+        replace(settings, sample=None),
+        group=work.group,
+        keeper=work.keeper,
+        progress=progress,
+    )
+    units = work.group.extent(shard.extent).units()
+    shard.begin(units)
+    shard.assign(found.centroids)
+    return replace(
+        found,
+        labels=shard.labels().copy(),
+        counts=np.array(work.group.total(shard.sums().counts)),
+        inertia=objective(shard, work.group, units),
+        work=shard.work,
+    )
+
+
+def predict(shard: RowShard, centroids: np.ndarray) -> np.ndarray:
     """The nearest centroid of each row: (n,) int32."""
     shard.begin(shard.extent.units())
     shard.include(centroids)
@@ -148,7 +182,7 @@ class _Fit:
     def known(self, stage: int) -> Iterations | None:
         return self.keeper.load(stage)
 
-    def best_start(self, shard: Shard, settings: Settings) -> Iterations:
+    def best_start(self, shard: RowShard, settings: Settings) -> Iterations:
         """All starts to their ends; the shard is left with the last one's centroids."""
         best: Iterations | None = None
         for number in range(self._n_init):
@@ -161,7 +195,7 @@ class _Fit:
         assert best is not None
         return best
 
-    def start_in_few_dimensions(self, shard: Shard, n_components: int) -> Iterations:
+    def start_in_few_dimensions(self, shard: RowShard, n_components: int) -> Iterations:
         """Means, in all dimensions, of the best clusters that were found in few."""
         rng = np.random.default_rng([self.settings.seed, self._n_init])
         small = shard.projected(principal(shard, self.group, n_components, rng))
@@ -175,7 +209,7 @@ class _Fit:
         first = rows_by_number(shard, self.group, np.zeros(1, dtype=np.int64))
         return Iterations(means(sums, units, np.repeat(first, k, axis=0), self.settings.spherical))
 
-    def iterate(self, stage: int, shard: Shard, state: Iterations, settings: Settings) -> None:
+    def iterate(self, stage: int, shard: RowShard, state: Iterations, settings: Settings) -> None:
         """Lloyd's iterations from where the stage is."""
         before = self.done
 
@@ -197,7 +231,7 @@ class _Fit:
         self.keeper.save(stage, state, whole=True)
         self.done = before + state.n_iter
 
-    def _first(self, shard: Shard, number: int) -> np.ndarray:
+    def _first(self, shard: RowShard, number: int) -> np.ndarray:
         settings = self.settings
         rng = np.random.default_rng([settings.seed, number])
         units = self.group.extent(shard.extent).units()

@@ -8,16 +8,20 @@ from typing import Protocol
 
 import numpy as np
 
-from .shard import Extent, Shard, Sums, Units
+from ..errors import InputError
+from .shard import Extent, RowShard, Sums, Units
 
 
 class Group(Protocol):
     """The processes that share a fit: each has its shard, all have the same centroids.
 
     Shards are in order of rank: the rows of a process follow those of the one before it.
+
+    rank: number of this process. size: how many there are.
     """
 
     rank: int
+    size: int
 
     def extent(self, extent: Extent) -> Extent:
         """Of the rows of all processes."""
@@ -35,7 +39,7 @@ class Group(Protocol):
 class Alone:
     """One process with all rows."""
 
-    rank = 0
+    rank, size = 0, 1
 
     def extent(self, extent: Extent) -> Extent:
         """As `Group.extent`."""
@@ -72,7 +76,7 @@ class Iterations:
 
 
 def iterate(
-    shard: Shard,
+    shard: RowShard,
     group: Group,
     units: Units,
     state: Iterations,
@@ -85,7 +89,7 @@ def iterate(
     """Move each centroid to the mean of its cluster, until none moves.
 
     Args:
-        shard: the rows of this process, which `begin` was called of.
+        shard: the rows of this process; for a start, `begin` was called of it.
         group: all processes.
         units: of the sums.
         state: to go on from; changed in place. With no objectives yet it is a start.
@@ -96,10 +100,26 @@ def iterate(
 
     Returns:
         The state; the shard's labels, and its objective, belong to its centroids.
+
+    Raises:
+        InputError: the state to go on from is not one of these rows.
     """
+    if state.objectives:
+        if state.centroids.shape[1] != shard.dim:
+            raise InputError(
+                f"a state has centroids of {state.centroids.shape[1]} dimensions, these rows have "
+                f"{shard.dim}; go on with the rows that it was reached on, or begin anew"
+            )
+        shard.begin(units)
     shard.assign(state.centroids)
+    reached = objective(shard, group, units)
     if not state.objectives:
-        state.objectives.append(objective(shard, group, units))
+        state.objectives.append(reached)
+    elif state.objectives[-1] != reached:  # exact in any number of processes
+        raise InputError(
+            f"a state whose objective is {state.objectives[-1]!r} has {reached!r} on these rows; "
+            "go on with the rows that it was reached on, or begin anew"
+        )
     while not state.converged and state.n_iter < max_iter:
         sums = total(shard.sums(), group)
         state.relocated += _relocate(sums, shard, group, units)
@@ -116,7 +136,7 @@ def iterate(
     return state
 
 
-def objective(shard: Shard, group: Group, units: Units) -> float:
+def objective(shard: RowShard, group: Group, units: Units) -> float:
     """Summed weighted squared distances of all rows to their nearest centroid."""
     whole = group.total(np.array([shard.objective()], dtype=np.int64))
     return float(units.squared.real(whole)[0])
@@ -141,7 +161,7 @@ def means(sums: Sums, units: Units, before: np.ndarray, spherical: bool) -> np.n
     return means
 
 
-def _relocate(sums: Sums, shard: Shard, group: Group, units: Units) -> int:
+def _relocate(sums: Sums, shard: RowShard, group: Group, units: Units) -> int:
     """Give each empty cluster the row that is farthest from its centroid; returns how many.
 
     Clusters in order of their number take rows in order of distance, of equally far ones the
@@ -151,8 +171,8 @@ def _relocate(sums: Sums, shard: Shard, group: Group, units: Units) -> int:
     empty = np.flatnonzero(sums.weights == 0)
     if not len(empty):
         return 0
-    wanted = min(4 * len(empty) + 16, shard.n)
-    numbers, squared = shard.farthest(wanted)
+    wanted = 4 * len(empty) + 16
+    numbers, squared = shard.farthest(min(wanted, shard.n))
     offers = np.empty(len(numbers), dtype=[("squared", "f8"), ("row", "i8"), ("label", "i8")])
     offers["squared"], offers["row"] = squared, shard.start + numbers
     offers["label"] = shard.labels()[numbers]
@@ -160,7 +180,8 @@ def _relocate(sums: Sums, shard: Shard, group: Group, units: Units) -> int:
     features = group.gather(shard.take(mine))
     masses = group.gather(shard.weight_of(mine))
     offers = group.gather(offers)
-    order = np.lexsort((offers["row"], -offers["squared"]))
+    # Of those of all processes as many as one process would offer.
+    order = np.lexsort((offers["row"], -offers["squared"]))[:wanted]
     given = 0
     for at in order.tolist():
         if given == len(empty):

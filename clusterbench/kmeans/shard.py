@@ -75,7 +75,7 @@ class Work:
     possible: int = 0
 
 
-class Shard(ABC):
+class RowShard(ABC):
     """Rows start..start + n - 1 of all rows, with the nearest centroid of each.
 
     The nearest is that of float64 arithmetic (`kernels.nearest.squared_distance`), of equally near
@@ -146,14 +146,14 @@ class Shard(ABC):
         """
 
     @abstractmethod
-    def part(self, numbers: np.ndarray, start: int) -> Shard:
+    def part(self, numbers: np.ndarray, start: int) -> RowShard:
         """Some of the rows, by ascending number within the shard, on the same device.
 
         start: number of the first of them among those of all processes' parts.
         """
 
     @abstractmethod
-    def projected(self, projection: Projection) -> Shard:
+    def projected(self, projection: Projection) -> RowShard:
         """The same rows in few dimensions, on the same device."""
 
     @abstractmethod

@@ -9,15 +9,15 @@ import numpy as np
 
 from ..errors import InputError
 from .fit import Fitted, Listener, Settings, fit
-from .shard import Shard
-from .starts import Start
+from .shard import RowShard
+from .starting.starts import Start
 
 if TYPE_CHECKING:
     import torch
 
 
 def fit_with_faiss(
-    shard: Shard,
+    shard: RowShard,
     features: np.ndarray,
     settings: Settings,
     device: torch.device,

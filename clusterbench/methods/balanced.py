@@ -11,8 +11,8 @@ from ..cost import Cost
 from ..estimator import positive_float, positive_int
 from ..kmeans.fit import Settings, fit, predict
 from ..kmeans.lloyd import means
-from ..kmeans.rows import Rows
-from ..kmeans.shard import Shard, Sums, Units
+from ..kmeans.row_sources import Rows
+from ..kmeans.shard import RowShard, Sums, Units
 from ..kmeans.top import nearest_centroids
 from ..progress import Progress
 from .centroids import CentroidClusterer, checked_init, start_of
@@ -113,7 +113,7 @@ class BalancedKMeans(CentroidClusterer):
             self._shard(rows),
             Settings(
                 self.n_clusters,
-                start_of(self.init, rows, self.n_clusters, in_memory=rows.in_memory),
+                start_of(self.init, self.n_clusters, rows.n, rows.dim, rows.in_memory),
                 max_iter=self.max_iter,
                 seed=self.random_state,
             ),
@@ -185,7 +185,7 @@ class _Pass:
 class _Balance:
     """The passes over a shard of lifted rows; scale: strength * s."""
 
-    def __init__(self, shard: Shard, strength: float, mean: float, k: int) -> None:
+    def __init__(self, shard: RowShard, strength: float, mean: float, k: int) -> None:
         self.scale = strength * mean
         self._shard, self._size = shard, shard.n / k
         # At a price above the largest squared distance a cluster has no rows: none is higher.
@@ -225,7 +225,8 @@ class _Balance:
         turned = np.sign(unmet) * self._ways
         self._steps *= np.where(turned > 0, _GROW, np.where(turned < 0, _SHRINK, 1.0))
         self._ways = np.sign(unmet)
-        return state.prices + self._steps * np.clip(unmet, -1.0, 1.0)
+        prices: np.ndarray = state.prices + self._steps * np.clip(unmet, -1.0, 1.0)
+        return prices
 
 
 class _Lifted:

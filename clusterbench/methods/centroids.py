@@ -11,9 +11,9 @@ from ..cores import n_cores
 from ..devices import resolve_device
 from ..errors import InputError
 from ..feature_rows import as_features
-from ..kmeans import starts
 from ..kmeans.fit import predict
-from ..kmeans.rows import ArrayRows, Rows
+from ..kmeans.row_sources import ArrayRows, Rows
+from ..kmeans.starting import starts
 from ..kmeans.top import nearest_centroids
 from ..progress import Progress, unseen
 from .clusterer import Clusterer, check_enough
@@ -23,7 +23,7 @@ from .streaming import streamed
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from ..kmeans.shard import Shard
+    from ..kmeans.shard import RowShard
 
 #: Bytes of features of which a scaled copy is kept; larger ones are scaled when they are read.
 _COPIED = 2 << 30
@@ -97,15 +97,15 @@ class CentroidClusterer(Clusterer):
             return ArrayRows(self._scaler(features))
         return ArrayRows(features, self._scaler)
 
-    def _shard(self, rows: Rows, weights: np.ndarray | None = None) -> Shard:
+    def _shard(self, rows: Rows, weights: np.ndarray | None = None, start: int = 0) -> RowShard:
         device = resolve_device(self.device)
         if device.type != "cpu":
-            from ..kmeans.cuda import CudaShard
+            from ..kmeans.device.cuda import CudaShard
 
-            return CudaShard(rows, weights, device=device)
+            return CudaShard(rows, weights, start, device=device)
         from ..kmeans.cpu import CpuShard
 
-        return CpuShard(rows, weights, threads=threads())
+        return CpuShard(rows, weights, start, threads=threads())
 
 
 def checked_init(init: Any) -> Any:
@@ -121,21 +121,21 @@ def checked_init(init: Any) -> Any:
     return init
 
 
-def start_of(init: Any, rows: Rows | Shard, n_clusters: int, *, in_memory: bool) -> starts.Start:
-    """The start that a setting `init` means for rows.
+def start_of(init: Any, n_clusters: int, n: int, dim: int, in_memory: bool) -> starts.Start:
+    """The start that a setting `init` means for n rows of dim dimensions.
 
     Raises:
         InputError: an array of another shape than (n_clusters, dim).
     """
     if not isinstance(init, str):
         centroids = as_features(init)
-        if centroids.shape != (n_clusters, rows.dim):
+        if centroids.shape != (n_clusters, dim):
             raise InputError(
                 f"init has shape {centroids.shape}; expected (n_clusters, dim) = "
-                f"{(n_clusters, rows.dim)}"
+                f"{(n_clusters, dim)}"
             )
         return starts.Start("given", centroids)
-    return starts.Start(starts.chosen(rows.n, n_clusters, in_memory) if init == "auto" else init)
+    return starts.Start(starts.chosen(n, n_clusters, in_memory) if init == "auto" else init)
 
 
 def threads() -> int:

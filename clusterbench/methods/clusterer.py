@@ -12,7 +12,11 @@ from ..estimator import Estimator, positive_int
 from ..progress import Progress, unseen
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from typing_extensions import Self
+
+    from ..kmeans.lloyd import Group
 
 
 class Clusterer(Estimator, ABC):
@@ -53,6 +57,48 @@ class Clusterer(Estimator, ABC):
         check_enough(features.shape[0], self.n_clusters)
         self.labels_ = self._fit(features, progress or unseen)
         return self
+
+    @property
+    def shares_fit(self) -> bool:
+        """Whether these settings let several processes fit together (`fit_share`)."""
+        return False
+
+    def fit_share(
+        self,
+        X: Any,
+        group: Group,
+        *,
+        checkpoint: Path | None = None,
+        progress: Progress | None = None,
+    ) -> Self:
+        """Find `n_clusters` clusters in the rows of all processes, each of which calls this.
+
+        Every process comes to what `fit` on all rows comes to, but `labels_` are of its own rows.
+
+        Args:
+            X: as `fit` takes it, the rows of this process; they follow those of the one before.
+            group: the processes (`clusterbench.kmeans.processes.joined`).
+            checkpoint: a file that a fit which was killed goes on from, in any number of
+                processes; it is left to the caller to remove it. None writes none.
+            progress: as in `fit`.
+
+        Raises:
+            InputError: X is not a usable 2-D array, there are fewer rows than clusters, the
+                method cannot share a fit, or the checkpoint is not one of this fit.
+        """
+        if not self.shares_fit:
+            raise InputError(f"{self.name} with these settings cannot share a fit; use fit")
+        features = self._features_to_fit(X)
+        n = group.total(np.array([len(features)], dtype=np.int64))
+        check_enough(int(n[0]), self.n_clusters)
+        self.labels_ = self._fit_share(features, group, checkpoint, progress or unseen)
+        return self
+
+    def _fit_share(
+        self, features: np.ndarray, group: Group, checkpoint: Path | None, progress: Progress
+    ) -> np.ndarray:
+        """As `_fit`, of a method that shares a fit."""
+        raise NotImplementedError
 
     def predict(self, X: Any) -> np.ndarray:
         """The cluster of each row of X: (n_samples,) int64 in [0, n_clusters)."""

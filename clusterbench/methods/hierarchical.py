@@ -9,13 +9,13 @@ import numpy as np
 from ..cost import Cost
 from ..errors import InputError
 from ..estimator import positive_int, whole_number
-from ..kmeans import starts
 from ..kmeans.cpu import CpuShard
 from ..kmeans.fit import Settings, fit, predict
-from ..kmeans.rows import ArrayRows, Rows
-from ..kmeans.shard import Shard
+from ..kmeans.row_sources import ArrayRows, Rows
+from ..kmeans.shard import RowShard
+from ..kmeans.starting import starts
+from ..kmeans.starting.ward import ward
 from ..kmeans.top import nearest_centroids
-from ..kmeans.ward import ward
 from ..progress import Progress
 from .centroids import CentroidClusterer, start_of, threads
 from .scaling import Scaler
@@ -126,7 +126,7 @@ class HierarchicalKMeans(CentroidClusterer):
         k, most = min(rows.n, self.fine * self.n_clusters), (1 + self.n_resample) * self.max_iter
         settings = Settings(
             k,
-            start_of(self.init, rows, k, in_memory=rows.in_memory),
+            start_of(self.init, k, rows.n, rows.dim, rows.in_memory),
             max_iter=self.max_iter,
             seed=self.random_state,
         )
@@ -201,7 +201,7 @@ class HierarchicalKMeans(CentroidClusterer):
         return result
 
 
-def nearest_members(shard: Shard, k: int, n: int) -> np.ndarray:
+def nearest_members(shard: RowShard, k: int, n: int) -> np.ndarray:
     """The n rows of each cluster that are nearest to its centroid, or all it has.
 
     Distances count in the shard's `units.squared`, of equal ones the lowest number first.

@@ -10,13 +10,18 @@ from ..cost import Cost
 from ..devices import resolve_device
 from ..errors import InputError
 from ..estimator import TrainingError, number, positive_int, true_or_false
+from ..kmeans.checkpoint import Checkpoint, fit_identity
 from ..kmeans.fit import Fitted, Settings, fit
-from ..kmeans.rows import Rows
+from ..kmeans.lloyd import Alone, Group
+from ..kmeans.processes import first_row
+from ..kmeans.row_sources import Rows
 from ..progress import Progress
 from .centroids import CentroidClusterer, checked_init, start_of
 from .scaling import Scaler
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from typing_extensions import Self
 
 ENGINES = ("auto", "ours", "faiss")
@@ -43,7 +48,7 @@ class KMeans(CentroidClusterer):
             always where the objective rises least (Ward 1963), among near rows where they are
             many; "micro-ward": the same of ten micro-clusters for each cluster; an array
             (n_clusters, dim) of centroids, in scaled features; "auto" chooses by numbers of rows
-            and clusters (see `clusterbench.kmeans.starts.chosen`).
+            and clusters (see `clusterbench.kmeans.starting.starts.chosen`).
         n_init: starts; the one with the lowest objective is kept (no labels). A start that draws
             nothing, as "ward", is done once.
         max_iter: times that the centroids are moved at most.
@@ -145,19 +150,45 @@ class KMeans(CentroidClusterer):
         Raises:
             InputError: as `Clusterer.fit`, or weights that are none.
         """
+        del y  # nothing that fits sees a label
         weights = None if sample_weight is None else _weights(sample_weight)
         self._weights = weights
         try:
-            return super().fit(X, y, progress=progress)
+            return super().fit(X, progress=progress)
         finally:
             del self._weights
 
-    def _clusters(self, rows: Rows, progress: Progress) -> np.ndarray:
+    @property
+    def shares_fit(self) -> bool:
+        """As `Clusterer.shares_fit`: unless a setting takes all rows in one place."""
+        takes_all = self.scaling == "standardize" or self.max_points_per_centroid is not None
+        return self.engine != "faiss" and not takes_all
+
+    def _fit_share(
+        self, features: np.ndarray, group: Group, checkpoint: Path | None, progress: Progress
+    ) -> np.ndarray:
+        self._scaler = Scaler(self.scaling).fit(features)
+        self._weights = None
+        try:
+            return self._clusters(self._rows(features), progress, group, checkpoint)
+        finally:
+            del self._weights
+
+    def _clusters(
+        self,
+        rows: Rows,
+        progress: Progress,
+        group: Group | None = None,
+        checkpoint: Path | None = None,
+    ) -> np.ndarray:
         if self._weights is not None and len(self._weights) != rows.n:
             raise InputError(
                 f"sample_weight has {len(self._weights)} numbers for {rows.n} rows of X"
             )
-        start = start_of(self.init, rows, self.n_clusters, in_memory=rows.in_memory)
+        group = group or Alone()
+        n = int(group.total(np.array([rows.n]))[0])
+        start = start_of(self.init, self.n_clusters, n, rows.dim, rows.in_memory)
+        most = self.max_points_per_centroid
         settings = Settings(
             n_clusters=self.n_clusters,
             start=start,
@@ -167,18 +198,30 @@ class KMeans(CentroidClusterer):
             spherical=self.spherical,
             seed=self.random_state,
             start_dim=None if start.name == "given" else self.start_dim,
+            sample=most and most * self.n_clusters,
         )
         progress(0, self.n_init * self.max_iter)
-        found = self._found(rows, settings, progress)
+        found = self._found(rows, settings, progress, group, checkpoint)
         if not np.isfinite(found.centroids).all():
             raise TrainingError("k-means ended with centroids that are not finite")
-        self._keep(found, start.name)
+        self._keep(found, start.name, group)
         return found.labels.astype(np.int64)
 
-    def _found(self, rows: Rows, settings: Settings, progress: Progress) -> Fitted:
-        shard = self._shard(rows, self._weights)
+    def _found(
+        self,
+        rows: Rows,
+        settings: Settings,
+        progress: Progress,
+        group: Group,
+        checkpoint: Path | None,
+    ) -> Fitted:
+        shard = self._shard(rows, self._weights, first_row(group, rows.n))
         if self.engine != "faiss":
-            return fit(shard, settings, progress=progress)
+            keeper = None
+            if checkpoint is not None:
+                identity = fit_identity(settings, group.extent(shard.extent))
+                keeper = Checkpoint(checkpoint, identity, group)
+            return fit(shard, settings, group=group, keeper=keeper, progress=progress)
         if self._weights is not None:
             raise InputError("engine='faiss' takes no sample_weight here; use engine='ours'")
         from ..kmeans.with_faiss import fit_with_faiss
@@ -186,11 +229,14 @@ class KMeans(CentroidClusterer):
         features = rows.block(0, rows.n)
         return fit_with_faiss(shard, features, settings, resolve_device(self.device), progress)
 
-    def _keep(self, found: Fitted, init: str) -> None:
+    def _keep(self, found: Fitted, init: str, group: Group) -> None:
         self.cluster_centers_: np.ndarray = found.centroids
         self.inertia_, self.objectives_ = found.inertia, found.objectives
         self.counts_, self.n_iter_ = found.counts, found.n_iter
         work = found.work
+        product, exact, possible = group.total(
+            np.array([work.product, work.exact, work.possible], dtype=np.int64)
+        ).tolist()
         self.diagnostics_ = {
             "inertia": found.inertia,
             "n_empty": int((found.counts == 0).sum()),
@@ -198,8 +244,8 @@ class KMeans(CentroidClusterer):
             "n_iter": found.n_iter,
             "converged": found.converged,
             "relocated": found.relocated,
-            "products_share": work.product / max(work.possible, 1),
-            "exact_share": work.exact / max(work.possible, 1),
+            "products_share": product / max(possible, 1),
+            "exact_share": exact / max(possible, 1),
         }
 
 

@@ -10,9 +10,9 @@ import numpy as np
 from ..cost import Cost
 from ..estimator import number, positive_float, positive_int, true_or_false
 from ..kmeans.lloyd import Alone, Iterations, iterate
-from ..kmeans.rows import Rows
-from ..kmeans.shard import Shard, Units
-from ..kmeans.starts import start
+from ..kmeans.row_sources import Rows
+from ..kmeans.shard import RowShard, Units
+from ..kmeans.starting.starts import start
 from ..progress import Progress
 from .centroids import CentroidClusterer, checked_init, start_of
 from .scaling import Scaler
@@ -126,13 +126,13 @@ class MiniBatchKMeans(CentroidClusterer):
         self._keep(found, last, shard)
         return shard.labels().astype(np.int64)
 
-    def _on_batches(self, shard: Shard, rows: Rows, progress: Any) -> _Batches:
+    def _on_batches(self, shard: RowShard, rows: Rows, progress: Any) -> _Batches:
         rng = np.random.default_rng(self.random_state)
         order = rng.permutation(rows.n)
         most = min(rows.n, max(self.max_batch, self.n_clusters))
         size = min(most, self.rows_per_cluster * self.n_clusters)
         batch, units = _batch(shard, order, size)
-        how = start_of(self.init, batch, self.n_clusters, in_memory=True)
+        how = start_of(self.init, self.n_clusters, batch.n, batch.dim, in_memory=True)
         found = _Batches(
             start(how, batch, Alone(), units, self.n_clusters, rng), how.name, sizes=[size]
         )
@@ -152,7 +152,7 @@ class MiniBatchKMeans(CentroidClusterer):
                 found.iterations.append(0)
         return found
 
-    def _keep(self, found: _Batches, last: Iterations, shard: Shard) -> None:
+    def _keep(self, found: _Batches, last: Iterations, shard: RowShard) -> None:
         self.cluster_centers_ = last.centroids
         self.counts_ = shard.sums().counts.copy()
         self.inertia_, self.n_iter_ = last.objectives[-1], found.n_iter + last.n_iter
@@ -191,7 +191,7 @@ class _Batches:
 
 
 def settled(
-    batch: Shard, units: Units, before: np.ndarray, after: np.ndarray, patience: float
+    batch: RowShard, units: Units, before: np.ndarray, after: np.ndarray, patience: float
 ) -> bool:
     """Whether half of the clusters have moved by no more than their noise.
 
@@ -215,7 +215,7 @@ def settled(
     return bool(2 * (moved * patience**2 <= noise).sum() >= k)
 
 
-def _batch(shard: Shard, order: np.ndarray, size: int) -> tuple[Shard, Units]:
+def _batch(shard: RowShard, order: np.ndarray, size: int) -> tuple[RowShard, Units]:
     """The first rows of the order, as they follow each other in the shard, begun."""
     batch = shard if size == shard.n else shard.part(np.sort(order[:size]), 0)
     units = batch.extent.units()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from ..kmeans.rows import Rows
+    from ..kmeans.row_sources import Rows
 
 SCALINGS = ("none", "l2", "standardize")
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..feature_rows import as_features
-from ..kmeans.rows import ArrayRows, Rows, StoreRows
+from ..kmeans.row_sources import ArrayRows, Rows, StoreRows
 
 Scale = Callable[[np.ndarray], np.ndarray]
 

@@ -218,6 +218,7 @@ class Environment(StrictModel):
     device: Line
     device_name: Line
     threads: Threads
+    processes: Positive = 1  # that shared the fit
     packages: dict[Name, Line]
 
 

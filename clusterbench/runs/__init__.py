@@ -2,8 +2,8 @@
 
 from ..results.record import ResultRecord, read_result
 from .events import RunEvent
-from .outcome import Outcome
 from .plan import PlannedRun, plan
+from .reporting.outcome import Outcome
 from .reporting.report import RunReport
 from .runner import run
 

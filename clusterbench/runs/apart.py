@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from ..devices import environment_alone
 from ..errors import ClusterbenchError
 from ..printable import shown
 from ..results.record import Environment, ResultRecord
@@ -107,6 +108,7 @@ def _compute(run: PlannedRun, request: Mapping[str, Any], environment: Environme
         done = subprocess.run(
             [sys.executable, "-c", _CHILD],
             input=order.encode(),
+            env=environment_alone(),
             stdout=subprocess.DEVNULL,
             stderr=said,
             check=False,

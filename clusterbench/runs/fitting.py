@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 import numpy as np
 
 from ..errors import ClusterbenchError, StorageError
+from ..kmeans.processes import LostProcessError
 from ..printable import one_line
 from ..progress import Progress
 from ..results.top_predictions import top_clusters
 
 if TYPE_CHECKING:
+    from ..kmeans.lloyd import Group
     from ..methods import Clusterer
     from ..references import Reference
 
@@ -148,6 +150,35 @@ def fit(method: Clusterer, train_features: np.ndarray, progress: Progress) -> Fi
     return Fit(method, method.n_clusters, train, dict(method.diagnostics_), warned, seconds)
 
 
+def fit_share(
+    method: Clusterer,
+    share: np.ndarray,
+    group: Group,
+    checkpoint: Path,
+    progress: Progress,
+) -> Fit:
+    """Fit with all processes of a group; `train` is of the rows of all of them, in order of rank.
+
+    Args:
+        method: ready to fit, one that shares its fit.
+        share: (n, dim) float32, the rows of this process, read-only.
+        group: the processes.
+        checkpoint: file that the fit goes on from, and writes.
+        progress: the method's own progress.
+
+    Raises:
+        StageError: as `fit` does, in this process.
+        StorageError, LostProcessError: passed on as they are.
+    """
+
+    def clusters() -> np.ndarray:
+        method.fit_share(share, group, checkpoint=checkpoint, progress=progress)
+        return group.gather(_clusters(method.labels_, len(share), method.n_clusters))
+
+    train, warned, seconds = attempt("fit", method, clusters)
+    return Fit(method, method.n_clusters, train, dict(method.diagnostics_), warned, seconds)
+
+
 def predict(fitted: Fit, eval_features: np.ndarray, n_ranks: int | None = None) -> Predicted:
     """Let a fitted method predict the evaluation features, (n, dim) float32, read-only.
 
@@ -214,14 +245,14 @@ def attempt(
 
     Raises:
         StageError: it raised; with the time and the warnings of `fitted`, the fit before it.
-        StorageError: passed on as it is.
+        StorageError, LostProcessError: passed on as they are.
     """
     caught: list[str] = []
     _thread.caught = caught
     start = time.perf_counter()
     try:
         made = action()
-    except StorageError:
+    except (StorageError, LostProcessError):
         raise
     except (Exception, SystemExit) as error:
         raise StageError(

@@ -6,25 +6,31 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..catalog import unknown_name
-from ..devices import resolve_device
+from ..devices import resolve_device, team
 from ..errors import InputError
+from ..kmeans.processes import joined, together
 from ..methods import DEFAULT
 from ..results.protocol import known_protocol
 from ..results.record import ResultRecord
-from . import apart, events
+from . import apart, events, spread
 from .cluster_count import cluster_count
 from .environment import capture
 from .execute import execute
 from .forecast import Forecast, forecast
-from .outcome import Outcome
 from .plan import STRATEGIES, FeatureSource, PlannedRun, Strategy, plan, seed_list, should_run
+from .reporting.outcome import Outcome
 from .reporting.report import RunReport
 from .settings import build, settle
 from .survey import check_replaceable, check_writable, survey
+
+if TYPE_CHECKING:
+    from ..features.store.store import FeatureStore
+    from ..kmeans.lloyd import Group
 
 DEFAULT_DATASET = "icons-wordnet"
 
@@ -51,7 +57,9 @@ def run(
 ) -> RunReport:
     """Run methods on the tasks of a benchmark; results that are there already are kept.
 
-    A run whose process died is repeated in a process of its own, after all others.
+    A run whose process died is repeated in a process of its own, after all others. Started by
+    `torchrun`, all processes share the fits of methods that can be shared (see `spread`); the first
+    writes all results, and its report alone is whole.
 
     Methods are fitted on the training rows' features with a number of clusters and a seed, never
     with labels; their predictions for the evaluation rows are scored (docs/protocol.md).
@@ -117,12 +125,13 @@ def run(
 
     before = [survey(run) for run in planned]
     todo = [should_run(state, overwrite_strategy) for state, _ in before]
+    several, first = together() and not dry_run, team().rank == 0 or not together()
     computed: dict[str, ResultRecord] = {}
     expected: Forecast | None = None
     environment = None
-    if any(todo) and not dry_run:
+    if first and any(todo) and not dry_run:
         environment = capture(device)  # loads torch, with which the forecast measures
-    if any(todo) and (dry_run or foretold is not None):
+    if first and any(todo) and (dry_run or foretold is not None):
         expected = forecast(
             [item for item, chosen in zip(planned, todo, strict=True) if chosen],
             device,
@@ -136,20 +145,36 @@ def run(
             if chosen:
                 check_replaceable(one)
 
-        def make(run: PlannedRun) -> Any:
-            return build(run.method, k=run.k, seed=run.seed, device=device)
+    def make(run: PlannedRun, on: str = device) -> Any:
+        return build(run.method, k=run.k, seed=run.seed, device=on)
 
+    n_spread = 0
+    if several:
+        own = str(resolve_device(device, team().local_rank))
+        with joined(device) as group:
+            everywhere = spread.agreed(group, planned, todo)
+            shared = [
+                item
+                for item, chosen in zip(planned, everywhere, strict=True)
+                if chosen and spread.can_be_spread(item, make)
+            ]
+            n_spread = len(shared)
+            computed = _spread(
+                shared, store, partial(make, on=own), own, group, progress, sum(todo)
+            )
+    if environment is not None and sum(todo) > n_spread:
         wanted: list[PlannedRun] = []
         suspects: list[PlannedRun] = []  # they took a process with them before
         for item, (_, found), chosen in zip(planned, before, todo, strict=True):
-            if chosen:
+            if chosen and item.key not in computed:
                 (suspects if apart.needed(item, found) else wanted).append(item)
 
         def tell(event: events.RunEvent) -> None:
-            (progress or events.ignore)(replace(event, total=len(wanted) + len(suspects)))
+            position, total = event.position + n_spread, n_spread + len(wanted) + len(suspects)
+            (progress or events.ignore)(replace(event, position=position, total=total))
 
         with closing(execute(wanted, store, make, environment, tell)) as steps:
-            computed = {item.key: found for item, found in steps}
+            computed |= {item.key: found for item, found in steps}
         request = {
             "benchmark": benchmark,
             "dataset": dataset,
@@ -179,6 +204,27 @@ def run(
         ),
         forecast=expected,
     )
+
+
+def _spread(
+    runs: Sequence[PlannedRun],
+    store: FeatureStore,
+    make: Callable[[PlannedRun], Any],
+    device: str,
+    group: Group,
+    progress: events.Listener | None,
+    total: int,
+) -> dict[str, ResultRecord]:
+    """Runs computed by all processes, by key: in the first process, none in the others."""
+    if not runs:
+        return {}
+    environment = capture(device).model_copy(update={"processes": team().size})
+
+    def tell(event: events.RunEvent) -> None:
+        (progress or events.ignore)(replace(event, total=total))
+
+    steps = spread.execute_spread(runs, store, make, environment, tell, group)
+    return {item.key: found for item, found in steps}
 
 
 def _names(given: str | Sequence[str]) -> list[str]:

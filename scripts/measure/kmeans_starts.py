@@ -23,10 +23,10 @@ import numpy as np
 
 from clusterbench import FeatureStore
 from clusterbench.cores import n_cores
-from clusterbench.kmeans import seeding, ward
 from clusterbench.kmeans.cpu import CpuShard
 from clusterbench.kmeans.lloyd import Alone, Iterations, iterate
-from clusterbench.kmeans.rows import ArrayRows
+from clusterbench.kmeans.row_sources import ArrayRows
+from clusterbench.kmeans.starting import seeding, ward
 
 _FEATURES = Path(__file__).parents[2] / "features"
 _STORE = "efficientnet-lite0-pca128"

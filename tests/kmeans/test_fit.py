@@ -14,8 +14,8 @@ from clusterbench.errors import InputError
 from clusterbench.features import FeatureStore
 from clusterbench.kmeans.cpu import CpuShard
 from clusterbench.kmeans.fit import Settings, fit
-from clusterbench.kmeans.rows import ArrayRows
-from clusterbench.kmeans.starts import NAMES, Start
+from clusterbench.kmeans.row_sources import ArrayRows
+from clusterbench.kmeans.starting.starts import NAMES, Start
 from clusterbench.methods import KMeans
 
 STARTS = [name for name in NAMES if name != "auto"]
@@ -78,6 +78,17 @@ def test_few_dimensions_first_ends_where_all_dimensions_converge(start_dim: int 
     assert (found.start_iter > 0) == (start_dim is not None)
     one = fit(CpuShard(ArrayRows(rows)), Settings(20, Start("k-means++"), start_dim=start_dim))
     assert one.centroids.tobytes() == found.centroids.tobytes()
+
+
+def test_a_sample_gives_centroids_and_all_rows_their_labels() -> None:
+    rows = mixture(n=3000)
+    found = KMeans(20, max_points_per_centroid=30, scaling="none", device="cpu").fit(rows)
+    labels, squared = nearest(rows, found.cluster_centers_)
+    assert (found.labels_ == labels).all() and len(labels) == 3000
+    assert found.inertia_ == pytest.approx(squared.sum())
+    assert found.objectives_[-1] < found.inertia_ / 3
+    everything = KMeans(20, scaling="none", device="cpu").fit(rows)
+    assert everything.inertia_ < found.inertia_
 
 
 def test_a_heavy_row_counts_as_often_as_it_weighs() -> None:

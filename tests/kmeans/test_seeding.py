@@ -7,12 +7,13 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from clusterbench.kernels.seeding import accepted
+from clusterbench.kernels.rejection import accepted
 from clusterbench.kmeans.cpu import CpuShard
 from clusterbench.kmeans.lloyd import Alone
-from clusterbench.kmeans.projection import Projection, principal
-from clusterbench.kmeans.rows import ArrayRows
-from clusterbench.kmeans.seeding import parallel, plus_plus, random_rows, sampled_plus_plus
+from clusterbench.kmeans.projection import Projection
+from clusterbench.kmeans.row_sources import ArrayRows
+from clusterbench.kmeans.starting.principal import principal
+from clusterbench.kmeans.starting.seeding import parallel, plus_plus, random_rows, sampled_plus_plus
 
 LINE = np.array([[0.0], [1.0], [3.0], [7.0]], dtype=np.float32)
 

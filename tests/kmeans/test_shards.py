@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from kmeans_plain import nearest
 
 from clusterbench.kmeans.cpu import CpuShard
-from clusterbench.kmeans.rows import ArrayRows
+from clusterbench.kmeans.row_sources import ArrayRows
 
 
 def shard_of(rows: np.ndarray, threads: int = 1, weights: np.ndarray | None = None) -> CpuShard:

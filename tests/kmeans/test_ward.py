@@ -8,9 +8,9 @@ from scipy.cluster import hierarchy
 
 from clusterbench.errors import InputError
 from clusterbench.kernels.agglomerate import components
-from clusterbench.kmeans import ward
-from clusterbench.kmeans.near_cells import near_partners
-from clusterbench.kmeans.ward_lists import Agglomeration
+from clusterbench.kmeans.starting import ward
+from clusterbench.kmeans.starting.near_cells import near_partners
+from clusterbench.kmeans.starting.ward_lists import Agglomeration
 
 
 def _points(seed, n, dim):

@@ -17,7 +17,7 @@ from sklearn.metrics import adjusted_rand_score
 from clusterbench import score
 from clusterbench.errors import InputError
 from clusterbench.kmeans.cpu import CpuShard
-from clusterbench.kmeans.rows import ArrayRows
+from clusterbench.kmeans.row_sources import ArrayRows
 from clusterbench.methods import HierarchicalKMeans, KMeans
 from clusterbench.methods.hierarchical import first_different, nearest_members
 

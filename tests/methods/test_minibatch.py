@@ -14,7 +14,7 @@ from kmeans_plain import means, nearest
 
 from clusterbench.errors import InputError
 from clusterbench.kmeans.cpu import CpuShard
-from clusterbench.kmeans.rows import ArrayRows
+from clusterbench.kmeans.row_sources import ArrayRows
 from clusterbench.methods import KMeans, MiniBatchKMeans
 from clusterbench.methods.minibatch import settled
 

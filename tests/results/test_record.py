@@ -79,6 +79,7 @@ def fields(**changes: Any) -> dict[str, Any]:
             "device": "cpu",
             "device_name": "c",
             "threads": 1,
+            "processes": 1,
             "packages": {},
         },
         "created": "2024-06-03T12:00:00Z",

@@ -18,7 +18,7 @@ def params_of(name: str, preset: Any = None, params: Any = None) -> dict[str, An
 
 def test_defaults_are_recorded_and_k_seed_and_device_are_not() -> None:
     params = params_of("kmeans")
-    assert params["n_init"] == 10
+    assert params["n_init"] == 3
     assert not {"n_clusters", "random_state", "device"} & params.keys()
 
 
@@ -29,7 +29,7 @@ def test_parameters_win_over_the_preset_and_the_preset_over_defaults() -> None:
 
 
 def test_a_value_given_as_the_default_gives_the_same_spec() -> None:
-    assert params_of("kmeans") == params_of("kmeans", params={"kmeans": {"n_init": 10}})
+    assert params_of("kmeans") == params_of("kmeans", params={"kmeans": {"n_init": 3}})
 
 
 def test_methods_named_twice_run_once_in_the_order_given(tiny_world: SimpleNamespace) -> None:

@@ -128,8 +128,11 @@ def run(
 
         raise InputError(f"--benchmark is missing; choose one of {', '.join(names())}")
     from ... import runs
+    from ...devices import team
+    from ...kmeans.processes import together
 
     view = progress_view()
+    first = not together() or team().rank == 0
     try:
         with view:
             report = runs.run(
@@ -145,16 +148,18 @@ def run(
                 preset,
                 params,
                 dry_run,
-                view,
+                view if first else None,
                 tasks=None if not task else split_commas(task),
                 protocol=protocol,
                 references=references,
-                foretold=None if dry_run else view.foretell,
+                foretold=view.foretell if first and not dry_run else None,
             )
     except KeyboardInterrupt:
         kept = f"{view.finished} of {view.total} runs" if view.total else "0 runs"
         typer.echo(f"interrupted: {kept} finished and kept; the same command resumes", err=True)
         raise ToldError(130) from None
+    if not first:  # the first process has the results, and says what there is to say
+        return
     if json_output:
         _print_json(report)
     elif dry_run:

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from ...cores import n_cores
-from ...devices import resolve_device
+from ...devices import Team, resolve_device, team
 from ...errors import InputError
 from ...files import sha256_file
 from ...sources.source import ImageSource
@@ -37,7 +37,6 @@ from .decoding import DIGEST_BYTES, Decoder
 from .extraction_plan import Plan, begin, check_images, make_plan
 from .forward import FIXED_BATCH, Computation, Forward, computing
 from .pipeline import Pipeline, Report
-from .processes import Team, team
 
 _RECORD_BYTES = 8 + DIGEST_BYTES  # kept per image beside its features
 

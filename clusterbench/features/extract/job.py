@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from ...devices import resolve_device
+from ...devices import resolve_device, team
 from ...errors import InputError
 from ...sources.opening import open_source
 from ...sources.selection import Selection, chosen, select
@@ -21,7 +21,6 @@ from .extraction import Extraction, extract, plan_extraction
 from .extraction_plan import Plan
 from .origin import Origin
 from .pipeline import Report
-from .processes import team
 
 
 @dataclass

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from ...results.record import Protocol, ResultRecord
 from ..forecast import Forecast
-from ..outcome import Outcome
 from ..plan import FeatureSource, Strategy
 from ..survey import count_states
+from .outcome import Outcome
 from .summary import Heading, TaskSummary, summarise
 from .top_summary import TopSummary, summarise_top
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ...results.record import Protocol, SplitScores
-    from ..outcome import Outcome
+    from .outcome import Outcome
 
 #: Metrics of a report, in order.
 COLUMNS = ("acc", "nmi", "ami", "ari")

@@ -11,7 +11,7 @@ from .summary import Figure
 
 if TYPE_CHECKING:
     from ...results.record import TopRecord
-    from ..outcome import Outcome
+    from .outcome import Outcome
 
 
 @dataclass(frozen=True)

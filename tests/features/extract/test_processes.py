@@ -17,9 +17,9 @@ import pytest
 from extraction_toys import flat_encoder, make_images, shard_bytes
 
 from clusterbench import FeatureStore
+from clusterbench.devices import Team, team
 from clusterbench.errors import ClusterbenchError, InputError
 from clusterbench.features.extract.extraction import extract
-from clusterbench.features.extract.processes import Team, team
 from clusterbench.features.store.claims import Claims
 from clusterbench.sources.folder import index_folder
 

@@ -14,8 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from ..kernels import neighbour_lists as kernels
-from ..kernels.nearest import squared_lengths
+from ...kernels import neighbour_lists as kernels
+from ...kernels.nearest import squared_lengths
 
 #: Rows that are multiplied together with a tile of centroids, and the centroids of a tile.
 _GROUP, _TILE = 512, 1024

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .lloyd import Group, means, total
+from ..lloyd import Group, means, total
+from ..shard import RowShard, Units
 from .seeding import parallel, plus_plus, random_rows, sampled_plus_plus
-from .shard import Shard, Units
 from .ward import ward
 
 NAMES = ("auto", "random", "k-means++", "k-means++ sample", "k-means||", "ward", "micro-ward")
@@ -52,7 +52,7 @@ def chosen(n: int, k: int, in_memory: bool) -> str:
 
 
 def start(
-    how: Start, shard: Shard, group: Group, units: Units, k: int, rng: np.random.Generator
+    how: Start, shard: RowShard, group: Group, units: Units, k: int, rng: np.random.Generator
 ) -> np.ndarray:
     """First centroids: (k, dim) float32; the shard may have them as its own already."""
     if how.name == "given":
@@ -72,7 +72,7 @@ def start(
 
 
 def _ward_of_rows(
-    shard: Shard, group: Group, units: Units, k: int, rng: np.random.Generator
+    shard: RowShard, group: Group, units: Units, k: int, rng: np.random.Generator
 ) -> np.ndarray:
     """Ward's method on all rows, in every process alike."""
     every = np.arange(shard.n)
@@ -87,7 +87,7 @@ def _ward_of_rows(
 
 
 def _ward_of_micro_clusters(
-    shard: Shard, group: Group, units: Units, k: int, rng: np.random.Generator
+    shard: RowShard, group: Group, units: Units, k: int, rng: np.random.Generator
 ) -> np.ndarray:
     """Ward's method on the means of MICRO * k clusters that k-means++ begins."""
     n = group.extent(shard.extent).n

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..results.record import ResultRecord
-from .plan import PlannedRun, State
+from ...results.record import ResultRecord
+from ..plan import PlannedRun, State
 
 
 @dataclass(frozen=True, eq=False)

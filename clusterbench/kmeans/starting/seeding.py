@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..kernels.seeding import accepted
-from .cpu import CpuShard
-from .lloyd import Alone, Group
-from .rows import ArrayRows
-from .shard import Shard, Units
+from ...kernels.rejection import accepted
+from ..cpu import CpuShard
+from ..lloyd import Alone, Group
+from ..row_sources import ArrayRows
+from ..shard import RowShard, Units
 
 #: Candidates drawn together at most, and as a share of the centroids that are there.
 _MOST, _SHARE = 1024, 0.25
@@ -18,7 +18,7 @@ SAMPLE = 32
 ROUNDS = 5
 
 
-def random_rows(shard: Shard, group: Group, k: int, rng: np.random.Generator) -> np.ndarray:
+def random_rows(shard: RowShard, group: Group, k: int, rng: np.random.Generator) -> np.ndarray:
     """k different rows, each as likely as its weight says: (k, dim) float32.
 
     Rows without weight are taken only where there are fewer than k others.
@@ -34,14 +34,14 @@ def random_rows(shard: Shard, group: Group, k: int, rng: np.random.Generator) ->
     return rows_by_number(shard, group, numbers)
 
 
-def _odds(shard: Shard, group: Group) -> np.ndarray | None:
+def _odds(shard: RowShard, group: Group) -> np.ndarray | None:
     """Weights of all rows of all processes; None where all are alike."""
     if not shard.weighted:
         return None
     return group.gather(shard.weight_of(np.arange(shard.n)))
 
 
-def _one_row(shard: Shard, group: Group, rng: np.random.Generator) -> np.ndarray:
+def _one_row(shard: RowShard, group: Group, rng: np.random.Generator) -> np.ndarray:
     odds = _odds(shard, group)
     n = group.extent(shard.extent).n
     drawn = rng.integers(0, n) if odds is None else rng.choice(n, p=odds / odds.sum())
@@ -49,7 +49,7 @@ def _one_row(shard: Shard, group: Group, rng: np.random.Generator) -> np.ndarray
 
 
 def plus_plus(
-    shard: Shard, group: Group, units: Units, k: int, rng: np.random.Generator
+    shard: RowShard, group: Group, units: Units, k: int, rng: np.random.Generator
 ) -> np.ndarray:
     """k-means++ (Arthur and Vassilvitskii 2007): rows drawn by their squared distance.
 
@@ -79,7 +79,7 @@ def plus_plus(
 
 
 def sampled_plus_plus(
-    shard: Shard, group: Group, units: Units, k: int, rng: np.random.Generator
+    shard: RowShard, group: Group, units: Units, k: int, rng: np.random.Generator
 ) -> np.ndarray:
     """`plus_plus` on a random sample of rows, `SAMPLE` for each centroid."""
     n = group.extent(shard.extent).n
@@ -92,7 +92,7 @@ def sampled_plus_plus(
 
 
 def parallel(
-    shard: Shard, group: Group, units: Units, k: int, rng: np.random.Generator
+    shard: RowShard, group: Group, units: Units, k: int, rng: np.random.Generator
 ) -> np.ndarray:
     """k-means|| (Bahmani et al. 2012): half of k drawn at once, five times, then thinned to k.
 
@@ -117,7 +117,7 @@ def parallel(
     return plus_plus(few, alone, few.extent.units(), k, rng)
 
 
-def rows_by_number(shard: Shard, group: Group, numbers: np.ndarray) -> np.ndarray:
+def rows_by_number(shard: RowShard, group: Group, numbers: np.ndarray) -> np.ndarray:
     """Rows by their number among all rows, in that order: (len(numbers), dim) float32."""
     order = np.argsort(numbers, kind="stable")
     mine = numbers[order] - shard.start
@@ -125,14 +125,14 @@ def rows_by_number(shard: Shard, group: Group, numbers: np.ndarray) -> np.ndarra
     return _unsorted(group.gather(shard.take(mine)), order)
 
 
-def _offsets(shard: Shard, group: Group) -> np.ndarray:
+def _offsets(shard: RowShard, group: Group) -> np.ndarray:
     """(processes + 1,) int64: where the masses of each process begin among those of all."""
     objectives = group.gather(np.array([shard.objective()], dtype=np.int64))
     return np.concatenate([[0], np.cumsum(objectives)])
 
 
 def _drawn(
-    shard: Shard,
+    shard: RowShard,
     group: Group,
     units: Units,
     room: int,
@@ -148,7 +148,7 @@ def _drawn(
 
 
 def _candidates(
-    shard: Shard, group: Group, n: int, offsets: np.ndarray, rng: np.random.Generator
+    shard: RowShard, group: Group, n: int, offsets: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """n rows drawn by mass, with replacement: features, weights and masses, in order of drawing."""
     positions = rng.integers(0, offsets[-1], size=n)

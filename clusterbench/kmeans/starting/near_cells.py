@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from ..kernels.agglomerate import weighted_means
-from ..kernels.nearest import squared_lengths
+from ...kernels.agglomerate import weighted_means
+from ...kernels.nearest import squared_lengths
 from .ward_lists import cheapest_of
 
 #: Points multiplied with all pivots at a time, and points of a cell at a time.

@@ -12,10 +12,10 @@ from typing import Literal
 
 import numpy as np
 
-from ..blas import one_blas_thread
-from ..errors import InputError
-from ..kernels import agglomerate as kernels
-from ..kernels import nearest
+from ...cores import one_blas_thread
+from ...errors import InputError
+from ...kernels import agglomerate as kernels
+from ...kernels import nearest
 from .near_cells import near_partners
 from .ward_lists import Agglomeration
 

@@ -1,0 +1,1 @@
+"""k-means on a device of torch: what it computes with, what lies there, what is looked for."""

@@ -1,0 +1,1 @@
+"""Starts of k-means: drawn from the rows, or agglomerated from them."""
