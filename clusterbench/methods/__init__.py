@@ -12,6 +12,8 @@ from ..catalog import Registry
 
 if TYPE_CHECKING:
     from .balanced import BalancedKMeans as BalancedKMeans
+    from .choosing_k import ChosenK as ChosenK
+    from .choosing_k import choose_k as choose_k
     from .clusterer import Clusterer as Clusterer
     from .hierarchical import HierarchicalKMeans as HierarchicalKMeans
     from .kmeans import KMeans as KMeans
@@ -44,10 +46,12 @@ __all__ = [
     "SCAN",
     "TEMI",
     "BalancedKMeans",
+    "ChosenK",
     "Clusterer",
     "HierarchicalKMeans",
     "KMeans",
     "MiniBatchKMeans",
+    "choose_k",
     "get",
     "names",
 ]
@@ -68,6 +72,8 @@ def get(name: str) -> type[Clusterer]:
 
 
 def __getattr__(name: str) -> Any:
+    if name in ("ChosenK", "choose_k"):
+        return getattr(importlib.import_module(".choosing_k", __name__), name)
     if module := METHODS.module_of(name):
         return getattr(importlib.import_module(f".{module}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
