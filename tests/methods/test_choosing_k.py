@@ -55,7 +55,7 @@ def test_the_number_of_groups_that_are_apart_is_found(by: Any, n_groups: int) ->
 def test_more_clusters_do_not_look_better_where_there_are_none() -> None:
     """Without leaving rows out, silhouettes of noise rise towards 1 as clusters become small."""
     rows = np.random.default_rng(0).normal(size=(400, 12))
-    scores = choose_k(rows, [2, 20, 100, 200, 300], device="cpu").scores
+    scores = choose_k(rows, [2, 20, 100, 200, 300], by="silhouette", device="cpu").scores
     assert max(found.silhouette for found in scores) < 0.2
     assert scores[-1].silhouette < scores[1].silhouette
 
@@ -63,7 +63,7 @@ def test_more_clusters_do_not_look_better_where_there_are_none() -> None:
 def test_calinski_harabasz_is_scikit_learns() -> None:
     rows = groups([40, 30, 20])
     unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-    for scores in choose_k(rows, [2, 3, 9], device="cpu").scores:
+    for scores in choose_k(rows, [2, 3, 9], by="calinski-harabasz", device="cpu").scores:
         labels = KMeans(scores.n_clusters, n_init=1, device="cpu").fit_predict(rows)
         assert scores.calinski_harabasz == pytest.approx(
             calinski_harabasz_score(unit, labels), rel=1e-3
@@ -73,7 +73,7 @@ def test_calinski_harabasz_is_scikit_learns() -> None:
 
 def test_stability_is_the_ami_of_two_halves() -> None:
     rows = groups([40] * 5, spread=1.0)
-    scores = choose_k(rows, [4, 8], stability=True, random_state=3, device="cpu").scores
+    scores = choose_k(rows, [4, 8], random_state=3, device="cpu").scores
     order = np.random.default_rng(3).permutation(200)
     for found in scores:
         labels = [
@@ -88,7 +88,7 @@ def test_stability_is_the_ami_of_two_halves() -> None:
 def test_a_map_gives_what_the_array_gives_and_a_sample_is_one(tmp_path: Path) -> None:
     np.save(tmp_path / "rows.npy", groups([60] * 6))
     mapped = np.load(tmp_path / "rows.npy", mmap_mode="r")
-    words: dict[str, Any] = {"stability": True, "device": "cpu", "settings": {"init": "ward"}}
+    words: dict[str, Any] = {"device": "cpu", "settings": {"init": "ward"}}
     whole = choose_k(mapped, [4, 6, 9], **words)
     assert whole == choose_k(np.array(mapped), [4, 6, 9], **words)
     assert choose_k(mapped, [4, 6, 9], max_rows=360, **words) == whole
@@ -100,7 +100,11 @@ def test_progress_and_same_rows() -> None:
     calls: list[tuple[int, int]] = []
     rows = np.repeat(np.eye(4), 5, axis=0)
     chosen = choose_k(
-        rows, [8, 4, 2], device="cpu", progress=lambda done, total: calls.append((done, total))
+        rows,
+        [8, 4, 2],
+        by="silhouette",
+        device="cpu",
+        progress=lambda done, total: calls.append((done, total)),
     )
     assert calls == [(1, 3), (2, 3), (3, 3)]
     assert chosen.scores[1].silhouette == 1.0
@@ -112,8 +116,12 @@ def test_progress_and_same_rows() -> None:
     [
         ({"candidates": [5]}, r"candidates=\[5\] should be two or more"),
         ({"candidates": [1, 5]}, r"candidates=\[1, 5\] should be two or more"),
-        ({"candidates": [5, 20]}, "numbers of clusters from 2 to 19, for 20 rows"),
-        ({"candidates": [5, 11], "stability": True}, "from 2 to 10, for 20 rows"),
+        (
+            {"candidates": [5, 20], "by": "silhouette"},
+            "from 2 to 19, for 20 rows",
+        ),
+        ({"candidates": [5, 11], "by": "silhouette", "stability": True}, "from 2 to 10"),
+        ({"candidates": [5, 11]}, "from 2 to 10, for 20 rows"),
         ({"candidates": [2, 3.5]}, "candidates=3.5 should be a whole number"),
         ({"by": "elbow"}, "by='elbow' should be one of silhouette, stability, calinski-harabasz"),
         ({"max_rows": 0}, "max_rows=0"),
