@@ -54,9 +54,10 @@ class CentroidClusterer(Clusterer):
         Raises:
             InputError: as `Clusterer.fit`.
         """
+        del y  # nothing that fits sees a label
         rows = streamed(X)
         if rows is None:
-            return super().fit(X, y, progress=progress)
+            return super().fit(X, progress=progress)
         self.n_features_in_ = rows.dim
         check_enough(rows.n, self.n_clusters)
         self._scaler = Scaler(self.scaling).fit_rows(rows)
