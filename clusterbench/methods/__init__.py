@@ -11,8 +11,13 @@ from typing import TYPE_CHECKING, Any
 from ..catalog import Registry
 
 if TYPE_CHECKING:
+    from .balanced import BalancedKMeans as BalancedKMeans
+    from .choosing_k import ChosenK as ChosenK
+    from .choosing_k import choose_k as choose_k
     from .clusterer import Clusterer as Clusterer
+    from .hierarchical import HierarchicalKMeans as HierarchicalKMeans
     from .kmeans import KMeans as KMeans
+    from .minibatch import MiniBatchKMeans as MiniBatchKMeans
     from .scan import SCAN as SCAN
     from .temi import TEMI as TEMI
 
@@ -23,6 +28,9 @@ METHODS: Registry[type[Clusterer]] = Registry(
         "kmeans": "kmeans:KMeans",
         "temi": "temi:TEMI",
         "scan": "scan:SCAN",
+        "minibatch-kmeans": "minibatch:MiniBatchKMeans",
+        "hierarchical-kmeans": "hierarchical:HierarchicalKMeans",
+        "balanced-kmeans": "balanced:BalancedKMeans",
     },
     package=__name__,
     base="clusterer:Clusterer",
@@ -32,7 +40,21 @@ METHODS: Registry[type[Clusterer]] = Registry(
 #: Methods of a run that names none.
 DEFAULT = ("kmeans", "temi", "scan")
 
-__all__ = ["DEFAULT", "METHODS", "SCAN", "TEMI", "Clusterer", "KMeans", "get", "names"]
+__all__ = [
+    "DEFAULT",
+    "METHODS",
+    "SCAN",
+    "TEMI",
+    "BalancedKMeans",
+    "ChosenK",
+    "Clusterer",
+    "HierarchicalKMeans",
+    "KMeans",
+    "MiniBatchKMeans",
+    "choose_k",
+    "get",
+    "names",
+]
 
 
 def names() -> list[str]:
@@ -50,6 +72,8 @@ def get(name: str) -> type[Clusterer]:
 
 
 def __getattr__(name: str) -> Any:
+    if name in ("ChosenK", "choose_k"):
+        return getattr(importlib.import_module(".choosing_k", __name__), name)
     if module := METHODS.module_of(name):
         return getattr(importlib.import_module(f".{module}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

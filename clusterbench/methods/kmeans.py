@@ -6,39 +6,30 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from ..cores import n_cores
 from ..cost import Cost
 from ..devices import resolve_device
 from ..errors import InputError
 from ..estimator import TrainingError, number, positive_int, true_or_false
-from ..feature_rows import as_features
 from ..kmeans.checkpoint import Checkpoint, fit_identity
-from ..kmeans.fit import Fitted, Settings, fit, predict
+from ..kmeans.fit import Fitted, Settings, fit
 from ..kmeans.lloyd import Alone, Group
 from ..kmeans.processes import first_row
-from ..kmeans.row_sources import ArrayRows, Rows
-from ..kmeans.starting import starts
-from ..kmeans.top import nearest_centroids
-from ..progress import Progress, unseen
-from .clusterer import Clusterer, check_enough
+from ..kmeans.row_sources import Rows
+from ..progress import Progress
+from .centroids import CentroidClusterer, checked_init, start_of
 from .scaling import Scaler
-from .streaming import streamed
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from typing_extensions import Self
 
-    from ..kmeans.shard import RowShard
-
 ENGINES = ("auto", "ours", "faiss")
 #: Iterations after which most starts have converged.
 _CONVERGED = 30
-#: Bytes of features of which a scaled copy is kept; larger ones are scaled when they are read.
-_COPIED = 2 << 30
 
 
-class KMeans(Clusterer):
+class KMeans(CentroidClusterer):
     """k-means, on all points, each assigned to the centroid that is nearest in float64.
 
     Same seed, same labels: in any number of threads or processes, on a CPU or a GPU. Of equally
@@ -116,12 +107,7 @@ class KMeans(Clusterer):
         start_dim: int | None = 128,
     ) -> None:
         super().__init__(n_clusters, random_state, device)
-        if isinstance(init, str) and init not in starts.NAMES:
-            raise InputError(
-                f"init={init!r} should be one of {', '.join(starts.NAMES)}, or an array of "
-                "centroids"
-            )
-        self.init = init
+        self.init = checked_init(init)
         self.n_init = positive_int("n_init", n_init)
         self.max_iter = positive_int("max_iter", max_iter)
         self.tol = number("tol", tol, at_least=0.0)
@@ -168,30 +154,9 @@ class KMeans(Clusterer):
         weights = None if sample_weight is None else _weights(sample_weight)
         self._weights = weights
         try:
-            rows = streamed(X)
-            if rows is None:
-                return super().fit(X, progress=progress)
-            self.n_features_in_ = rows.dim
-            check_enough(rows.n, self.n_clusters)
-            self._scaler = Scaler(self.scaling).fit_rows(rows)
-            scaled = streamed(X, self._scaler)
-            assert scaled is not None
-            self.labels_ = self._clusters(scaled, progress or unseen)
-            return self
+            return super().fit(X, progress=progress)
         finally:
             del self._weights
-
-    def predict(self, X: Any) -> np.ndarray:
-        """The nearest centroid of each row: (n_samples,) int64; X as `fit` takes it."""
-        rows = streamed(X, getattr(self, "_scaler", None))
-        if rows is None:
-            return super().predict(X)
-        self._check_width(rows.dim)
-        return predict(self._shard(rows), self.cluster_centers_).astype(np.int64)
-
-    def _fit(self, features: np.ndarray, progress: Progress) -> np.ndarray:
-        self._scaler = Scaler(self.scaling).fit(features)
-        return self._clusters(self._rows(features), progress)
 
     @property
     def shares_fit(self) -> bool:
@@ -221,7 +186,8 @@ class KMeans(Clusterer):
                 f"sample_weight has {len(self._weights)} numbers for {rows.n} rows of X"
             )
         group = group or Alone()
-        start = self._start(rows, int(group.total(np.array([rows.n]))[0]))
+        n = int(group.total(np.array([rows.n]))[0])
+        start = start_of(self.init, self.n_clusters, n, rows.dim, rows.in_memory)
         most = self.max_points_per_centroid
         settings = Settings(
             n_clusters=self.n_clusters,
@@ -281,51 +247,6 @@ class KMeans(Clusterer):
             "products_share": product / max(possible, 1),
             "exact_share": exact / max(possible, 1),
         }
-
-    def _start(self, rows: Rows, n: int) -> starts.Start:
-        """The start for n rows in all processes."""
-        if not isinstance(self.init, str):
-            centroids = as_features(self.init)
-            if centroids.shape != (self.n_clusters, rows.dim):
-                raise InputError(
-                    f"init has shape {centroids.shape}; expected (n_clusters, dim) = "
-                    f"{(self.n_clusters, rows.dim)}"
-                )
-            return starts.Start("given", centroids)
-        name = self.init
-        if name == "auto":
-            name = starts.chosen(n, self.n_clusters, rows.in_memory)
-        return starts.Start(name)
-
-    def _rows(self, features: np.ndarray) -> Rows:
-        """Scaled once where a second copy is no matter, else block by block."""
-        if features.nbytes <= _COPIED:
-            return ArrayRows(self._scaler(features))
-        return ArrayRows(features, self._scaler)
-
-    def _shard(self, rows: Rows, weights: np.ndarray | None = None, start: int = 0) -> RowShard:
-        device = resolve_device(self.device)
-        if device.type != "cpu":
-            from ..kmeans.device.cuda import CudaShard
-
-            return CudaShard(rows, weights, start, device=device)
-        from ..kmeans.cpu import CpuShard
-
-        return CpuShard(rows, weights, start, threads=_threads())
-
-    def _predict(self, features: np.ndarray) -> np.ndarray:
-        shard = self._shard(self._rows(features))
-        return predict(shard, self.cluster_centers_).astype(np.int64)
-
-    def _predict_top(self, features: np.ndarray, n: int) -> np.ndarray:
-        return nearest_centroids(self._scaler(features), self.cluster_centers_, n)
-
-
-def _threads() -> int:
-    """As many as torch may use here: where fits go side by side, one each."""
-    import torch
-
-    return min(n_cores(), torch.get_num_threads())
 
 
 def _weights(sample_weight: Any) -> np.ndarray:

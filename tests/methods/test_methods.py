@@ -20,6 +20,10 @@ from clusterbench.methods import Clusterer, trainer
 
 SMALL: dict[str, dict[str, Any]] = {
     "kmeans": {"n_init": 10, "max_iter": 20},
+    # Of so few rows a start of `auto` draws nothing.
+    "minibatch-kmeans": {"init": "k-means++ sample", "rows_per_cluster": 4},
+    "hierarchical-kmeans": {"init": "k-means++"},
+    "balanced-kmeans": {"init": "k-means||"},
     "temi": {
         "n_heads": 2,
         "epochs": 25,

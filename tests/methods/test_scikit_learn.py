@@ -49,6 +49,9 @@ _HEADS: dict[str, Any] = {
 }
 SMALL: dict[str, dict[str, Any]] = {
     "kmeans": {"n_init": 2, "max_iter": 10},
+    "minibatch-kmeans": {"rows_per_cluster": 2, "max_iter": 5},
+    "hierarchical-kmeans": {"n_resample": 1, "max_iter": 5},
+    "balanced-kmeans": {"max_iter": 10},
     "temi": _HEADS,
     "scan": _HEADS,
     "linear-probe": {"max_iter": 20},
