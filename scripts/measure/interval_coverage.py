@@ -1,6 +1,6 @@
 """How often intervals over samples hold the expected score, against the ordinary bootstrap.
 
-    python scripts/measure/interval_coverage.py --figure docs/images/coverage.svg   # 6 minutes, two cores
+    python scripts/measure/interval_coverage.py --figure docs/images/coverage.svg  # 6 minutes
 
 For each population, fresh samples are drawn again and again; the expected score is the mean over
 many of them. Shown is the share of 95% intervals that hold it, per metric: those of

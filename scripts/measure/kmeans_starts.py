@@ -178,7 +178,9 @@ def report(name: str, x: np.ndarray, ratio: float, arguments: argparse.Namespace
         reference = reference or fit.objective
         share = fit.objective / reference
         print(
-            _ROW.format(Path(name).stem, len(x), k, ratio, start, *fit.start, fit.n_iter, share, *fit.total),
+            _ROW.format(
+                Path(name).stem, len(x), k, ratio, start, *fit.start, fit.n_iter, share, *fit.total
+            ),
             flush=True,
         )
 
