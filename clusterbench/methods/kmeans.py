@@ -15,6 +15,7 @@ from ..kmeans.fit import Fitted, Settings, fit
 from ..kmeans.lloyd import Alone, Group
 from ..kmeans.processes import first_row
 from ..kmeans.row_sources import Rows
+from ..kmeans.starting import starts
 from ..progress import Progress
 from .centroids import CentroidClusterer, checked_init, start_of
 from .scaling import Scaler
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 ENGINES = ("auto", "ours", "faiss")
-#: Iterations after which most starts have converged.
-_CONVERGED = 30
+#: Iterations after which most starts have converged, and those that Ward's method made.
+_CONVERGED, _AFTER_WARD = 30, 8
 
 
 class KMeans(CentroidClusterer):
@@ -124,11 +125,19 @@ class KMeans(CentroidClusterer):
         self.start_dim = start_dim
 
     def cost(self, n_train: int, n_eval: int, dim: int) -> Cost:
-        """Distances of all rows to all centroids, in every iteration that cannot avoid them."""
-        points = min(n_train, self.n_clusters * (self.max_points_per_centroid or n_train))
-        iterations = self.n_init * min(self.max_iter, _CONVERGED)
-        distances = self.n_clusters * (0.4 * points * iterations + n_train + n_eval)
-        return Cost(2.0 * distances * dim, 0.5 * distances + 2.0 * points * dim * iterations)
+        """The starts, and distances of all rows to all centroids where none can be avoided."""
+        k = self.n_clusters
+        rows = min(n_train, k * (self.max_points_per_centroid or n_train))
+        start = start_of(self.init, k, rows, dim, in_memory=True)
+        few = dim if self.start_dim is None or dim < 2 * self.start_dim else self.start_dim
+        n_starts = self.n_init if start.draws else 1
+        iterations = min(self.max_iter, _AFTER_WARD if "ward" in start.name else _CONVERGED)
+        distances = 0.4 * rows * k * iterations
+        begun = n_starts * starts.cost(start.name, rows, k, few)
+        flops = 2.0 * distances * (n_starts * few + (dim if few < dim else 0))
+        last = (rows + n_train + n_eval) * k
+        moved = 0.5 * (distances * n_starts + last) + 2.0 * rows * dim * iterations
+        return Cost(begun + flops + 2.0 * last * dim, moved)
 
     def fit(
         self,
