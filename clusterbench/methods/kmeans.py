@@ -62,9 +62,9 @@ class KMeans(CentroidClusterer):
             random subsample; None (the default) takes all points.
         engine: "ours", or "faiss" for its iterations from the same start (float32 sums, no
             relocation, no `tol`); labels and objective are exact with both.
-        start_dim: rows of at least twice as many dimensions are clustered in so many principal
-            components first, from each start to its end, and the best goes on in all dimensions;
-            None never does.
+        start_dim: rows in memory of at least twice as many dimensions are clustered in so many
+            principal components first, from each start to its end, and the best goes on in all
+            dimensions; None never does.
 
     Attributes:
         cluster_centers_: (n_clusters, dim) float32, of scaled features.
@@ -206,7 +206,7 @@ class KMeans(CentroidClusterer):
             tol=self.tol,
             spherical=self.spherical,
             seed=self.random_state,
-            start_dim=None if start.name == "given" else self.start_dim,
+            start_dim=self.start_dim if rows.in_memory and start.name != "given" else None,
             sample=most and most * self.n_clusters,
         )
         progress(0, self.n_init * self.max_iter)
