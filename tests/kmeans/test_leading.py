@@ -165,6 +165,16 @@ def test_rows_on_disk_are_not_filtered(tmp_path: Path) -> None:
     assert shard.work.leading == 0
 
 
+def bounds_and_distances(
+    directions: Leading, rows: np.ndarray, points: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    x, c = (Led.of(directions(these), directions.error) for these in (rows, points))
+    between = x.features[:, None].astype(np.float64) - c.features[None]
+    bounds = np.sqrt((between**2).sum(axis=2)) - x.off()[:, None] - c.off()
+    apart = rows[:, None].astype(np.float64) - points[None]
+    return bounds, np.sqrt((apart**2).sum(axis=2))
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_no_bound_is_above_the_distance(data: st.DataObject) -> None:
@@ -175,25 +185,18 @@ def test_no_bound_is_above_the_distance(data: st.DataObject) -> None:
     offset = data.draw(st.sampled_from([0.0, 1.0, 1e4]))
     rows = (decaying(rng, 60, dim, data.draw(st.sampled_from([0.0, 1.0, 3.0]))) + offset) * scale
     rows = rows.astype(np.float32)
-    near = rows[:30] * np.float32(1.0 + data.draw(st.sampled_from([0.0, 1e-7, 1e-3])))
-    directions = Leading.of(rows, m)
-    x, c = (Led.of(directions(these), directions.error) for these in (rows[30:], near))
-    between = x.features[:, None].astype(np.float64) - c.features[None]
-    bound = np.sqrt((between**2).sum(axis=2)) - x.off()[:, None] - c.off()
-    distance = np.sqrt(((rows[30:, None].astype(np.float64) - near[None]) ** 2).sum(axis=2))
+    nearby = rows * np.float32(1.0 + data.draw(st.sampled_from([1e-7, 1e-5, 1e-3])))
+    bound, distance = bounds_and_distances(Leading.of(rows, m), rows, nearby)
     assert (bound <= distance * (1.0 + 1e-12)).all()
 
 
 def test_a_basis_that_is_hardly_orthonormal_only_loosens_the_bound() -> None:
     rng = np.random.default_rng(8)
     rows = decaying(rng, 80, 40)
-    found = Leading.of(rows, 10)
-    skewed = Leading(found.basis + rng.normal(size=(40, 10)) * 1e-7, found.mean)
-    assert skewed.error > 10 * found.error
-    x, c = (Led.of(skewed(these), skewed.error) for these in (rows[:40], rows[40:]))
-    between = x.features[:, None].astype(np.float64) - c.features[None]
-    bound = np.sqrt((between**2).sum(axis=2)) - x.off()[:, None] - c.off()
-    distance = np.sqrt(((rows[:40, None].astype(np.float64) - rows[None, 40:]) ** 2).sum(axis=2))
+    found = Leading.of(rows, 40)
+    longer = Leading(found.basis * (1.0 + 1e-5), found.mean)
+    assert longer.error > 10 * found.error
+    bound, distance = bounds_and_distances(longer, rows, rows * np.float32(1.5))
     assert (bound <= distance).all()
 
 
