@@ -15,14 +15,15 @@ import numpy as np
 from .compiled import compiled
 
 #: Scores looked at together: a chunk whose least is no news is passed over.
-_CHUNK = 32
+CHUNK = 32
 
 
 # Only a minimum is taken, of numbers that are no NaN: it is the same in any order.
 @numba.njit(inline="never", nogil=True, fastmath={"nnan", "nsz"}, cache=True)
-def _least(products: np.ndarray, half: np.ndarray, start: int) -> Any:
+def least(products: np.ndarray, half: np.ndarray, start: int) -> Any:
+    """Lowest score of the chunk of a row of products that begins at `start`."""
     least = np.float32(np.inf)
-    for j in range(start, start + _CHUNK):
+    for j in range(start, start + CHUNK):
         score = half[j] - products[j]
         least = score if score < least else least
     return least
@@ -50,13 +51,13 @@ def two_nearest(
         nearest: (n,) int32, number of the point of `best`.
     """
     n, k = products.shape
-    whole = k - k % _CHUNK
+    whole = k - k % CHUNK
     for i in range(n):
         row = products[i]
         low, next_low, mine = best[i], second[i], own[i]
-        for start in range(0, whole, _CHUNK):
-            if _least(row, half, start) < next_low:
-                for j in range(start, start + _CHUNK):
+        for start in range(0, whole, CHUNK):
+            if least(row, half, start) < next_low:
+                for j in range(start, start + CHUNK):
                     score = half[j] - row[j]
                     if score < next_low and numbers[j] != mine:
                         if score < low:

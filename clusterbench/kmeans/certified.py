@@ -68,13 +68,14 @@ class Certified:
 
     labels: (n,) int32. squared: (n,) float64, as `kernels.nearest.squared_distance` has it.
     others: (n,) float64, no more than the distance to any other centroid that was looked at.
-    pairs: compared in float64.
+    pairs: compared in float64. multiplied: by the fast routine, in all dimensions.
     """
 
     labels: np.ndarray
     squared: np.ndarray
     others: np.ndarray
     pairs: int
+    multiplied: int
 
 
 def search(
@@ -115,9 +116,9 @@ def search(
     # Of a row that moved, the others are the one it left and those it did not move to.
     left = labels != own
     runner_up = np.where(left & (labels == nearest), second, best)
-    others = _at_least(runner_up, error, lengths)
+    others = at_least(runner_up, error, lengths)
     others[left] = np.minimum(others[left], np.sqrt(own_squared[left]) * (1.0 - 1e-7))
-    return Certified(labels, squared, others, pairs)
+    return Certified(labels, squared, others, pairs, len(x) * depth)
 
 
 def _two_nearest(
@@ -129,7 +130,7 @@ def _two_nearest(
     second = np.full(n, np.inf, dtype=np.float32)
     nearest = np.full(n, -1, dtype=np.int32)
     products = np.empty(n * min(_TILE, depth), dtype=np.float32)
-    for tile in _tiles(depth):
+    for tile in tiles(depth):
         scores = products[: n * (tile.stop - tile.start)].reshape(n, -1)
         np.matmul(x, points.features[tile].T, out=scores)
         kernels.two_nearest(
@@ -152,7 +153,7 @@ def _settle(
     """Decide rows in float64; writes their labels and squared distances, returns the pairs."""
     x, own, decided, distance = x[rows], own[rows], labels[rows], squared[rows]
     pairs = 0
-    for tile in _tiles(depth):
+    for tile in tiles(depth):
         scores = np.matmul(x, points.features[tile].T)
         pairs += kernels.settle(
             scores, points.half[tile], points.numbers[tile], own, limit, x, centroids,
@@ -162,11 +163,12 @@ def _settle(
     return pairs
 
 
-def _tiles(depth: int) -> list[slice]:
+def tiles(depth: int) -> list[slice]:
+    """Of the first `depth` points, those multiplied at a time."""
     return [slice(a, min(a + _TILE, depth)) for a in range(0, depth, _TILE)]
 
 
-def _at_least(score: np.ndarray, error: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+def at_least(score: np.ndarray, error: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     """Distances that scores stand for, at least."""
     squared = np.maximum(lengths + 2.0 * (score - error), 0.0)
     distances: np.ndarray = np.sqrt(squared) * (1.0 - 1e-7)

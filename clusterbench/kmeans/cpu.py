@@ -5,7 +5,8 @@ bound on the distance to any other. When centroids have moved, one that moved le
 between the two cannot have become the nearest (Hamerly 2010 does this with the largest move of
 all). So centroids are ordered by how far they moved and rows by their gap; each group of rows with
 like gaps is multiplied with as many of the first centroids as its smallest gap asks for. A
-centroid whose members did not change has not moved at all: its sum is of whole numbers.
+centroid whose members did not change has not moved at all: its sum is of whole numbers. What is
+left is multiplied in leading dimensions alone, where those rule out nearly all (see `leading`).
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ import numpy as np
 
 from ..cores import one_blas_thread
 from ..kernels import nearest as kernels
-from .certified import Points, search
+from . import certified, leading
+from .certified import Points
+from .filtering import WORTH, Filter
+from .leading import Bounds
 from .row_sources import ArrayRows, Rows
 from .shard import Extent, RowShard, Sums, Units, Work
 
@@ -38,10 +42,16 @@ class CpuShard(RowShard):
         weights: (rows.n,) float64 >= 0; None weighs all alike.
         start: number of the first row among all rows.
         threads: that compute side by side.
+        worth: of a filter by leading dimensions, as `filtering.Filter` takes it.
     """
 
     def __init__(
-        self, rows: Rows, weights: np.ndarray | None = None, start: int = 0, threads: int = 1
+        self,
+        rows: Rows,
+        weights: np.ndarray | None = None,
+        start: int = 0,
+        threads: int = 1,
+        worth: float = WORTH,
     ) -> None:
         self.n, self.dim, self.start = rows.n, rows.dim, start
         self.work = Work()
@@ -61,6 +71,7 @@ class CpuShard(RowShard):
         self._each_block(look)
         weight = 1.0 if weights is None else float(weights.max(initial=0.0))
         self.extent = Extent(self.n, max(largest), float(self._lengths.max(initial=0.0)), weight)
+        self._filter = Filter(rows, self.extent.longest, worth, self._each_block)
 
     def begin(self, units: Units) -> None:
         """As `RowShard.begin`."""
@@ -80,11 +91,14 @@ class CpuShard(RowShard):
         self._summed = None
         new = Points.of(self._centroids, np.arange(first, len(self._centroids), dtype=np.int32))
         everywhere = len(points)
+        added = np.arange(len(self._centroids)) >= first
+        bounds = self._filter.bounds(new, self._centroids, added)
 
         def test(start: int, stop: int) -> None:
             for a in range(start, stop, _GROUP):
                 here = slice(a, min(a + _GROUP, stop))
-                self._search(self._rows.block(here.start, here.stop), here, new, everywhere)
+                x = self._rows.block(here.start, here.stop)
+                self._search(x, None, here, new, bounds, everywhere)
 
         self._each_block(test)
         self.work.possible += self.n * len(points)
@@ -105,10 +119,17 @@ class CpuShard(RowShard):
         moved = (centroids != before).any(axis=1)
         self.work.possible += self.n * len(centroids)
         if moved.any():
-            self._each_block(lambda a, b: self._reassign(a, b, points, drift, moved))
+            bounds = self._filter.bounds(points, centroids, moved)
+            self._each_block(lambda a, b: self._reassign(a, b, points, bounds, drift, moved))
 
     def _reassign(
-        self, start: int, stop: int, points: Points, drift: np.ndarray, moved: np.ndarray
+        self,
+        start: int,
+        stop: int,
+        points: Points,
+        bounds: Bounds | None,
+        drift: np.ndarray,
+        moved: np.ndarray,
     ) -> None:
         """New labels of a block of rows; drift: of `points`, descending."""
         labels, squared = self._labels[start:stop], self._squared[start:stop]
@@ -132,7 +153,11 @@ class CpuShard(RowShard):
             depth = int(reach[group[-1]])
             untested = lower[group] - (drift[depth] if depth < len(drift) else 0.0)
             lower[group] = np.inf if depth == len(drift) else _down(untested)
-            self._search(self._some(block, start, group), start + group, points, depth)
+            if block is not None and bounds is not None:
+                self._search(block, group, start + group, points, bounds, depth)
+            else:
+                x = self._some(block, start, group)
+                self._search(x, None, start + group, points, None, depth)
 
     def _whole_block(self, wanted: int, n: int) -> bool:
         return bool(self._rows.in_memory or wanted > n // 8)
@@ -143,23 +168,40 @@ class CpuShard(RowShard):
         some: np.ndarray = block[numbers]
         return some
 
-    def _search(self, x: np.ndarray, where: Any, points: Points, depth: int) -> None:
-        """Test the first `depth` points against rows; keep what was found, move what moved."""
-        before = self._labels[where]
-        found = search(
-            x, self._lengths[where], before, self._squared[where], points, depth, self._centroids
-        )
+    def _search(
+        self,
+        x: np.ndarray,
+        at: np.ndarray | None,
+        where: Any,
+        points: Points,
+        bounds: Bounds | None,
+        depth: int,
+    ) -> None:
+        """Test the first `depth` points against rows; keep what was found, move what moved.
+
+        x: (n_x, dim) float32; at: which of them, None for all. where: the same within the shard.
+        """
+        before, lengths = self._labels[where], self._lengths[where]
+        rows, squared = self._filter.rows, self._squared[where]
+        if bounds is None or rows is None:
+            found = certified.search(x, lengths, before, squared, points, depth, self._centroids)
+        else:
+            here = np.arange(len(x)) if at is None else at
+            found = leading.search(
+                x, here, lengths, rows.some(where), before, squared, bounds, depth
+            )
         self._labels[where] = found.labels
         self._squared[where] = found.squared
         self._lower[where] = np.minimum(self._lower[where], _down(found.others))
         changed = np.flatnonzero(found.labels != before)
         with self._lock:
-            self.work.product += len(x) * depth
+            self.work.product += found.multiplied
             self.work.exact += found.pairs
+            self.work.leading += 0 if bounds is None else len(before) * depth
             if self._summed is not None and len(changed):
                 self._move(
-                    self._summed, x[changed], _at(where, changed), before[changed],
-                    found.labels[changed],
+                    self._summed, x[changed if at is None else at[changed]],
+                    _at(where, changed), before[changed], found.labels[changed],
                 )  # fmt: skip
 
     def _summing(self, k: int) -> None:

@@ -66,13 +66,14 @@ class Extent:
 class Work:
     """Pairs of a row and a centroid, as a product computed them or as they were avoided.
 
-    product: multiplied by the fast routine. exact: compared in float64. possible: rows times
-    centroids of all assignments.
+    product: multiplied by the fast routine, in all dimensions. exact: compared in float64.
+    possible: rows times centroids of all assignments. leading: multiplied in leading dimensions.
     """
 
     product: int = 0
     exact: int = 0
     possible: int = 0
+    leading: int = 0
 
 
 class RowShard(ABC):
