@@ -107,14 +107,17 @@ def squared_distance(x: np.ndarray, c: np.ndarray) -> float:
 
 
 @compiled
-def distances_to(rows: np.ndarray, points: np.ndarray, number: np.ndarray) -> np.ndarray:
-    """Squared distance of each row to the point of its number: (n,) float64.
+def distances_to(
+    rows: np.ndarray, which: np.ndarray, points: np.ndarray, number: np.ndarray
+) -> np.ndarray:
+    """Squared distance of some rows to the point of its number each: (m,) float64.
 
-    rows: (n, dim) float32. points: (k, dim) float32. number: (n,) int32.
+    rows: (n, dim) float32. which: (m,) int64, numbers of rows. points: (k, dim) float32. number:
+    (m,) int32.
     """
-    result = np.empty(len(rows))
-    for i in range(len(rows)):
-        result[i] = squared_distance(rows[i], points[number[i]])
+    result = np.empty(len(which))
+    for i in range(len(which)):
+        result[i] = squared_distance(rows[which[i]], points[number[i]])
     return result
 
 

@@ -108,7 +108,7 @@ def search(
     moves = np.flatnonzero(moves)
     labels, squared = own.copy(), own_squared.copy()
     labels[moves] = nearest[moves]
-    squared[moves] = kernels.distances_to(x[moves], centroids, labels[moves])
+    squared[moves] = kernels.distances_to(x, moves, centroids, labels[moves])
     pairs = len(moves)
     if len(unsure):
         limit = np.minimum(best[unsure], mine[unsure]) + 2.0 * error[unsure]

@@ -137,8 +137,10 @@ class CpuShard(RowShard):
         own = np.flatnonzero(moved[labels])
         block = self._rows.block(start, stop) if self._whole_block(len(own), stop - start) else None
         if len(own):
-            x = self._some(block, start, own)
-            squared[own] = kernels.distances_to(x, self._centroids, labels[own])
+            # Not picked out first: so many rows anew in memory take longer than their distances.
+            x = self._rows.take(start + own) if block is None else block
+            which = np.arange(len(own)) if block is None else own
+            squared[own] = kernels.distances_to(x, which, self._centroids, labels[own])
         gap = lower.astype(np.float64) - np.sqrt(squared) * (1.0 + 1e-7)
         # So many of the first points moved at least as far as the row's gap is wide.
         reach = np.searchsorted(-drift, -gap, side="right")

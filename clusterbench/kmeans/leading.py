@@ -37,7 +37,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ..kernels import leading as kernels
+from ..kernels import ruling_out as kernels
 from ..kernels.nearest import squared_lengths
 from .certified import Certified, Points, at_least, tiles
 

@@ -148,9 +148,9 @@ def silhouette(fitted: KMeans, X: Any) -> float:
     total = 0.0
     for start in range(0, rows.n, _BLOCK):
         x = rows.block(start, min(start + _BLOCK, rows.n))
-        near = nearest_centroids(x, fitted.cluster_centers_, 2)
+        near, every = nearest_centroids(x, fitted.cluster_centers_, 2), np.arange(len(x))
         own, other = (
-            np.sqrt(distances_to(x, fitted.cluster_centers_, near[:, i].astype(np.int32)))
+            np.sqrt(distances_to(x, every, fitted.cluster_centers_, near[:, i].astype(np.int32)))
             for i in (0, 1)
         )
         n = fitted.counts_[near[:, 0]]

@@ -214,7 +214,7 @@ def test_a_search_finds_what_the_search_in_all_dimensions_finds(data: st.DataObj
     squared = np.full(50, np.inf)
     if data.draw(st.booleans()):
         own = rng.integers(0, k, 50).astype(np.int32)
-        squared = distances_to(rows, centroids, own)
+        squared = distances_to(rows, np.arange(len(rows)), centroids, own)
     directions = Leading.of(rows, m)
     x, c = (Led.of(directions(these), directions.error) for these in (rows, centroids))
     if not c.sound:  # all centroids at the mean
