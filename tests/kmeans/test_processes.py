@@ -71,6 +71,7 @@ def test_any_number_of_processes_comes_to_the_same_bits(results, case, size):
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_killed_again_and_again_in_any_number_of_processes_it_ends_the_same(tmp_path):
     code, out, err = program(PROGRAM, "kills", tmp_path)
     assert code == 0, err

@@ -56,7 +56,7 @@ def errors(err: str) -> list[str]:
     return [line for line in err.splitlines() if line.startswith(("error:", "failed:"))]
 
 
-@pytest.mark.parametrize("processes", [2, 4])
+@pytest.mark.parametrize("processes", [2, pytest.param(4, marks=pytest.mark.exhaustive)])
 def test_any_number_of_processes_gives_the_same_results(
     tiny_world: SimpleNamespace, processes: int
 ) -> None:
@@ -85,6 +85,7 @@ def test_any_number_of_processes_gives_the_same_results(
     assert again == 0 and err.count("8 of 8 runs were there already") == 1
 
 
+@pytest.mark.exhaustive
 def test_a_fit_that_fails_in_all_is_a_failed_run_and_the_rest_goes_on(
     tiny_world: SimpleNamespace,
 ) -> None:
@@ -97,6 +98,7 @@ def test_a_fit_that_fails_in_all_is_a_failed_run_and_the_rest_goes_on(
         assert record.status == ("failed" if "shared" in name else "success")
 
 
+@pytest.mark.exhaustive
 def test_a_fit_that_fails_in_one_ends_the_job_with_its_error(tiny_world: SimpleNamespace) -> None:
     code, _, err = torchrun(tiny_world, 2, "-m", "shared", TEST_SHARED="only 1")
     assert code == 1
@@ -104,6 +106,7 @@ def test_a_fit_that_fails_in_one_ends_the_job_with_its_error(tiny_world: SimpleN
     assert records("results") == {}
 
 
+@pytest.mark.exhaustive
 def test_a_killed_process_is_restarted_and_the_run_ends(tiny_world: SimpleNamespace) -> None:
     tiny_world.run(methods=["shared"], seeds=2, results="one")
     words = ["-m", "shared", "-r", "many"]
