@@ -166,7 +166,7 @@ def child(name: str, features: str, k: int, device: str) -> None:
     units = shard.extent.units()
     shard.begin(units)
     shard.include(np.ascontiguousarray(centroids, dtype=np.float32))
-    objective = float(units.squared.real(shard.objective()))
+    objective = float(shard.unit.real(shard.objective()))
     found = {"seconds": seconds, "mib": grown / 1024, "objective": objective, "history": history}
     print(json.dumps(found))
 

@@ -75,7 +75,7 @@ class CpuShard(RowShard):
 
     def begin(self, units: Units) -> None:
         """As `RowShard.begin`."""
-        self._units = units
+        self._units, self.unit = units, units.squared
         self._centroids = np.empty((0, self.dim), dtype=np.float32)
         self._labels = np.full(self.n, -1, dtype=np.int32)
         self._squared = np.full(self.n, np.inf)
@@ -252,6 +252,13 @@ class CpuShard(RowShard):
         assert self._summed is not None
         return self._summed
 
+    def largest_mass(self) -> float:
+        """As `RowShard.largest_mass`."""
+        squared = self._squared
+        if self._weights is not None:
+            squared = squared * self._weights
+        return float(squared.max(initial=0.0))
+
     def objective(self) -> int:
         """As `RowShard.objective`."""
         total = 0
@@ -272,7 +279,7 @@ class CpuShard(RowShard):
         squared = self._squared[numbers]
         if self._weights is not None:
             squared = squared * self._weights[numbers]
-        return self._units.squared.whole(squared)
+        return self.unit.whole(squared)
 
     def at(self, positions: np.ndarray) -> np.ndarray:
         """As `RowShard.at`."""

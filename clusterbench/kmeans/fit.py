@@ -52,8 +52,8 @@ class Fitted:
     weighted squared distances of all rows to their centroids. objectives: the same of the start
     and after each iteration; the last one is `inertia`, unless they are of a sample. relocated:
     empty clusters that were given a row on the way. start_iter: iterations in few dimensions
-    before. work: of this process, in
-    all dimensions.
+    before. elsewhere: iterations of another engine, whose objectives are not known. work: of this
+    process, in all dimensions.
     """
 
     centroids: np.ndarray
@@ -65,11 +65,12 @@ class Fitted:
     relocated: int
     start_iter: int
     work: Work
+    elsewhere: int = 0
 
     @property
     def n_iter(self) -> int:
         """Times that the centroids were moved."""
-        return len(self.objectives) - 1
+        return len(self.objectives) - 1 + self.elsewhere
 
 
 class Keeper:
@@ -155,7 +156,7 @@ def _of_sample(
         found,
         labels=shard.labels().copy(),
         counts=np.array(work.group.total(shard.sums().counts)),
-        inertia=objective(shard, work.group, units),
+        inertia=objective(shard, work.group),
         work=shard.work,
     )
 

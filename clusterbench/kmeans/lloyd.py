@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from ..errors import InputError
+from .fixed_point import FixedPoint
 from .shard import Extent, RowShard, Sums, Units
 
 
@@ -112,7 +113,7 @@ def iterate(
             )
         shard.begin(units)
     shard.assign(state.centroids)
-    reached = objective(shard, group, units)
+    reached = objective(shard, group)
     if not state.objectives:
         state.objectives.append(reached)
     elif state.objectives[-1] != reached:  # exact in any number of processes
@@ -129,17 +130,29 @@ def iterate(
             break
         state.centroids = moved
         shard.assign(moved)
-        state.objectives.append(objective(shard, group, units))
+        state.objectives.append(objective(shard, group))
         before, now = state.objectives[-2:]
         state.converged = tol > 0.0 and before - now <= tol * before
         after(state)
     return state
 
 
-def objective(shard: RowShard, group: Group, units: Units) -> float:
+def objective(shard: RowShard, group: Group) -> float:
     """Summed weighted squared distances of all rows to their nearest centroid."""
+    unit = settle_unit(shard, group)
     whole = group.total(np.array([shard.objective()], dtype=np.int64))
-    return float(units.squared.real(whole)[0])
+    return float(unit.real(whole)[0])
+
+
+def settle_unit(shard: RowShard, group: Group) -> FixedPoint:
+    """Give all shards the finest unit in which the masses of now can be summed, and return it.
+
+    One row that lies far away would make the unit of the extent too coarse for all others, though
+    it may have a centroid of its own by now.
+    """
+    largest = float(group.gather(np.array([shard.largest_mass()])).max())
+    shard.unit = FixedPoint.for_sums(largest, group.extent(shard.extent).n)
+    return shard.unit
 
 
 def total(own: Sums, group: Group) -> Sums:

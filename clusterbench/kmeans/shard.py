@@ -88,6 +88,7 @@ class RowShard(ABC):
         start: number of the first of them among all rows.
         threads: of the CPU, for what starts compute there.
         extent: of the rows here.
+        unit: of masses; `begin` sets that of the extent, `lloyd.settle_unit` a finer one.
         work: counted since the beginning.
     """
 
@@ -97,6 +98,7 @@ class RowShard(ABC):
     start: int
     threads: int
     extent: Extent
+    unit: FixedPoint
     work: Work
 
     @abstractmethod
@@ -120,8 +122,12 @@ class RowShard(ABC):
         """Sums of the clusters as they are assigned now, of the rows here."""
 
     @abstractmethod
+    def largest_mass(self) -> float:
+        """The largest weighted squared distance of a row to its centroid."""
+
+    @abstractmethod
     def objective(self) -> int:
-        """Weighted squared distances to the nearest centroid, summed, in `units.squared`."""
+        """Weighted squared distances to the nearest centroid, summed, in `unit`."""
 
     @abstractmethod
     def labels(self) -> np.ndarray:
@@ -137,7 +143,7 @@ class RowShard(ABC):
 
     @abstractmethod
     def masses(self, numbers: np.ndarray) -> np.ndarray:
-        """Weighted squared distances of rows in `units.squared`: (len(numbers),) int64."""
+        """Weighted squared distances of rows in `unit`: (len(numbers),) int64."""
 
     @abstractmethod
     def at(self, positions: np.ndarray) -> np.ndarray:

@@ -59,6 +59,7 @@ def fit_with_faiss(
         last = np.ascontiguousarray(engine.centroids, dtype=np.float32)
         found = fit(shard, replace(at_once, start=Start("given", last)))
         progress((number + 1) * settings.max_iter, n_init * settings.max_iter)
+        found = replace(found, elsewhere=settings.max_iter)
         if best is None or found.inertia < best.inertia:
             best = found
     assert best is not None

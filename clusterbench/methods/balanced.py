@@ -202,7 +202,7 @@ class _Balance:
         now = self._shard.sums()
         sums = Sums(now.features.copy(), now.weights.copy(), now.counts.copy())
         paid = float(sums.counts @ (lifted[:, -1].astype(np.float64) ** 2))
-        whole = float(self._units.squared.real(self._shard.objective()))
+        whole = float(self._shard.unit.real(self._shard.objective()))
         uneven = float(np.mean((sums.counts / self._size - 1.0) ** 2))
         mean = (whole - paid) / self._shard.n
         objective = mean + 0.5 * self.scale * uneven

@@ -129,7 +129,13 @@ def start_of(init: Any, n_clusters: int, n: int, dim: int, in_memory: bool) -> s
         InputError: an array of another shape than (n_clusters, dim).
     """
     if not isinstance(init, str):
-        centroids = as_features(init)
+        try:
+            centroids = as_features(init)
+        except InputError as error:
+            raise InputError(
+                f"init={type(init).__name__} is neither one of {', '.join(starts.NAMES)} nor an "
+                f"array of centroids: {error}"
+            ) from error
         if centroids.shape != (n_clusters, dim):
             raise InputError(
                 f"init has shape {centroids.shape}; expected (n_clusters, dim) = "

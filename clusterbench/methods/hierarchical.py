@@ -143,7 +143,7 @@ class HierarchicalKMeans(CentroidClusterer):
             centroids, n_rows = again.centroids, len(numbers)
             n_iter.append(again.n_iter)
             shard.assign(centroids)
-            inertia.append(float(shard.extent.units().squared.real(shard.objective())))
+            inertia.append(float(shard.unit.real(shard.objective())))
             progress((2 + number) * self.max_iter, most)
         fine = shard.labels().astype(np.int64)
         labels: np.ndarray = self._merged(centroids, np.bincount(fine, minlength=k))[fine]
@@ -204,7 +204,7 @@ class HierarchicalKMeans(CentroidClusterer):
 def nearest_members(shard: RowShard, k: int, n: int) -> np.ndarray:
     """The n rows of each cluster that are nearest to its centroid, or all it has.
 
-    Distances count in the shard's `units.squared`, of equal ones the lowest number first.
+    Distances count in the shard's `unit`, of equal ones the lowest number first.
     Returns ascending numbers within the shard, int64.
     """
     labels = shard.labels()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -15,6 +16,7 @@ from ..kmeans.fit import Fitted, Settings, fit
 from ..kmeans.lloyd import Alone, Group
 from ..kmeans.processes import first_row
 from ..kmeans.row_sources import Rows
+from ..kmeans.shard import Extent
 from ..kmeans.starting import starts
 from ..progress import Progress
 from .centroids import CentroidClusterer, checked_init, start_of
@@ -161,9 +163,15 @@ class KMeans(CentroidClusterer):
         """
         del y  # nothing that fits sees a label
         weights = None if sample_weight is None else _weights(sample_weight)
-        self._weights = weights
+        # Only their proportions matter to the clusters; as they are they may leave any range.
+        heaviest = 1.0 if weights is None else float(weights.max())
+        self._weights = None if weights is None else weights / heaviest
         try:
-            return super().fit(X, progress=progress)
+            super().fit(X, progress=progress)
+            self.inertia_ *= heaviest
+            self.objectives_ = tuple(heaviest * objective for objective in self.objectives_)
+            self.diagnostics_["inertia"] = self.inertia_
+            return self
         finally:
             del self._weights
 
@@ -230,7 +238,9 @@ class KMeans(CentroidClusterer):
             if checkpoint is not None:
                 identity = fit_identity(settings, group.extent(shard.extent))
                 keeper = Checkpoint(checkpoint, identity, group)
-            return fit(shard, settings, group=group, keeper=keeper, progress=progress)
+            found = fit(shard, settings, group=group, keeper=keeper, progress=progress)
+            _warn_of_rounding(group.extent(shard.extent), found, rows.dim)
+            return found
         if self._weights is not None:
             raise InputError("engine='faiss' takes no sample_weight here; use engine='ours'")
         from ..kmeans.with_faiss import fit_with_faiss
@@ -240,7 +250,8 @@ class KMeans(CentroidClusterer):
 
     def _keep(self, found: Fitted, init: str, group: Group) -> None:
         self.cluster_centers_: np.ndarray = found.centroids
-        self.inertia_, self.objectives_ = found.inertia, found.objectives
+        self.inertia_ = found.inertia
+        self.objectives_: tuple[float, ...] = found.objectives
         self.counts_, self.n_iter_ = found.counts, found.n_iter
         work = found.work
         product, exact, possible = group.total(
@@ -256,6 +267,19 @@ class KMeans(CentroidClusterer):
             "products_share": product / max(possible, 1),
             "exact_share": exact / max(possible, 1),
         }
+
+
+def _warn_of_rounding(extent: Extent, found: Fitted, dim: int) -> None:
+    """Say when means are coarser than a thousandth of how far rows lie from them."""
+    rounding = 0.5 / extent.units().features.factor
+    spread = (found.inertia / extent.n / dim) ** 0.5
+    if rounding > 1e-3 * spread > 0.0:
+        warnings.warn(
+            f"X has numbers of up to {extent.largest:.3g}, beside which most rows lie "
+            f"{spread:.3g} from their centroids in each dimension: means are rounded to "
+            f"{2 * rounding:.3g}; leave out the rows that are so far away",
+            stacklevel=5,
+        )
 
 
 def _weights(sample_weight: Any) -> np.ndarray:

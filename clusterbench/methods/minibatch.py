@@ -205,7 +205,7 @@ def settled(
     k = len(after)
     labels = batch.labels()
     counts = np.bincount(labels, minlength=k).astype(np.float64)
-    squared = units.squared.real(batch.masses(np.arange(batch.n)))
+    squared = batch.unit.real(batch.masses(np.arange(batch.n)))
     sse = np.bincount(labels, weights=squared, minlength=k)
     known = counts > 1
     noise = np.full(k, np.inf)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -29,6 +30,10 @@ def streamed(X: Any, scale: Scale | None = None) -> Rows | None:
     return None
 
 
+def _in_all(found: re.Match[str], numbers: np.ndarray) -> str:
+    return f"first in row {numbers[int(found.group(1))]}"
+
+
 class _Checked:
     """Rows whose blocks are checked as they come, then scaled."""
 
@@ -38,17 +43,18 @@ class _Checked:
 
     def block(self, start: int, stop: int) -> np.ndarray:
         """As `Rows.block`."""
-        return self._ready(self._rows.block(start, stop), f"rows {start} to {stop - 1}")
+        return self._ready(self._rows.block(start, stop), np.arange(start, stop))
 
     def take(self, numbers: np.ndarray) -> np.ndarray:
         """As `Rows.take`."""
         if not len(numbers):
             return np.empty((0, self.dim), dtype=np.float32)
-        return self._ready(self._rows.take(numbers), f"some of rows 0 to {self.n - 1}")
+        return self._ready(self._rows.take(numbers), numbers)
 
-    def _ready(self, rows: np.ndarray, where: str) -> np.ndarray:
+    def _ready(self, rows: np.ndarray, numbers: np.ndarray) -> np.ndarray:
         try:
             features = as_features(rows)
-        except InputError as error:
-            raise InputError(f"{where}: {error}") from error
+        except InputError as error:  # which counts from the first row of what it was given
+            said = re.sub(r"first in row (\d+)", lambda m: _in_all(m, numbers), str(error))
+            raise InputError(said) from error
         return features if self._scale is None else self._scale(features)

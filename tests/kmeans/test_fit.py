@@ -110,6 +110,48 @@ def test_an_empty_cluster_takes_the_farthest_row() -> None:
     assert found.counts_.tolist() == [3, 1, 1]
 
 
+def groups(n: int = 3000) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    middles = rng.normal(size=(5, 8)) * 10
+    rows: np.ndarray = (middles[rng.integers(0, 5, n)] + rng.normal(size=(n, 8))).astype("f4")
+    return rows
+
+
+@pytest.mark.parametrize("init", STARTS)
+@pytest.mark.parametrize("kind", ["constant column", "outlier", "offset"])
+def test_one_large_number_makes_no_objective_coarse(kind: str, init: str) -> None:
+    rows, k = groups(), 5
+    if kind == "constant column":
+        rows = np.c_[rows, np.full(len(rows), 1.7e9, dtype=np.float32)]
+    elif kind == "outlier":
+        rows[-1], k = 1e9, 6
+    else:
+        rows += np.float32(1e5)
+    found = KMeans(k, init=init, scaling="none", device="cpu", n_init=5).fit(rows)
+    away = rows.astype(np.float64) - found.cluster_centers_[found.labels_]
+    assert found.inertia_ == pytest.approx((away**2).sum(), rel=1e-9)
+    assert (np.diff(found.objectives_) <= 1e-9 * found.inertia_).all()
+    if init == "ward" and kind == "constant column":
+        assert found.inertia_ < 30_000
+
+
+@pytest.mark.filterwarnings("ignore:X has numbers of up to")
+def test_means_too_coarse_for_the_rows_are_said(recwarn: pytest.WarningsRecorder) -> None:
+    rows = groups()
+    rows[-1] = 3e13
+    KMeans(6, init="random", scaling="none", device="cpu").fit(rows)
+    assert any("means are rounded to" in str(w.message) for w in recwarn)
+
+
+@pytest.mark.parametrize("weight", [1e-300, 1e30, 1e308])
+def test_only_the_proportions_of_weights_matter(weight: float) -> None:
+    rows = mixture(n=300)
+    plain = KMeans(7, device="cpu").fit(rows, sample_weight=np.ones(300))
+    other = KMeans(7, device="cpu").fit(rows, sample_weight=np.full(300, weight))
+    assert (other.labels_ == plain.labels_).all()
+    assert other.inertia_ == pytest.approx(plain.inertia_ * weight)
+
+
 class TestEdges:
     @pytest.mark.parametrize("init", STARTS)
     def test_fewer_distinct_rows_than_clusters(self, init: str) -> None:
@@ -204,7 +246,7 @@ class TestStreams:
     def test_a_wrong_number_is_named_wherever_it_is(self, tmp_path: Path) -> None:
         rows = mixture(n=900).astype(np.float16)
         rows[800, 1] = np.nan
-        with pytest.raises(InputError, match="NaN or infinity"):
+        with pytest.raises(InputError, match=r"NaN or infinity in 1 .* first in row 800"):
             KMeans(3, device="cpu").fit(rows)
 
     def test_fewer_rows_than_clusters(self) -> None:

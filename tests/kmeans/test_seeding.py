@@ -61,6 +61,7 @@ def test_plus_plus_leaves_the_rows_assigned() -> None:
     other = begun(rows)
     other.assign(centroids)
     assert (shard.labels() == other.labels()).all()
+    shard.unit = other.unit
     assert shard.objective() == other.objective()
 
 

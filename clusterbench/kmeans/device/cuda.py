@@ -126,7 +126,7 @@ class CudaShard(RowShard):
 
     def begin(self, units: Units) -> None:
         """As `RowShard.begin`."""
-        self._units = units
+        self._units, self.unit = units, units.squared
         self._centroids = torch.empty((0, self.dim), device=self._device)
         self._labels = torch.full((self.n,), -1, dtype=torch.int32, device=self._device)
         self._squared = self._full(torch.inf, torch.float64)
@@ -295,6 +295,13 @@ class CudaShard(RowShard):
         assert self._summed is not None
         return _on_host(self._summed)
 
+    def largest_mass(self) -> float:
+        """As `RowShard.largest_mass`."""
+        squared = self._squared
+        if self._weights is not None:
+            squared = squared * self._weights
+        return float(squared.max()) if self.n else 0.0
+
     def objective(self) -> int:
         """As `RowShard.objective`."""
         return sum(
@@ -327,7 +334,7 @@ class CudaShard(RowShard):
         squared = self._squared[where]
         if self._weights is not None:
             squared = squared * self._weights[where]
-        return (squared * self._units.squared.factor).round_().long()
+        return (squared * self.unit.factor).round_().long()
 
     def at(self, positions: np.ndarray) -> np.ndarray:
         """As `RowShard.at`."""

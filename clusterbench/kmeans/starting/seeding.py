@@ -6,7 +6,7 @@ import numpy as np
 
 from ...kernels.rejection import accepted
 from ..cpu import CpuShard
-from ..lloyd import Alone, Group
+from ..lloyd import Alone, Group, settle_unit
 from ..row_sources import ArrayRows
 from ..shard import RowShard, Units
 
@@ -127,6 +127,7 @@ def rows_by_number(shard: RowShard, group: Group, numbers: np.ndarray) -> np.nda
 
 def _offsets(shard: RowShard, group: Group) -> np.ndarray:
     """(processes + 1,) int64: where the masses of each process begin among those of all."""
+    settle_unit(shard, group)
     objectives = group.gather(np.array([shard.objective()], dtype=np.int64))
     return np.concatenate([[0], np.cumsum(objectives)])
 
@@ -143,7 +144,7 @@ def _drawn(
     """Up to `room` rows drawn by mass, of which those are given back that stand."""
     candidates, weights, masses = _candidates(shard, group, room, offsets, rng)
     chances = rng.random(room)
-    stand = accepted(candidates, weights, masses, chances, units.squared.factor, wanted)
+    stand = accepted(candidates, weights, masses, chances, shard.unit.factor, wanted)
     return np.ascontiguousarray(candidates[stand])
 
 
