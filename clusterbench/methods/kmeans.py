@@ -94,6 +94,9 @@ class KMeans(CentroidClusterer):
     label: ClassVar[str] = "k-means"
     version: ClassVar[int] = 2
 
+    inertia_: float
+    objectives_: tuple[float, ...]
+
     def __init__(
         self,
         n_clusters: int = 8,
@@ -251,7 +254,7 @@ class KMeans(CentroidClusterer):
     def _keep(self, found: Fitted, init: str, group: Group) -> None:
         self.cluster_centers_: np.ndarray = found.centroids
         self.inertia_ = found.inertia
-        self.objectives_: tuple[float, ...] = found.objectives
+        self.objectives_ = found.objectives
         self.counts_, self.n_iter_ = found.counts, found.n_iter
         work = found.work
         product, exact, possible = group.total(
