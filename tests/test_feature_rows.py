@@ -27,7 +27,14 @@ HEADS: dict[str, Any] = {
     "hidden": 8,
     "bottleneck": 4,
 }
-SMALL: dict[str, dict[str, Any]] = {"kmeans": {"n_init": 2}, "temi": HEADS, "scan": HEADS}
+SMALL: dict[str, dict[str, Any]] = {
+    "kmeans": {"n_init": 2},
+    "minibatch-kmeans": {},
+    "hierarchical-kmeans": {},
+    "balanced-kmeans": {},
+    "temi": HEADS,
+    "scan": HEADS,
+}
 EVERYTHING = [*cb.methods.names(), *cb.references.names()]
 
 

@@ -61,13 +61,25 @@ def test_help_loads_nothing_heavy_and_answers_at_once() -> None:
         "_guarded()\n"
         f"print(sorted(set(sys.modules) & set({HEAVY!r})), file=sys.stderr)\n"
     )
-    before = os.times()
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    after = os.times()
-    assert done.stderr.strip() == "[]"
-    # Processor time, so that a busy machine does not fail the test.
-    used = after.children_user + after.children_system
-    assert used - before.children_user - before.children_system < 0.4
+    said, used = processor_seconds(code)
+    assert said == "[]"
+    # Beside what the parser of options takes alone: a slow machine does not fail the test.
+    _, parser = processor_seconds("import typer")
+    assert used < 4 * parser
+
+
+def processor_seconds(code: str) -> tuple[str, float]:
+    """What code says on stderr in a process of its own, and its processor time: the least of 3."""
+    times = []
+    for _ in range(3):
+        before = os.times()
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        )
+        after = os.times()
+        used = after.children_user + after.children_system
+        times.append(used - before.children_user - before.children_system)
+    return done.stderr.strip(), min(times)
 
 
 @pytest.mark.parametrize(
