@@ -329,7 +329,7 @@ def tiny_world(
             capture_output=True,
             text=True,
             env=environment(**extra),
-            timeout=60,
+            timeout=300,
         )
 
     return SimpleNamespace(
