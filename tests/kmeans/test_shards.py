@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kmeans_plain import nearest
 
+from clusterbench.kmeans.certified import Points
 from clusterbench.kmeans.cpu import CpuShard
 from clusterbench.kmeans.row_sources import ArrayRows
 
@@ -118,3 +119,14 @@ def test_rows_at_positions_are_as_wide_as_their_mass() -> None:
     assert shard.at(positions).tolist() == [1, 1, 2, 2, 4, 4]
     assert shard.objective() == 21 * one
     assert shard.farthest(3)[0].tolist() == [4, 2, 1]
+
+
+def test_the_bound_covers_a_product_summed_one_number_after_another() -> None:
+    """The worst order that a library may choose; all terms alike, so that rounding adds up."""
+    row = np.full((1, 20_000), 0.1, dtype=np.float32)
+    points = Points.of(row, np.zeros(1, dtype=np.int32))
+    product = np.cumsum(row[0] * row[0], dtype=np.float32)[-1]
+    exact = float((row[0].astype(np.float64) ** 2).sum())
+    off = abs(float(points.half[0] - product) - (exact / 2 - exact))
+    bound = float(points.errors(np.array([exact]))[0])
+    assert 1e-4 < off <= bound < 1.0
