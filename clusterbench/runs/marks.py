@@ -54,6 +54,22 @@ def died(run: PlannedRun) -> bool:
         os.close(descriptor)
 
 
+def forget(run: PlannedRun) -> None:
+    """Remove the mark of a run that has its record, where no process holds it.
+
+    A process that is killed between a run's record and the end of its mark leaves one behind.
+    """
+    if fcntl is None:
+        return
+    with contextlib.suppress(OSError):  # no mark, held by a process, or no right to remove it
+        descriptor = os.open(mark_path(run), os.O_RDONLY | os.O_NONBLOCK | _NO_LINKS)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            mark_path(run).unlink()
+        finally:
+            os.close(descriptor)
+
+
 class Marks:
     """The marks of this call. Leaving it, however that happens, removes what is left of them."""
 

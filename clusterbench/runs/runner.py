@@ -22,6 +22,7 @@ from .cluster_count import cluster_count
 from .environment import capture
 from .execute import execute
 from .forecast import Forecast, forecast
+from .marks import forget
 from .plan import STRATEGIES, FeatureSource, PlannedRun, Strategy, plan, seed_list, should_run
 from .reporting.outcome import Outcome
 from .reporting.report import RunReport
@@ -162,6 +163,10 @@ def run(
             computed = _spread(
                 shared, store, partial(make, on=own), own, group, progress, sum(todo)
             )
+    if first and not dry_run:
+        for one, (state, _), chosen in zip(planned, before, todo, strict=True):
+            if state == "success" and not chosen:
+                forget(one)
     if environment is not None and sum(todo) > n_spread:
         wanted: list[PlannedRun] = []
         suspects: list[PlannedRun] = []  # they took a process with them before

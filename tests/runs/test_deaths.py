@@ -170,6 +170,18 @@ class TestMarks:
             ours.start([run])
         assert not mark_path(run).exists() and not died(run)
 
+    def test_a_finished_run_loses_the_mark_of_one_that_was_killed(
+        self, tiny_world: SimpleNamespace
+    ) -> None:
+        first, second = (outcome.run for outcome in tiny_world.run(seeds=2).outcomes[:2])
+        mark_path(first).write_text("somewhere 1\n")
+        with Marks() as other:
+            other.start([second])
+            tiny_world.run(seeds=2, dry_run=True)
+            assert sorted(marks()) == sorted([mark_path(first), mark_path(second)])
+            tiny_world.run(seeds=2)
+            assert marks() == [mark_path(second)]
+
     def test_marks_that_cannot_be_made_are_done_without(
         self, run: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -202,6 +202,10 @@ source, encoder = index_folder(folder / "images"), load_encoder(str(folder / "sl
 def work(output):
     extract(source, encoder, output, device="cpu", workers=0, batch_size=4, shard_rows=8)
 
+started = time.monotonic()
+work(folder / "undisturbed")
+whole = time.monotonic() - started  # a machine may be slow, and then a kill comes later
+
 killed, stores = 0, []
 while killed < kills:
     output = folder / f"killed-{len(stores)}"
@@ -211,7 +215,7 @@ while killed < kills:
         if not child:
             work(output)
             os._exit(0)
-        deadline = time.monotonic() + rng.uniform(0, 0.25)
+        deadline = time.monotonic() + rng.uniform(0, whole)
         while time.monotonic() < deadline and not (ended := os.waitpid(child, os.WNOHANG)[0]):
             time.sleep(0.0005)
         if not ended:
@@ -220,7 +224,6 @@ while killed < kills:
             _, status = os.waitpid(child, 0)
             continue
         break
-work(folder / "undisturbed")
 print(killed, len(stores))
 """
 
