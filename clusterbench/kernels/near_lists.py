@@ -15,8 +15,10 @@ import numpy as np
 
 from .compiled import compiled
 
-#: Products looked at together: a chunk in which none is news is passed over.
-CHUNK = 32
+_GROUP = 64  # marks of news that are looked at together
+_GATHERED = 8192  # places of news that are gathered, at least; tiles are narrower
+_LINE = 16  # float32 numbers of a line of the cache
+_NEVER = np.float32(np.inf)
 
 
 class Lists(NamedTuple):
@@ -24,8 +26,8 @@ class Lists(NamedTuple):
 
     ids: (n, k) int32, row numbers, most similar first; -1 where there are fewer so far. cosines:
     (n, k) float64; -inf there. fresh: (n, m) int32, numbers that wait to be compared in float64.
-    products: (n, m) float32, what the fast routine says of them. waiting: (n,) int32, how many wait.
-    low: (n,) float32, below which a product is of no row that could enter the list.
+    products: (n, m) float32, what the fast routine says of them. waiting: (n,) int32, how many
+    wait. low: (n,) float32, below which a product is of no row that could enter the list.
     """
 
     ids: np.ndarray
@@ -93,17 +95,14 @@ def cosine(a: Panel, i: int, b: Panel, j: int) -> float:
     return dot(a.x[i], b.x[j]) / both if both > 0.0 else 0.0
 
 
-# Only maxima are taken, of numbers that are no NaN: they are the same in any order.
-@numba.njit(inline="never", nogil=True, fastmath={"nnan", "nsz"}, cache=True)
-def _news(products: np.ndarray, low: np.ndarray, own: float, start: int, stop: int) -> Any:
-    """Whether a product is as high as its row's low, or its column's."""
-    high, over = np.float32(-np.inf), np.float32(-np.inf)
-    for j in range(start, stop):
-        product = products[j]
-        high = product if product > high else high
-        beyond = product - low[j]
-        over = beyond if beyond > over else over
-    return high >= own or over >= np.float32(0.0)
+# A comparison a product, written out as a byte: the compiler makes vectors of it, as it does not
+# of a search that may end early.
+@numba.njit(inline="never", nogil=True, cache=True)
+def _news(products: np.ndarray, low: np.ndarray, own: float, news: np.ndarray) -> None:
+    """Mark the products that are as high as their row's low, or their column's."""
+    for j in range(len(products)):
+        least = low[j] if low[j] < own else own
+        news[j] = np.uint8(products[j] >= least)
 
 
 @compiled
@@ -140,40 +139,62 @@ def offer(
     low = columns.low[first_column : first_column + n_columns]
     if not to_columns:
         low = np.full(n_columns, np.inf, dtype=np.float32)
-    scratch = np.empty(rows.ids.shape[1] + rows.fresh.shape[1], dtype=np.float32)
     diagonal = a.start + first_row == b.start + first_column
     if to_rows:
         _begin(products, rows, first_row, diagonal, error)
-    # Taken out of their tuples here: in the loop that would cost more than all the rest.
-    room = rows.fresh.shape[1]
-    row_fresh, row_products, row_waiting = rows.fresh, rows.products, rows.waiting
-    fresh, fresh_products, waiting = columns.fresh, columns.products, columns.waiting
+    news = np.zeros(-(-n_columns // _GROUP) * _GROUP, dtype=np.uint8)
+    words = news.view(np.uint64)
+    # Gathered, then taken in one go: lists lie all over the memory, and a short loop over many of
+    # them waits for several at a time.
+    at, count = np.empty((_GATHERED, 2), dtype=np.int32), 0
     for i in range(n_rows):
-        row, mine = products[i], first_row + i
-        own = rows.low[mine] if to_rows else np.float32(np.inf)
-        begin = i + 1 if diagonal else 0
-        number = a.start + mine
-        for start in range(begin, n_columns, CHUNK):
-            stop = min(start + CHUNK, n_columns)
-            if not _news(row, low, own, start, stop):
+        own = rows.low[first_row + i] if to_rows else _NEVER
+        _news(products[i], low, own, news[:n_columns])
+        if diagonal:
+            news[: i + 1] = 0
+        for group in range(len(news) // _GROUP):
+            w = 8 * group
+            if (
+                words[w] | words[w + 1] | words[w + 2] | words[w + 3]
+                | words[w + 4] | words[w + 5] | words[w + 6] | words[w + 7]
+            ) == 0:  # fmt: skip
                 continue
-            for j in range(start, stop):
-                product = row[j]
-                if product >= own:
-                    at = row_waiting[mine]
-                    row_fresh[mine, at] = b.start + first_column + j
-                    row_products[mine, at] = product
-                    row_waiting[mine] = at + 1
-                    if at + 1 == room:
-                        _make_room(rows, mine, a, a, b, error, scratch)
-                        own = rows.low[mine]
-                if product >= low[j]:
-                    at = waiting[first_column + j]
-                    fresh[first_column + j, at] = number
-                    fresh_products[first_column + j, at] = product
-                    waiting[first_column + j] = at + 1
-                    if at + 1 == room:
-                        _make_room(columns, first_column + j, b, a, b, error, scratch)
+            for word in range(w, w + 8):
+                if words[word] == 0:
+                    continue
+                for j in range(8 * word, 8 * word + 8):
+                    at[count, 0], at[count, 1] = i, j
+                    count += news[j]
+        if count > _GATHERED - n_columns - 8 or i == n_rows - 1:
+            where = at[:count]
+            if to_rows:
+                _take(products, where, 0, rows, a, first_row, b.start + first_column, a, b, error)
+            if to_columns:
+                _take(products, where, 1, columns, b, first_column, a.start + first_row, a, b,
+                      error)  # fmt: skip
+            count = 0
+
+
+@compiled
+def _take(
+    products: np.ndarray, where: np.ndarray, axis: int, lists: Lists, of: Panel, first: int,
+    first_other: int, a: Panel, b: Panel, error: float,
+) -> None:  # fmt: skip
+    """Products of a tile into the lists of its rows (axis 0) or of its columns (axis 1)."""
+    fresh, fresh_products, waiting, low = lists.fresh, lists.products, lists.waiting, lists.low
+    room = fresh.shape[1]
+    scratch = np.empty(lists.ids.shape[1] + room, dtype=np.float32)
+    for index in range(len(where)):
+        mine = first + where[index, axis]
+        product = products[where[index, 0], where[index, 1]]
+        if product < low[mine]:
+            continue
+        at = waiting[mine]
+        fresh[mine, at] = first_other + where[index, 1 - axis]
+        fresh_products[mine, at] = product
+        waiting[mine] = at + 1
+        if at + 1 == room:
+            _make_room(lists, mine, of, a, b, error, scratch)
 
 
 @compiled
@@ -259,6 +280,8 @@ def _largest(values: np.ndarray, k: int) -> Any:
 def _settle(lists: Lists, at: int, of: Panel, row: int, a: Panel, b: Panel, error: float) -> None:
     """Compare in float64 what waits; each is a row of panel a or b."""
     k = lists.ids.shape[1]
+    if np.isnan(_touch(lists, at, a, b)):
+        return  # never, as rows are finite; without a use of it the compiler leaves it out
     for j in range(lists.waiting[at]):
         number = lists.fresh[at, j]
         if a.start <= number < a.start + len(a.x):
@@ -271,6 +294,22 @@ def _settle(lists: Lists, at: int, of: Panel, row: int, a: Panel, b: Panel, erro
         low = np.float32(lists.cosines[at, k - 1] - error)
         if low > lists.low[at]:
             lists.low[at] = low
+
+
+@compiled
+def _touch(lists: Lists, at: int, a: Panel, b: Panel) -> Any:
+    """Load the rows that wait, all at once: compared one by one, each would be waited for."""
+    dim = a.x.shape[1]
+    total = np.float32(0.0)
+    for j in range(lists.waiting[at]):
+        number = lists.fresh[at, j]
+        if a.start <= number < a.start + len(a.x):
+            for c in range(0, dim, _LINE):
+                total += a.x[number - a.start, c]
+        else:
+            for c in range(0, dim, _LINE):
+                total += b.x[number - b.start, c]
+    return total
 
 
 @compiled

@@ -65,11 +65,13 @@ class Side:
         ids = np.empty((0, k), np.int32) if known is None else known.ids
         cosines = np.empty((0, k)) if known is None else known.cosines
         low = (cosines[:, -1] - self.error).astype(np.float32)
+        # A number and its product side by side, as they are written together.
+        waiting = np.empty((n, room, 2), dtype=np.int32)
         self.lists = kernels.Lists(
             ids,
             cosines,
-            np.empty((n, room), dtype=np.int32),
-            np.empty((n, room), dtype=np.float32),
+            waiting[:, :, 0],
+            waiting[:, :, 1].view(np.float32),
             np.zeros(n, dtype=np.int32),
             low,
         )
