@@ -62,9 +62,13 @@ class CpuEngine:
         cpu.merge(a, b, to_a, to_b, self.threads)
 
 
-def engine_on(device: torch.device) -> Engine:
-    """The engine of a device."""
-    return CpuEngine()
+def engine_on(device: torch.device | None) -> Engine:
+    """The engine of a device; None is the CPU."""
+    if device is None or device.type == "cpu":
+        return CpuEngine()
+    from .device import DeviceEngine
+
+    return DeviceEngine(device)
 
 
 def all_neighbours(
