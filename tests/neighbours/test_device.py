@@ -1,4 +1,4 @@
-"""The engine of a device gives the bits of the CPU's: on torch's own CPU here, on CUDA where it is."""
+"""The engine of a device gives the bits of the CPU, on torch's own CPU and on CUDA where it is."""
 
 from __future__ import annotations
 
