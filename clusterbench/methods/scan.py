@@ -48,7 +48,7 @@ class SCAN(DeepClusterer):
 
     name: ClassVar[str] = "scan"
     label: ClassVar[str] = "SCANv2"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def __init__(
         self,

@@ -30,9 +30,9 @@ class TEMI(DeepClusterer):
         batch_size: pairs per step, at most n_samples.
         n_neighbors: nearest neighbours (cosine, the sample excluded) a partner is drawn from.
         learning_rate: of AdamW, per 256 pairs: the rate used is learning_rate * batch / 256.
-        warmup_epochs: linear warm-up of the learning rate.
+        warmup_epochs: linear warm-up of the learning rate, from 0.
         decay: of the learning rate after the warm-up, "constant" or "cosine" (to zero).
-        weight_decay: on matrices only.
+        weight_decay: of AdamW, on weights and gains, not on biases.
         momentum: of the teacher, in [0, 1].
         momentum_decay: "constant", or "cosine" from `momentum` to 1.
         student_temperature: of the student's softmax.
@@ -64,7 +64,7 @@ class TEMI(DeepClusterer):
 
     name: ClassVar[str] = "temi"
     label: ClassVar[str] = "TEMI"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def __init__(
         self,
