@@ -56,7 +56,7 @@ class TEMI(DeepClusterer):
         >>> y = np.repeat([0, 1, 2], 60)
         >>> X = np.eye(3, 8)[y] + 0.1 * np.random.default_rng(0).normal(size=(180, 8))
         >>> size = dict(n_heads=2, hidden=32, bottleneck=16, n_neighbors=10)
-        >>> training = dict(epochs=10, batch_size=60, learning_rate=0.01, momentum=0.9)
+        >>> training = dict(epochs=15, batch_size=60, learning_rate=0.01, momentum=0.9)
         >>> temi = TEMI(n_clusters=3, device="cpu", warmup_epochs=2, **size, **training)
         >>> score(y, temi.fit_predict(X)).acc
         1.0

