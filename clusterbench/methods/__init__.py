@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from .choosing_k import ChosenK as ChosenK
     from .choosing_k import choose_k as choose_k
     from .clusterer import Clusterer as Clusterer
+    from .graph.leiden import Leiden as Leiden
+    from .graph.smoothed import SmoothedKMeans as SmoothedKMeans
+    from .graph.spectral import SpectralClustering as SpectralClustering
     from .hierarchical import HierarchicalKMeans as HierarchicalKMeans
     from .kmeans import KMeans as KMeans
     from .minibatch import MiniBatchKMeans as MiniBatchKMeans
@@ -31,6 +34,9 @@ METHODS: Registry[type[Clusterer]] = Registry(
         "minibatch-kmeans": "minibatch:MiniBatchKMeans",
         "hierarchical-kmeans": "hierarchical:HierarchicalKMeans",
         "balanced-kmeans": "balanced:BalancedKMeans",
+        "smoothed-kmeans": "graph.smoothed:SmoothedKMeans",
+        "spectral": "graph.spectral:SpectralClustering",
+        "leiden": "graph.leiden:Leiden",
     },
     package=__name__,
     base="clusterer:Clusterer",
@@ -50,7 +56,10 @@ __all__ = [
     "Clusterer",
     "HierarchicalKMeans",
     "KMeans",
+    "Leiden",
     "MiniBatchKMeans",
+    "SmoothedKMeans",
+    "SpectralClustering",
     "choose_k",
     "get",
     "names",

@@ -24,6 +24,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "minibatch-kmeans": {"init": "k-means++ sample", "rows_per_cluster": 4},
     "hierarchical-kmeans": {"init": "k-means++"},
     "balanced-kmeans": {"init": "k-means||"},
+    "smoothed-kmeans": {"init": "k-means++"},
+    "spectral": {"init": "k-means++"},
     "temi": {
         "n_heads": 2,
         "epochs": 25,

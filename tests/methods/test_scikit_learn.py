@@ -52,6 +52,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "minibatch-kmeans": {"rows_per_cluster": 2, "max_iter": 5},
     "hierarchical-kmeans": {"n_resample": 1, "max_iter": 5},
     "balanced-kmeans": {"max_iter": 10},
+    "smoothed-kmeans": {"max_iter": 10},
+    "spectral": {"max_iter": 10},
     "temi": _HEADS,
     "scan": _HEADS,
     "linear-probe": {"max_iter": 20},

@@ -1,0 +1,1 @@
+"""Methods that cluster the graph of nearest neighbours, or rows averaged along it."""

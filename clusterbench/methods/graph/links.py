@@ -1,0 +1,156 @@
+"""Who counts as a neighbour of whom, of training rows and of rows that come later."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...kernels.nearest import distances_to
+from .near import Graph, graph, nearest_of
+
+#: A row that was seen in training is as similar to itself as this, whatever rounding does.
+_SAME = 1.0 - 1e-4
+
+
+@dataclass(frozen=True, eq=False)
+class Links:
+    """Neighbours of some rows among the training rows.
+
+    ids: (n, k) int32, ascending in each row, so that sums do not depend on who is nearer by a
+    rounding. counted: (n, k) bool, those that count. similarities: (n, k) float32.
+    """
+
+    ids: np.ndarray
+    counted: np.ndarray
+    similarities: np.ndarray
+
+    @property
+    def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """All three."""
+        return self.ids, self.counted, self.similarities
+
+    @classmethod
+    def none(cls, m: int) -> Links:
+        """Of m rows without a neighbour."""
+        return cls(
+            np.empty((m, 0), dtype=np.int32), np.empty((m, 0), dtype=bool), np.empty((m, 0), "f4")
+        )
+
+    @classmethod
+    def of(cls, near: Graph, counted: np.ndarray) -> Links:
+        """The same, put in order."""
+        order = np.argsort(near.ids, axis=1)
+        return cls(
+            np.take_along_axis(near.ids, order, axis=1),
+            np.take_along_axis(counted, order, axis=1),
+            np.take_along_axis(near.similarities, order, axis=1),
+        )
+
+
+def link_weights(links: Links) -> np.ndarray:
+    """How much each neighbour says about its row: (m, k) float32, by similarity.
+
+    Similarities below 0 count as 0; where all that count are, they count alike.
+    """
+    weights: np.ndarray = np.maximum(links.similarities, 0.0) * links.counted
+    alike = ~weights.any(axis=1)
+    weights[alike] = links.counted[alike]
+    return weights
+
+
+class Neighbourhood:
+    """The graph of the training rows, and a place in it for new ones.
+
+    A row of zeros has no direction: it has no neighbours and is nobody's. *Mutual* neighbours are
+    those that are near from both sides: j counts for i where i is no farther from j than the k-th
+    neighbour of j is. Of training rows these are the rows that have each other among theirs; for a
+    new row they are the training rows among whose k nearest it would be, if it were one.
+    Distances that decide are of unit rows, in float64 and a fixed order.
+
+    Args:
+        features: (n, dim) float32, training rows as they were given.
+        rows: (n, dim) float32, what the method makes of them: a new row of the same numbers is
+            that training row. Kept.
+        unit: (n, dim) float32, the features at unit length; kept.
+        k: neighbours of each row, 1 <= k; at most the n - 1 other rows are taken.
+        mutual: count mutual neighbours alone.
+        device: as of `near.graph`.
+
+    Attributes:
+        links: of the training rows; k of each, none where there is one row alone.
+    """
+
+    def __init__(
+        self,
+        features: np.ndarray,
+        rows: np.ndarray,
+        unit: np.ndarray,
+        k: int,
+        mutual: bool,
+        device: str,
+    ) -> None:
+        n = len(unit)
+        self.k = min(k, n - 1)
+        self._rows, self._unit, self._device = rows, unit, device
+        self._directed: np.ndarray = np.asarray(unit.any(axis=1))
+        self._reach: np.ndarray | None = None
+        if self.k == 0:
+            self.links = Links.none(n)
+            return
+        near = graph(features, self.k, device)
+        counted = self._directed[near.ids] & self._directed[:, None]
+        if mutual:
+            away = np.where(counted, self._distances(unit, near.ids), -1.0)
+            self._reach = away.max(axis=1)
+            counted &= away <= self._reach[near.ids]
+        self.links = Links.of(near, counted)
+
+    def of(self, rows: np.ndarray, unit: np.ndarray) -> tuple[Links, np.ndarray]:
+        """Neighbours of new rows, and the training rows that they are.
+
+        Args:
+            rows: (m, dim) float32, as the method makes them of features.
+            unit: (m, dim) float32, the features at unit length.
+
+        Returns:
+            Their links; and (m,) int64, the number of the training row of the same numbers, the
+            lowest of those that were found, -1 for none. A row that is one has its links, too.
+        """
+        n_near = max(self.k, 1)
+        near = nearest_of(unit, self._unit, n_near, self._device)
+        directed: np.ndarray = np.asarray(unit.any(axis=1))
+        seen = self._seen(rows, directed, near)
+        if self.k == 0:
+            return Links.none(len(rows)), seen
+        counted = self._directed[near.ids] & directed[:, None]
+        if self._reach is not None:
+            counted &= self._distances(unit, near.ids) <= self._reach[near.ids]
+        links = Links.of(near, counted)
+        known = np.flatnonzero(seen >= 0)
+        for mine, theirs in zip(links.arrays, self.links.arrays, strict=True):
+            mine[known] = theirs[seen[known]]
+        return links, seen
+
+    def _seen(self, rows: np.ndarray, directed: np.ndarray, near: Graph) -> np.ndarray:
+        none = len(self._rows)
+        seen = np.full(len(rows), none, dtype=np.int64)
+        for similarity, ids in zip(near.similarities.T, near.ids.T, strict=True):
+            which = np.flatnonzero(similarity >= _SAME)
+            same = which[(rows[which] == self._rows[ids[which]]).all(axis=1)]
+            seen[same] = np.minimum(seen[same], ids[same])
+        if not self._directed.all():  # whatever is near to a row of zeros, it is like all others
+            seen[~directed] = int(np.argmin(self._directed))
+        seen[seen == none] = -1
+        return seen
+
+    def _distances(self, unit: np.ndarray, ids: np.ndarray) -> np.ndarray:
+        """Squared distances of rows to training rows by number: (m, k) float64."""
+        rows = np.arange(len(unit))
+        return np.stack(
+            [
+                distances_to(unit, rows, self._unit, np.ascontiguousarray(column))
+                for column in ids.T
+            ],
+            axis=1,
+        )

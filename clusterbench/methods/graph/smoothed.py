@@ -1,0 +1,179 @@
+"""k-means on rows that are averaged with their nearest neighbours: the control for deep heads."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ...cost import Cost
+from ...errors import InputError
+from ...estimator import number, positive_int, true_or_false, whole_number
+from ...feature_rows import unit_rows
+from ...progress import Progress
+from ..centroids import checked_init
+from ..clusterer import Clusterer
+from ..kmeans import KMeans
+from ..scaling import Scaler
+from .links import Neighbourhood
+from .memory import check_memory
+from .smoothing import Smoothing
+
+#: What "auto" stands for: see docs/graph-baselines.md for what was tried and what it gave.
+N_NEIGHBORS, ROUNDS = 10, 2
+#: Numbers that could be moved in the time in which a similarity is written and looked at by topk.
+_SEARCHED = 15.0
+
+
+class SmoothedKMeans(Clusterer):
+    """k-means on rows that are first averaged with their nearest neighbours.
+
+    It uses the neighbours that TEMI and SCAN draw their pairs from, and trains nothing: what a deep
+    head adds beyond them is what it is ahead of this.
+
+    1. Each row is scaled (to unit length by default), and its `n_neighbors` nearest other rows are
+       found by the cosine of the features as they were given.
+    2. `rounds` times, along the same graph: each row becomes the mean of itself and its neighbours,
+       brought to unit length again where scaling is "l2". With `mutual` only those neighbours
+       count that have the row among theirs.
+    3. `KMeans` of the rows that came of it, with its own start.
+
+    A new row goes the same way: at level r it is averaged with its nearest *training* rows as they
+    were smoothed r - 1 times, then it belongs to the nearest centroid. With `mutual` a training
+    row counts if the new row is no farther from it than its own k-th neighbour is, so that the new
+    row would be among its neighbours. A row that was trained on is recognised by its numbers, is
+    not its own neighbour, and so gets its label again. Rows of zeros have no direction and no
+    neighbours.
+
+    Memory: rows at `rounds` + 1 levels, the graph, and copies that the search and k-means make; in
+    all about 4 (rounds + 4) n dim + 24 n n_neighbors bytes, refused before anything is computed
+    where that is not there. `rounds` levels stay with the method, since new rows need them.
+
+    Args:
+        n_clusters: K.
+        random_state: seed of all draws, which are those of k-means.
+        device: "auto", "cpu" or "cuda[:N]".
+        n_neighbors: k, of which n - 1 are taken at most; "auto" is 10.
+        rounds: times that rows are averaged; 0 is k-means; "auto" is 2.
+        mutual: whether neighbours count that have the row among theirs, and no others.
+        scaling: as of `KMeans`.
+        init: as of `KMeans`, for smoothed rows; so are those that follow.
+        n_init: starts.
+        max_iter: times that the centroids are moved at most.
+        tol: gain of an iteration at which a start ends.
+
+    Attributes:
+        cluster_centers_: (n_clusters, dim) float32, of smoothed rows.
+        labels_: (n_samples,) int64.
+        counts_: (n_clusters,) int64, rows of each.
+        inertia_: summed squared distances of the smoothed rows to their centroids.
+
+    Raises:
+        InputError: a setting of another type or range, or too little memory.
+
+    Examples:
+        >>> from clusterbench.methods import SmoothedKMeans
+        >>> X = [[1.0, 0.0], [1.0, 0.1], [1.0, 0.2], [0.0, 1.0], [0.1, 1.0], [0.2, 1.0]]
+        >>> kmeans = SmoothedKMeans(2, n_neighbors=2, device="cpu").fit(X)
+        >>> kmeans.counts_.tolist(), (kmeans.predict(X) == kmeans.labels_).all()
+        ([3, 3], np.True_)
+    """
+
+    name: ClassVar[str] = "smoothed-kmeans"
+    label: ClassVar[str] = "smoothed k-means"
+    version: ClassVar[int] = 1
+
+    def __init__(
+        self,
+        n_clusters: int = 8,
+        random_state: int = 0,
+        device: str = "auto",
+        n_neighbors: Any = "auto",
+        rounds: Any = "auto",
+        mutual: bool = True,
+        scaling: str = "l2",
+        init: Any = "auto",
+        n_init: int = 3,
+        max_iter: int = 100,
+        tol: float = 0.0,
+    ) -> None:
+        super().__init__(n_clusters, random_state, device)
+        self.n_neighbors = _or_auto("n_neighbors", n_neighbors, positive_int)
+        self.rounds = _or_auto("rounds", rounds, whole_number)
+        self.mutual = true_or_false("mutual", mutual)
+        self.scaling = Scaler(scaling).scaling
+        self.init = checked_init(init)
+        self.n_init = positive_int("n_init", n_init)
+        self.max_iter = positive_int("max_iter", max_iter)
+        self.tol = number("tol", tol, at_least=0.0)
+
+    @property
+    def _k(self) -> int:
+        return N_NEIGHBORS if self.n_neighbors == "auto" else int(self.n_neighbors)
+
+    @property
+    def _rounds(self) -> int:
+        return ROUNDS if self.rounds == "auto" else int(self.rounds)
+
+    def _kmeans(self) -> KMeans:
+        return KMeans(
+            self.n_clusters,
+            random_state=self.random_state,
+            device=self.device,
+            init=self.init,
+            n_init=self.n_init,
+            max_iter=self.max_iter,
+            tol=self.tol,
+            scaling="none",
+        )
+
+    def cost(self, n_train: int, n_eval: int, dim: int) -> Cost:
+        """Similarities of all rows to the training rows, means of neighbours, and k-means."""
+        kmeans = self._kmeans().cost(n_train, n_eval, dim)
+        rows = n_train + n_eval
+        pairs = float(n_train) * rows
+        means = 3.0 * rows * self._k * dim * (self._rounds + self.mutual)
+        return Cost(kmeans.flops + 2.0 * pairs * dim, kmeans.moved + _SEARCHED * pairs + means)
+
+    def _fit(self, features: np.ndarray, progress: Progress) -> np.ndarray:
+        n, dim = features.shape
+        k = min(self._k, n - 1) if self._rounds else 0
+        check_memory(
+            4.0 * (self._rounds + 4) * n * dim + 24.0 * n * k,
+            f"{self.name} of {n:,} rows of {dim:,} dimensions in {self._rounds} rounds",
+            "take fewer rounds, or k-means, which needs no copy of its rows",
+        )
+        self._scaler = Scaler(self.scaling).fit(features)
+        rows = self._scaler(features)
+        unit = rows if self.scaling == "l2" else unit_rows(features)
+        neighbourhood = Neighbourhood(features, rows, unit, k, self.mutual, self.device)
+        self._smoothing = Smoothing(rows, neighbourhood, self._rounds, self.scaling == "l2")
+        self._fitted_kmeans = self._kmeans().fit(self._smoothing.smoothed, progress=progress)
+        self._smoothing.drop()
+        for name in ("cluster_centers_", "counts_", "inertia_"):
+            setattr(self, name, getattr(self._fitted_kmeans, name))
+        self.diagnostics_ = {
+            **self._fitted_kmeans.diagnostics_,
+            "n_neighbors_used": k,
+            "neighbors_counted": float(neighbourhood.links.counted.sum(axis=1).mean()),
+        }
+        return self._fitted_kmeans.labels_
+
+    def _smoothed(self, features: np.ndarray) -> np.ndarray:
+        rows = self._scaler(features)
+        unit = rows if self.scaling == "l2" else unit_rows(features)
+        return self._smoothing.of(rows, unit)
+
+    def _predict(self, features: np.ndarray) -> np.ndarray:
+        return self._fitted_kmeans.predict(self._smoothed(features))
+
+    def _predict_top(self, features: np.ndarray, n: int) -> np.ndarray:
+        return self._fitted_kmeans.predict_top(self._smoothed(features), n)
+
+
+def _or_auto(name: str, value: Any, checked: Any) -> Any:
+    if isinstance(value, str):
+        if value != "auto":
+            raise InputError(f"{name}={value!r} should be a whole number or 'auto'")
+        return value
+    return checked(name, value)
