@@ -13,8 +13,8 @@ class Graph:
 
     Attributes:
         ids: (n, k) int32, row numbers; of equally near rows the lower number comes first.
-        similarities: (n, k) float16, cosines rounded to half precision; 0 where one of the two
-            rows is all zeros.
+        similarities: (n, k) float16, rounded cosines, 0 where one of the two rows is all zeros;
+            float32 of rows among others, which are not kept.
     """
 
     ids: np.ndarray

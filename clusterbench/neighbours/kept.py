@@ -15,7 +15,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,12 +25,16 @@ from ..files import atomic_path, sha256_array, sha256_file, write_json
 from ..kmeans.row_sources import ArrayRows
 from ..progress import Progress
 from .graph import Graph
-from .search import Engine, all_neighbours, engine_on, nearest_among
+
+if TYPE_CHECKING:
+    from .search import Engine
 
 #: What a graph is, in the name of its folder: raised when the same rows would get another.
 _VERSION = 1
 _PART = ".part"  # of the name of the folder in which one is being made
 _MANIFEST, _IDS, _SIMILARITIES = "graph.json", "ids.npy", "similarities.npy"
+#: Neighbours that are looked for at least: those who ask for more would have all made again.
+_ASKED = 50
 #: Bytes of graphs that this process holds on to; the last one always.
 _HELD = 512 << 20
 
@@ -106,7 +110,7 @@ def neighbours_of(
         device: a `torch.device` to compute on; None is the CPU. The graph does not depend on it.
         progress: as `all_neighbours` takes it.
     """
-    rows = sha256_array(features)
+    rows, wanted = sha256_array(features), min(max(k, _ASKED), len(features) - 1)
     with _state.lock:
         graph = _held((rows, ""), k)
         if graph is not None:
@@ -117,23 +121,32 @@ def neighbours_of(
             _state.tally.count("found")
         else:
             begin = time.perf_counter()
-            graph = _made(features, rows, k, device, folder, progress)
+            graph = _made(features, rows, wanted, device, folder, progress)
             _state.tally.count("made", time.perf_counter() - begin)
         _hold((rows, ""), graph)
         return graph.first(k)
 
 
 def nearest_of(queries: np.ndarray, features: np.ndarray, k: int, device: Any = None) -> Graph:
-    """The k nearest rows of `features` of each query by cosine; of k <= len(features).
+    """The k nearest rows of `features` of each query by cosine; similarities are float32.
 
-    Both float32 and C-contiguous. What this process has just found it does not look for again.
+    What this process has just found it does not look for again.
+
+    Args:
+        queries: (m, dim) float32, C-contiguous.
+        features: (n, dim) float32, C-contiguous; 1 <= k <= n.
+        k: neighbours wanted.
+        device: as of `neighbours_of`.
     """
+    from .search import engine_on, nearest_among
+
     key = (sha256_array(features), sha256_array(queries))
     with _state.lock:
         graph = _held(key, k)
         if graph is None:
+            wanted = min(max(k, _ASKED), len(features))
             engine = engine_on(device)
-            graph = nearest_among(ArrayRows(queries), ArrayRows(features), k, engine)
+            graph = nearest_among(ArrayRows(queries), ArrayRows(features), wanted, engine)
             _hold(key, graph)
         return graph.first(k)
 
@@ -213,6 +226,8 @@ def _made(
     features: np.ndarray, rows: str, k: int, device: Any, folder: Path | None,
     progress: Progress | None,
 ) -> Graph:  # fmt: skip
+    from .search import all_neighbours, engine_on
+
     engine, x = engine_on(device), ArrayRows(features)
     if folder is None:
         return _alone(x, k, engine, progress)
@@ -238,6 +253,8 @@ def _made(
 
 
 def _alone(x: ArrayRows, k: int, engine: Engine, progress: Progress | None) -> Graph:
+    from .search import all_neighbours
+
     graph = all_neighbours(x, k, engine, progress=progress)
     assert graph is not None  # there is no folder in which another process could have made it
     return graph

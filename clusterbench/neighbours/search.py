@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
     import torch
 
 _WAIT = 0.1  # seconds between tries, while other processes have all panels that are left
-_HALF = 4096  # rows whose cosines are turned into half precision at a time
+_ROUNDED = 4096  # rows whose cosines are rounded at a time
 
 
 class Engine(Protocol):
-    """What compares panels: on a CPU or on another device."""
+    """What compares panels: on a CPU or on another device. Its sides are for itself alone."""
 
     def side(
         self, rows: Rows, start: int, stop: int, known: Known | None, k: int, offset: int = 0
-    ) -> Side:
+    ) -> Any:
         """A panel as `Side` takes it."""
         ...
 
-    def merge(self, a: Side, b: Side, to_a: bool, to_b: bool) -> None:
+    def merge(self, a: Any, b: Any, to_a: bool, to_b: bool) -> None:
         """As `cpu.merge`."""
         ...
 
@@ -132,11 +132,11 @@ def nearest_among(
 ) -> Graph:
     """The k nearest of `rows` of each query, by the rules of `all_neighbours`.
 
-    k: at most rows.n. Memory as there.
+    k: at most rows.n. Memory as there. Similarities are float32.
     """
     size = rows_at_a_time or panel_rows(max(rows.n, queries.n), rows.dim, k, copied=True)
     ids = np.empty((queries.n, k), dtype=np.int32)
-    similarities = np.empty((queries.n, k), dtype=np.float16)
+    similarities = np.empty((queries.n, k), dtype=np.float32)
     for start in range(0, queries.n, size):
         stop = min(start + size, queries.n)
         known = Known.nothing(stop - start, k, 1)
@@ -145,7 +145,7 @@ def nearest_among(
             base = engine.side(rows, first, min(first + size, rows.n), None, k)
             engine.merge(side, base, True, False)
         ids[start:stop] = known.ids
-        _as_half(known.cosines, similarities[start:stop])
+        _rounded(known.cosines, similarities[start:stop])
     return Graph(ids, similarities)
 
 
@@ -206,7 +206,7 @@ def _complete(
     begin = os.getpid() % m
     pairs = pairs[begin:m] + pairs[:begin] + pairs[m:]
 
-    def side(panel: int) -> Side:
+    def side(panel: int) -> Any:
         return engine.side(rows, int(bounds[panel]), int(bounds[panel + 1]), shelf[panel], k)
 
     done = shelf.seen()
@@ -240,14 +240,14 @@ def _read_off(shelf: Shelf, n: int, k: int) -> Graph | None:
         if not shelf[panel].merged.all():
             return None
         ids[part] = shelf[panel].ids
-        _as_half(shelf[panel].cosines, similarities[part])
+        _rounded(shelf[panel].cosines, similarities[part])
         shelf.trim()
     return Graph(ids, similarities)
 
 
-def _as_half(cosines: np.ndarray, out: np.ndarray) -> None:
-    for start in range(0, len(out), _HALF):
-        out[start : start + _HALF] = np.clip(cosines[start : start + _HALF], -1.0, 1.0)
+def _rounded(cosines: np.ndarray, out: np.ndarray) -> None:
+    for start in range(0, len(out), _ROUNDED):
+        out[start : start + _ROUNDED] = np.clip(cosines[start : start + _ROUNDED], -1.0, 1.0)
 
 
 def _threads() -> int:
