@@ -10,7 +10,8 @@ own with the same threads, twice, of which the faster counts. "of the product" i
 the machine multiplies matrices of these rows (float32, measured in the same run, all n^2 pairs)
 divided by that of the engine: above 1 it is faster than multiplying all rows with all others.
 "wrong" is the share of neighbours that are farther than the true one of their place by more than
-1e-12, of up to 500 rows looked at in float64. Memory is what the resident set grew by beyond the data.
+1e-12, of up to 500 rows looked at in float64. Memory is what the resident set grew by beyond the
+data.
 """
 
 from __future__ import annotations

@@ -136,6 +136,8 @@ class DeviceSide:
 class DeviceEngine:
     """Panels compared on a device of torch; see `search.Engine`."""
 
+    budget = 2 << 30
+
     def __init__(self, device: torch.device) -> None:
         self.device = device
 
@@ -232,10 +234,4 @@ def _products(x: Tensor, rows: Tensor, y: Tensor, others: Tensor) -> Tensor:
 
 def _places(row: Tensor) -> Tensor:
     """Of sorted row numbers, how many equal ones stand before each: (m,) int64."""
-    if not len(row):
-        return row
-    position = torch.arange(len(row), device=row.device)
-    begins = torch.ones_like(row, dtype=torch.bool)
-    begins[1:] = row[1:] != row[:-1]
-    start = torch.where(begins, position, torch.zeros_like(position)).cummax(dim=0).values
-    return position - start
+    return torch.arange(len(row), device=row.device) - torch.searchsorted(row, row)

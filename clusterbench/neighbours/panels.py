@@ -14,7 +14,7 @@ from ..kmeans.row_sources import Rows
 _ROOM = 2
 _LEAST_ROOM = 32
 #: Bytes of the panels that are compared with each other, beside what is kept of them.
-_BUDGET = 128 << 20
+BUDGET = 128 << 20
 
 
 @dataclass
@@ -94,7 +94,7 @@ def product_error(dim: int) -> float:
     return (dim + 8) * 2.0**-24 * (1.0 + 1e-3) + 1e-30
 
 
-def panel_rows(n: int, dim: int, k: int, copied: bool, budget: int = _BUDGET) -> int:
+def panel_rows(n: int, dim: int, k: int, copied: bool, budget: int) -> int:
     """Rows of a panel such that two of them take no more than a budget in bytes.
 
     The budget grows with the features: a 32nd part of them as float32.

@@ -17,7 +17,7 @@ from ..kmeans.row_sources import Rows
 from ..progress import Progress, unseen
 from . import cpu
 from .graph import Graph
-from .panels import Known, Side, panel_rows
+from .panels import BUDGET, Known, Side, panel_rows
 from .shelf import Shelf, planned
 
 if TYPE_CHECKING:
@@ -28,7 +28,12 @@ _ROUNDED = 4096  # rows whose cosines are rounded at a time
 
 
 class Engine(Protocol):
-    """What compares panels: on a CPU or on another device. Its sides are for itself alone."""
+    """What compares panels: on a CPU or on another device. Its sides are for itself alone.
+
+    budget: bytes of two panels that are compared, as `panels.panel_rows` takes it.
+    """
+
+    budget: int
 
     def side(
         self, rows: Rows, start: int, stop: int, known: Known | None, k: int, offset: int = 0
@@ -47,6 +52,8 @@ class CpuEngine:
     Args:
         threads: None takes as many as torch may use here.
     """
+
+    budget = BUDGET
 
     def __init__(self, threads: int | None = None) -> None:
         self.threads = threads or _threads()
@@ -106,7 +113,7 @@ def all_neighbours(
         StorageError: the folder cannot be written.
     """
     n, tell = rows.n, progress or unseen
-    size = rows_at_a_time or panel_rows(n, rows.dim, k, copied=True)
+    size = rows_at_a_time or panel_rows(n, rows.dim, k, True, engine.budget)
     if folder is not None:
         size = planned(folder, {"n": n, "dim": rows.dim, "k": k, "panel_rows": size})["panel_rows"]
     bounds = np.array([*range(0, n, size), n])
@@ -134,7 +141,8 @@ def nearest_among(
 
     k: at most rows.n. Memory as there. Similarities are float32.
     """
-    size = rows_at_a_time or panel_rows(max(rows.n, queries.n), rows.dim, k, copied=True)
+    larger = max(rows.n, queries.n)
+    size = rows_at_a_time or panel_rows(larger, rows.dim, k, True, engine.budget)
     ids = np.empty((queries.n, k), dtype=np.int32)
     similarities = np.empty((queries.n, k), dtype=np.float32)
     for start in range(0, queries.n, size):
