@@ -111,7 +111,8 @@ def without_self(ids: np.ndarray) -> np.ndarray:
     """(n, k + 1) neighbours without the row itself: (n, k); the last where it is not there."""
     own = ids == np.arange(len(ids))[:, None]
     own[~own.any(axis=1), -1] = True
-    return ids[~own].reshape(len(ids), -1)
+    others: np.ndarray = ids[~own].reshape(len(ids), -1)
+    return others
 
 
 def wrong(x: np.ndarray, ids: np.ndarray) -> float:
@@ -127,7 +128,7 @@ def wrong(x: np.ndarray, ids: np.ndarray) -> float:
         best = -np.sort(-exact)[:k]
         taken = x[ids[i]].astype(np.float64) @ x[i].astype(np.float64)
         far += int((taken < best - 1e-12).sum()) + int((ids[i] == i).sum())
-    return far / (len(some) * k)
+    return float(far / (len(some) * k))
 
 
 def product_seconds(x: np.ndarray, device: str) -> float:
