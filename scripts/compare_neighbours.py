@@ -72,7 +72,7 @@ def faiss_flat(x: np.ndarray, k: int, device: str) -> np.ndarray:
     """faiss's exact search of inner products; the first that is no copy of the row is left out."""
     import faiss
 
-    index = faiss.IndexFlatIP(x.shape[1])
+    index: Any = faiss.IndexFlatIP(x.shape[1])
     if device == "cuda":
         index = faiss.index_cpu_to_all_gpus(index)
     index.add(x)
