@@ -84,7 +84,7 @@ class Leiden(Clusterer):
     ) -> None:
         if importlib.util.find_spec(_PACKAGE) is None:
             raise InputError(
-                "method leiden needs the package graspologic-native; "
+                "Leiden communities need the package graspologic-native; "
                 "pip install 'clusterbench[graph]'"
             )
         super().__init__(n_clusters, random_state, device)

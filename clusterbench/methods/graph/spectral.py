@@ -89,7 +89,7 @@ class SpectralClustering(Clusterer):
         n_clusters: int = 8,
         random_state: int = 0,
         device: str = "auto",
-        n_neighbors: int = 10,
+        n_neighbors: int = 5,
         init: Any = "auto",
         n_init: int = 3,
         max_iter: int = 100,
