@@ -24,6 +24,11 @@ class Graph:
     similarities: np.ndarray
 
 
+def search_bytes(n: int, dim: int) -> float:
+    """Bytes that `graph` of n rows holds at its height: two copies, and similarities."""
+    return 8.0 * n * dim + 5.0 * min(float(n) * n, _PAIRS)
+
+
 def graph(features: np.ndarray, k: int, device: str) -> Graph:
     """The k nearest other rows of each row.
 

@@ -17,6 +17,7 @@ from ..kmeans import KMeans
 from ..scaling import Scaler
 from .links import Neighbourhood
 from .memory import check_memory
+from .near import search_bytes
 from .smoothing import Smoothing
 
 #: What "auto" stands for: see docs/graph-baselines.md for what was tried and what it gave.
@@ -46,8 +47,8 @@ class SmoothedKMeans(Clusterer):
     neighbours.
 
     Memory: rows at `rounds` + 1 levels, the graph, and copies that the search and k-means make; in
-    all about 4 (rounds + 4) n dim + 24 n n_neighbors bytes, refused before anything is computed
-    where that is not there. `rounds` levels stay with the method, since new rows need them.
+    all about 4 (rounds + 4) n dim + 24 n n_neighbors bytes and 0.3 GB, refused before anything is
+    computed where that is not there. `rounds` levels stay with the method: new rows need them.
 
     Args:
         n_clusters: K.
@@ -146,7 +147,7 @@ class SmoothedKMeans(Clusterer):
         rounds = self._rounds(n)
         k = min(self._k, n - 1) if rounds else 0
         check_memory(
-            4.0 * (rounds + 4) * n * dim + 24.0 * n * k,
+            4.0 * (rounds + 2) * n * dim + 24.0 * n * k + search_bytes(n, dim),
             f"{self.name} of {n:,} rows of {dim:,} dimensions in {rounds} rounds",
             "take fewer rounds, or k-means, which needs no copy of its rows",
         )

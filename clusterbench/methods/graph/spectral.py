@@ -19,6 +19,7 @@ from .adjacency import adjacency, components
 from .eigenvectors import leading, work_bytes
 from .links import Links, Neighbourhood, link_weights
 from .memory import check_memory
+from .near import search_bytes
 
 #: Numbers that could be moved in the time in which a similarity is written and looked at by topk.
 _SEARCHED = 15.0
@@ -51,8 +52,9 @@ class SpectralClustering(Clusterer):
     unit length, as in Nyström's extension of eigenvectors; it belongs to the nearest centroid. A
     row whose direction was trained on lies where it lay in training.
 
-    Memory: about 8 n (4 K + 10) bytes, for 2 K Lanczos vectors and two copies of K; refused before
-    anything is computed where that is not there. (n, K) float32 stay with the method.
+    Memory: about 8 n (4 K + 10) bytes, for 2 K Lanczos vectors and two copies of K (of few rows,
+    or where K is above n / 4, 8 n (3 n + K)), and the graph; refused before anything is computed
+    where that is not there. (n, K) float32 and the rows stay with the method.
 
     Args:
         n_clusters: K.
@@ -128,7 +130,9 @@ class SpectralClustering(Clusterer):
     def _fit(self, features: np.ndarray, progress: Progress) -> np.ndarray:
         n, dim = features.shape
         check_memory(
-            work_bytes(n, self.n_clusters) + 8.0 * n * dim + 40.0 * n * self.n_neighbors,
+            max(work_bytes(n, self.n_clusters), search_bytes(n, dim))
+            + 4.0 * n * dim
+            + 40.0 * n * min(self.n_neighbors, n),
             f"{self.name} of {n:,} rows in {self.n_clusters:,} clusters",
             "take fewer rows or clusters, or smoothed-kmeans, which needs no eigenvectors",
         )
