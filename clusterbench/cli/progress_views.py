@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ..benchmarks.difficulty.rank_classes import EncoderProgress
+    from ..neighbours.kept import Tally
     from ..runs.events import RunEvent
     from ..runs.forecast import Forecast
 
@@ -262,3 +263,15 @@ class ImportLines:
         share = done / total if done <= total else done / total - 1
         sys.stderr.write(f"{min(share, 1):.0%} of {total:,} bytes {step}\n")
         sys.stderr.flush()
+
+
+def graphs_line(graphs: Tally) -> str:
+    """What became of the nearest neighbours that methods asked for; "" where none did."""
+    said = []
+    if graphs.made:
+        said.append(f"{graphs.made} computed in {graphs.seconds:.1f} s")
+    if graphs.found:
+        said.append(f"{graphs.found} found")
+    if graphs.shared:
+        said.append(f"{graphs.shared} times shared")
+    return f"graphs of nearest neighbours: {', '.join(said)}" if said else ""

@@ -13,6 +13,7 @@ from ..cost import Cost
 from ..devices import resolve_device
 from ..errors import InputError
 from ..estimator import TrainingError, number, positive_int, whole_number
+from ..neighbours.kept import neighbours_of
 from ..progress import Progress
 from .clusterer import Clusterer
 from .scaling import Scaler
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from .trainer import Objective
 
 _DECAYS = ("constant", "cosine")
-#: Numbers that could be moved in the time in which a similarity is written and looked at by topk.
-_SEARCHED = 15.0
 
 
 class DeepClusterer(Clusterer):
@@ -79,8 +78,8 @@ class DeepClusterer(Clusterer):
         steps = self.epochs * steps_by_epoch
         assigned = 2.0 * (self.n_heads * n_train + n_eval) * (first + later)
         return Cost(
-            steps * products + 2.0 * n_train**2 * dim + assigned,
-            steps * moved + _SEARCHED * n_train**2,
+            steps * products + n_train**2 * dim + assigned,
+            steps * moved + n_train**2,
         )
 
     @abstractmethod
@@ -91,7 +90,6 @@ class DeepClusterer(Clusterer):
         import torch
 
         from .heads import assign, select_head
-        from .neighbours import nearest_neighbours
         from .trainer import train_heads
 
         n = len(features)
@@ -102,7 +100,8 @@ class DeepClusterer(Clusterer):
         self._scaler = Scaler(self.scaling).fit(features)
         x = torch.tensor(features, device=device)
         # Neighbours are cosine neighbours of the features as given, whatever the heads' scaling.
-        neighbours = nearest_neighbours(x, n_neighbors)
+        near = neighbours_of(features, n_neighbors, device, lambda *_: progress(0, self.epochs))
+        neighbours = torch.tensor(near.ids, dtype=torch.int64, device=device)
         x = self._scaler.tensor(x)
         schedule = Schedule(**{name: getattr(self, name) for name in self._SCHEDULE})
         trained = train_heads(

@@ -18,8 +18,9 @@ HeadStack = dict[str, Tensor]
 
 _PREDICT_ROWS = 8192  # rows whose logits are held at a time
 
-#: The tensors that weight decay applies to: matrices, not biases or gains.
-MATRICES = ("weight_1", "weight_2", "direction")
+#: The tensors that weight decay applies to: all but biases. The gain is among them, since TEMI's
+#: code leaves out what has one dimension, and a weight-normalised layer keeps its gain in two.
+DECAYED = ("weight_1", "weight_2", "direction", "gain")
 #: The tensors of the last layer, frozen in the first epoch.
 LAST_LAYER = ("direction", "gain")
 
@@ -33,7 +34,12 @@ def new_heads(
     bottleneck: int = 256,
     init_std: float = 0.02,
 ) -> HeadStack:
-    """Freshly initialised heads on the CPU: truncated normal weights, zero biases, gain 1.
+    """Freshly initialised heads on the CPU, as TEMI's code starts them.
+
+    The first two layers have truncated normal weights and zero biases. The last one has the
+    default weights of a torch Linear, uniform within 1 / sqrt(bottleneck), and gain 1: TEMI's code
+    draws the truncated normals before it adds that layer. The scale of its directions does not
+    change a logit, but AdamW turns a longer vector more slowly.
 
     The draws come from `generator` on the CPU, head by head, so that head h is the same whatever
     the number of heads after it and whatever the device.
@@ -45,7 +51,8 @@ def new_heads(
         generator: on the CPU; its state moves on.
         hidden: width of the first two layers.
         bottleneck: width of the last but one.
-        init_std: standard deviation of the weights before they are cut at -2 and 2.
+        init_std: standard deviation of the first two layers' weights before they are cut at -2
+            and 2.
 
     Returns:
         weight_1 (H, dim, hidden), bias_1 (H, 1, hidden), weight_2 (H, hidden, bottleneck),
@@ -57,8 +64,13 @@ def new_heads(
         torch.nn.init.trunc_normal_(weight, std=init_std, a=-2.0, b=2.0, generator=generator)
         return weight
 
+    bound = bottleneck**-0.5
+
+    def uniform(*shape: int) -> Tensor:
+        return torch.empty(*shape).uniform_(-bound, bound, generator=generator)
+
     layers = [
-        (truncated(dim, hidden), truncated(hidden, bottleneck), truncated(bottleneck, n_clusters))
+        (truncated(dim, hidden), truncated(hidden, bottleneck), uniform(bottleneck, n_clusters))
         for _ in range(n_heads)
     ]
     return {

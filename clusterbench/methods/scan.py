@@ -40,7 +40,7 @@ class SCAN(DeepClusterer):
         >>> y = np.repeat([0, 1, 2], 60)
         >>> X = np.eye(3, 8)[y] + 0.1 * np.random.default_rng(0).normal(size=(180, 8))
         >>> size = dict(n_heads=2, hidden=32, bottleneck=16, n_neighbors=10)
-        >>> training = dict(epochs=10, batch_size=60, learning_rate=0.01, momentum=0.9)
+        >>> training = dict(epochs=15, batch_size=60, learning_rate=0.01, momentum=0.9)
         >>> scan = SCAN(n_clusters=3, device="cpu", warmup_epochs=2, **size, **training)
         >>> score(y, scan.fit_predict(X)).acc
         1.0
@@ -48,7 +48,7 @@ class SCAN(DeepClusterer):
 
     name: ClassVar[str] = "scan"
     label: ClassVar[str] = "SCANv2"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def __init__(
         self,

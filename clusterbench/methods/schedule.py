@@ -27,6 +27,9 @@ class Schedule:
     def rate(self, step: int, steps_per_epoch: int, batch: int) -> float:
         """Learning rate at a step: linear warm-up to `learning_rate * batch / 256`, then decay.
 
+        The warm-up goes from 0 at the first step to the full rate at the last of its own, as in
+        TEMI's code.
+
         Args:
             step: from 0, counted over all epochs.
             steps_per_epoch: steps of one epoch.
@@ -40,7 +43,7 @@ class Schedule:
         total = self.epochs * steps_per_epoch
         warmup = min(self.warmup_epochs, self.epochs) * steps_per_epoch
         if step < warmup:
-            return peak * (step + 1) / warmup
+            return peak * step / max(1, warmup - 1)
         if self.decay == "constant":
             return peak
         return 0.5 * peak * (1.0 + math.cos(math.pi * (step - warmup) / max(1, total - warmup)))

@@ -30,9 +30,9 @@ class TEMI(DeepClusterer):
         batch_size: pairs per step, at most n_samples.
         n_neighbors: nearest neighbours (cosine, the sample excluded) a partner is drawn from.
         learning_rate: of AdamW, per 256 pairs: the rate used is learning_rate * batch / 256.
-        warmup_epochs: linear warm-up of the learning rate.
+        warmup_epochs: linear warm-up of the learning rate, from 0.
         decay: of the learning rate after the warm-up, "constant" or "cosine" (to zero).
-        weight_decay: on matrices only.
+        weight_decay: of AdamW, on weights and gains, not on biases.
         momentum: of the teacher, in [0, 1].
         momentum_decay: "constant", or "cosine" from `momentum` to 1.
         student_temperature: of the student's softmax.
@@ -56,7 +56,7 @@ class TEMI(DeepClusterer):
         >>> y = np.repeat([0, 1, 2], 60)
         >>> X = np.eye(3, 8)[y] + 0.1 * np.random.default_rng(0).normal(size=(180, 8))
         >>> size = dict(n_heads=2, hidden=32, bottleneck=16, n_neighbors=10)
-        >>> training = dict(epochs=10, batch_size=60, learning_rate=0.01, momentum=0.9)
+        >>> training = dict(epochs=15, batch_size=60, learning_rate=0.01, momentum=0.9)
         >>> temi = TEMI(n_clusters=3, device="cpu", warmup_epochs=2, **size, **training)
         >>> score(y, temi.fit_predict(X)).acc
         1.0
@@ -64,7 +64,7 @@ class TEMI(DeepClusterer):
 
     name: ClassVar[str] = "temi"
     label: ClassVar[str] = "TEMI"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def __init__(
         self,

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..estimator import TrainingError
 from ..progress import Progress
-from .heads import LAST_LAYER, MATRICES, HeadStack, logits, new_heads
+from .heads import DECAYED, LAST_LAYER, HeadStack, logits, new_heads
 from .schedule import Schedule
 
 #: (student logits / temperature, teacher log-probabilities) -> (heads,) losses, and what it keeps
@@ -97,6 +97,8 @@ def train_heads(
             optimiser.zero_grad(set_to_none=True)
             losses.mean().backward()
             if epoch == 0:
+                # AdamW passes over a tensor without a gradient: neither moments nor decay reach
+                # the last layer, and its count of steps begins in the second epoch.
                 for name in LAST_LAYER:
                     student[name].grad = None
             for group in optimiser.param_groups:
@@ -118,9 +120,9 @@ def train_heads(
 def _adamw(student: HeadStack, weight_decay: float) -> torch.optim.Optimizer:
     return torch.optim.AdamW(
         [
-            {"params": [student[name] for name in MATRICES], "weight_decay": weight_decay},
+            {"params": [student[name] for name in DECAYED], "weight_decay": weight_decay},
             {
-                "params": [t for name, t in student.items() if name not in MATRICES],
+                "params": [t for name, t in student.items() if name not in DECAYED],
                 "weight_decay": 0.0,
             },
         ],

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from ..cost import Cost
 from ..devices import resolve_device
 from ..estimator import positive_float, positive_int
+from ..neighbours.kept import nearest_of
 from ..progress import Progress
-from .blocks import row_blocks, unit_rows
+from .blocks import row_blocks
 from .reference import Reference
-
-if TYPE_CHECKING:
-    import torch
-
-#: Numbers of the queries that are on the device at a time: 1 GB of float32.
-_QUERIES = 1 << 28
 
 
 class KNN(Reference):
@@ -49,7 +44,7 @@ class KNN(Reference):
 
     name: ClassVar[str] = "knn"
     label: ClassVar[str] = "kNN"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def __init__(
         self,
@@ -64,8 +59,8 @@ class KNN(Reference):
         self.temperature = positive_float("temperature", temperature)
 
     def cost(self, n_train: int, n_eval: int, dim: int) -> Cost:
-        """Cosines of all pairs, each looked at by topk (as in `methods.deep`)."""
-        return Cost(2.0 * n_train * n_eval * dim, n_train * (15.0 * n_eval + 4.0 * dim))
+        """Cosines of all pairs, each looked at once."""
+        return Cost(2.0 * n_train * n_eval * dim, n_train * (n_eval + 4.0 * dim))
 
     def _fit(self, features: np.ndarray, targets: np.ndarray, progress: Progress) -> None:
         progress(0, 1)
@@ -76,43 +71,14 @@ class KNN(Reference):
 
     def _predict_top(self, features: np.ndarray, n: int) -> np.ndarray:
         device = resolve_device(self.device)
-        cosines, found = _neighbours(features, self._features, self.n_neighbors, device)
+        k = min(self.n_neighbors, len(self._features))
+        near = nearest_of(features, self._features, k, device)
+        cosines, found = near.similarities, near.ids
         result = np.empty((len(features), n), dtype=np.int64)
         for block in row_blocks(len(features), (found.shape[1] + n) * found.shape[1]):
             labels = self._targets[found[block]]
             result[block] = _vote(cosines[block], labels, self.temperature, n, self.n_classes_)
         return result
-
-
-def _neighbours(
-    queries: np.ndarray, base: np.ndarray, k: int, device: torch.device
-) -> tuple[np.ndarray, np.ndarray]:
-    """Cosines and row numbers of the k nearest rows of `base`: two (n_queries, k), best first.
-
-    Queries wait on the device and keep their k best so far, while the blocks of `base` pass by:
-    beyond the queries there is one block of `base` and one of similarities.
-    """
-    import torch
-
-    k = min(k, len(base))
-    cosines = np.empty((len(queries), k), dtype=np.float32)
-    numbers = np.empty((len(queries), k), dtype=np.int64)
-    dim = base.shape[1]
-    for chunk in row_blocks(len(queries), dim, _QUERIES):
-        waiting = unit_rows(queries[chunk], device)
-        best = waiting.new_full((len(waiting), k), -torch.inf)
-        where = torch.zeros((len(waiting), k), dtype=torch.int64, device=device)
-        for columns in row_blocks(len(base), max(dim, 1 << 10)):
-            unit = unit_rows(base[columns], device)
-            for rows in row_blocks(len(waiting), len(unit)):
-                values, found = (waiting[rows] @ unit.T).topk(min(k, len(unit)), dim=1)
-                values = torch.cat([best[rows], values], dim=1)
-                found = torch.cat([where[rows], found + columns.start], dim=1)
-                values, order = values.sort(dim=1, descending=True, stable=True)
-                best[rows] = values[:, :k]
-                where[rows] = found.gather(1, order[:, :k])
-        cosines[chunk], numbers[chunk] = best.cpu().numpy(), where.cpu().numpy()
-    return cosines, numbers
 
 
 def _vote(

@@ -15,6 +15,7 @@ from ..devices import resolve_device, team
 from ..errors import InputError
 from ..kmeans.processes import joined, together
 from ..methods import DEFAULT
+from ..neighbours.kept import Tally, kept_in
 from ..results.protocol import known_protocol
 from ..results.record import ResultRecord
 from . import apart, events, spread
@@ -22,6 +23,7 @@ from .cluster_count import cluster_count
 from .environment import capture
 from .execute import execute
 from .forecast import Forecast, forecast
+from .graphs import place_of
 from .marks import forget
 from .plan import STRATEGIES, FeatureSource, PlannedRun, Strategy, plan, seed_list, should_run
 from .reporting.outcome import Outcome
@@ -149,7 +151,7 @@ def run(
     def make(run: PlannedRun, on: str = device) -> Any:
         return build(run.method, k=run.k, seed=run.seed, device=on)
 
-    n_spread = 0
+    n_spread, graphs = 0, Tally()
     if several:
         own = str(resolve_device(device, team().local_rank))
         with joined(device) as group:
@@ -178,7 +180,10 @@ def run(
             position, total = event.position + n_spread, n_spread + len(wanted) + len(suspects)
             (progress or events.ignore)(replace(event, position=position, total=total))
 
-        with closing(execute(wanted, store, make, environment, tell)) as steps:
+        with (
+            kept_in(place_of(store)) as graphs,
+            closing(execute(wanted, store, make, environment, tell)) as steps,
+        ):
             computed |= {item.key: found for item, found in steps}
         request = {
             "benchmark": benchmark,
@@ -208,6 +213,7 @@ def run(
             for run, (state, record), chosen in zip(planned, before, todo, strict=True)
         ),
         forecast=expected,
+        graphs=graphs,
     )
 
 

@@ -32,9 +32,9 @@ from clusterbench.benchmarks import build
 from clusterbench.datasets import registry
 from clusterbench.feature_rows import unit_rows
 from clusterbench.methods.graph.links import Neighbourhood
-from clusterbench.methods.graph.near import graph
 from clusterbench.methods.graph.smoothing import Smoothing
 from clusterbench.metrics import score
+from clusterbench.neighbours.kept import neighbours_of
 
 #: Neighbours, rounds, mutual.
 Setting = tuple[int, int, bool]
@@ -181,10 +181,10 @@ class Rules:
         centred = self.rows - self.rows.mean(axis=0)
         components = centred @ np.linalg.svd(centred, full_matrices=False)[2].T
         self.sides = [np.ascontiguousarray(components[:, side::2]) for side in (0, 1)]
-        self.near = [graph(side, _HELD, "cpu").ids for side in self.sides]
+        self.near = [neighbours_of(side, _HELD).ids for side in self.sides]
         order = np.random.default_rng(seed).permutation(len(self.rows))
         self.halves = [np.sort(half) for half in np.array_split(order, 2)]
-        self.near_in_half = [graph(self.rows[half], _HELD, "cpu").ids for half in self.halves]
+        self.near_in_half = [neighbours_of(self.rows[half], _HELD).ids for half in self.halves]
 
     def of_dimensions(self, setting: Setting) -> float:
         """Clusters of one half of the components, neighbours of the other."""

@@ -1,6 +1,11 @@
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+import pytest
 import torch
+from scipy import stats
 from torch import nn
 
 from clusterbench.methods.heads import logits, new_heads, select_head
@@ -32,14 +37,64 @@ def test_the_stack_equals_torch_modules_head_by_head() -> None:
         torch.testing.assert_close(stacked[h], expected, rtol=1e-5, atol=1e-5)
 
 
-def test_initialisation_is_truncated_normal_with_zero_biases_and_unit_gains() -> None:
-    heads = new_heads(2, 64, 50, torch.Generator().manual_seed(0))
-    assert heads["weight_1"].shape == (2, 64, 512)
-    assert heads["direction"].shape == (2, 256, 50)
-    assert abs(heads["weight_1"].std().item() - 0.02) < 1e-3
-    assert not heads["bias_1"].any() and not heads["bias_2"].any()
-    assert (heads["gain"] == 1).all()
-    assert not torch.equal(heads["weight_1"][0], heads["weight_1"][1])
+#: Heads of the published widths, with few dimensions and clusters: 131,072 draws in the smallest
+#: tensor that is tested.
+STARTED = new_heads(4, 64, 128, torch.Generator().manual_seed(0))
+
+
+def test_shapes_biases_and_gains_of_the_start() -> None:
+    assert {name: tuple(tensor.shape) for name, tensor in STARTED.items()} == {
+        "weight_1": (4, 64, 512),
+        "bias_1": (4, 1, 512),
+        "weight_2": (4, 512, 256),
+        "bias_2": (4, 1, 256),
+        "direction": (4, 256, 128),
+        "gain": (4, 1, 128),
+    }
+    assert not STARTED["bias_1"].any() and not STARTED["bias_2"].any()
+    assert (STARTED["gain"] == 1).all()
+    assert all(tensor.dtype == torch.float32 for tensor in STARTED.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "law"),
+    [
+        # Cut at -2 and 2, a hundred deviations, which leaves of a normal law what floats can tell.
+        ("weight_1", stats.truncnorm(-100.0, 100.0, scale=0.02)),
+        ("weight_2", stats.truncnorm(-100.0, 100.0, scale=0.02)),
+        ("direction", stats.uniform(-1 / 16, 1 / 8)),  # +-1/sqrt(256)
+    ],
+)
+def test_weights_start_by_the_stated_law(name: str, law: Any) -> None:
+    drawn = STARTED[name].double().numpy().ravel()
+    low, high = law.support()
+    assert low <= drawn.min() and drawn.max() <= high
+
+    # Mean and variance within four standard errors, which follow from the law's own moments.
+    variance = law.var()
+    fourth = law.moment(4)  # of a law around 0
+    assert abs(drawn.mean()) < 4 * np.sqrt(variance / drawn.size)
+    assert abs(drawn.var() - variance) < 4 * np.sqrt((fourth - variance**2) / drawn.size)
+    assert stats.kstest(drawn, law.cdf).pvalue > 0.001
+
+
+def test_the_last_layer_starts_like_a_torch_linear_without_bias() -> None:
+    torch_state = torch.get_rng_state()
+    torch.manual_seed(0)
+    theirs = nn.Linear(256, 512, bias=False).weight.detach().numpy().ravel()
+    torch.set_rng_state(torch_state)
+    ours = STARTED["direction"].numpy().ravel()
+    assert stats.ks_2samp(ours, theirs).pvalue > 0.001
+    # Both fill their range to within a thousandth: the bound is 1/sqrt(256), not of other widths.
+    assert np.abs(ours).max() == pytest.approx(1 / 16, rel=1e-3)
+    assert np.abs(theirs).max() == pytest.approx(1 / 16, rel=1e-3)
+
+
+def test_heads_and_layers_start_independently() -> None:
+    for name in ("weight_1", "weight_2", "direction"):
+        drawn = STARTED[name].flatten(1).double().numpy()
+        correlation = np.corrcoef(drawn)[~np.eye(4, dtype=bool)]
+        assert np.abs(correlation).max() < 4 / np.sqrt(drawn.shape[1])
 
 
 def test_a_head_does_not_depend_on_how_many_follow() -> None:

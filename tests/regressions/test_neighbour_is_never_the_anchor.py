@@ -7,39 +7,42 @@ import numpy as np
 import pytest
 import torch
 
-from clusterbench.methods import neighbours, trainer
-from clusterbench.methods.neighbours import nearest_neighbours
+from clusterbench.kmeans.row_sources import ArrayRows
+from clusterbench.methods import trainer
+from clusterbench.neighbours import cpu
+from clusterbench.neighbours.search import CpuEngine, all_neighbours
 
 
-def test_self_is_excluded_beyond_the_first_block(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(neighbours, "_BLOCK_ELEMENTS", 40)
-    monkeypatch.setattr(neighbours, "_BLOCK_COLUMNS", 11)
-    features = torch.randn(70, 4, generator=torch.Generator().manual_seed(0))
-    found = nearest_neighbours(features, 5)
-    assert not (found == torch.arange(70)[:, None]).any()
+def graph(x: np.ndarray, k: int, size: int | None = None) -> np.ndarray:
+    found = all_neighbours(ArrayRows(x), k, CpuEngine(2), rows_at_a_time=size)
+    assert found is not None
+    return found.ids
+
+
+def test_self_is_excluded_beyond_the_first_block() -> None:
+    x = np.random.default_rng(0).normal(size=(1400, 4)).astype(np.float32)
+    for n, size in ((1400, None), (70, 11), (1400, 600)):
+        assert not (graph(x[:n], 5, size) == np.arange(n)[:, None]).any()
 
 
 def test_self_is_excluded_among_exact_duplicates() -> None:
-    features = torch.ones(50, 3)
-    found = nearest_neighbours(features, 49)
-    assert not (found == torch.arange(50)[:, None]).any()
+    found = graph(np.ones((50, 3), dtype=np.float32), 49)
+    assert not (found == np.arange(50)[:, None]).any()
     assert all(len(set(row)) == 49 for row in found.tolist())
 
 
-def test_no_block_holds_n_by_n(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(neighbours, "_BLOCK_ELEMENTS", 1000)
-    monkeypatch.setattr(neighbours, "_BLOCK_COLUMNS", 100)
-    largest = 0
-    original = neighbours._exclude_self
+def test_no_tile_holds_n_by_n(monkeypatch: pytest.MonkeyPatch) -> None:
+    shapes: list[tuple[int, ...]] = []
+    original = cpu.kernels.offer
 
-    def spy(similarity: torch.Tensor, top: int, left: int) -> None:
-        nonlocal largest
-        largest = max(largest, similarity.numel())
-        original(similarity, top, left)
+    def spy(products: np.ndarray, *given: object) -> None:
+        shapes.append(products.shape)
+        original(products, *given)
 
-    monkeypatch.setattr(neighbours, "_exclude_self", spy)
-    nearest_neighbours(torch.randn(500, 3), 5)
-    assert 0 < largest <= 1000
+    monkeypatch.setattr(cpu.kernels, "offer", spy)
+    graph(np.random.default_rng(0).normal(size=(3000, 3)).astype(np.float32), 5)
+    assert sum(rows * columns for rows, columns in shapes) < 3000**2 * 0.7  # each pair once
+    assert all(max(shape) <= cpu.TILE for shape in shapes)
 
 
 def test_the_drawn_partner_is_a_neighbour_and_not_the_anchor(
@@ -50,7 +53,7 @@ def test_the_drawn_partner_is_a_neighbour_and_not_the_anchor(
     features = torch.zeros(n, 3)
     features[:, 0] = torch.arange(n)
     features[:, 1:] = torch.randn(n, 2, generator=torch.Generator().manual_seed(0))
-    table = nearest_neighbours(features, 4)
+    table = torch.from_numpy(graph(features.numpy(), 4)).long()
     pairs: list[np.ndarray] = []
     original = trainer.logits
 

@@ -189,7 +189,7 @@ def _print_table(report: RunReport) -> None:
 
 def _close(report: RunReport) -> None:
     """Say on stderr what was done and what is not well; exit 1 unless every run is a success."""
-    from ..progress_views import time_line
+    from ..progress_views import graphs_line, time_line
 
     planned, reused = len(report.outcomes), report.n_reused
     for text in report.left_out:
@@ -207,6 +207,8 @@ def _close(report: RunReport) -> None:
     message = f"{report.n_computed} of {planned} runs computed"
     message += f", {reused} were there already" if reused else ""
     typer.echo(f"{message}; results in {escaped(report.results.as_posix())}", err=True)
+    if text := graphs_line(report.graphs):
+        typer.echo(text, err=True)
     for outcome in report.outcomes:
         if outcome.failure:
             typer.echo(one_line(f"failed: {outcome.failure}"), err=True)

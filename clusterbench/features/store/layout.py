@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ...claims import CLAIMS
 from ...doors import check_fields, read_json
 from ...errors import InputError
 from ...limits import FREE_DEPTH, FREE_TEXT, STORE_RECORD, check_value
@@ -19,7 +20,6 @@ VIRTUAL = "features.h5"
 BROKEN = "broken.jsonl"
 PLAN = "extraction.json"
 ORIGIN = "origin.json"
-CLAIMS = ".claims"
 DAMAGED = ".damaged-"  # before the name of a shard that is being repaired
 DATASET = "features"
 

@@ -17,9 +17,8 @@ from ..clusterer import Clusterer
 from ..scaling import Scaler
 from .adjacency import adjacency
 from .communities import TRIALS, by_resolution, merged, numbered
-from .links import Neighbourhood, link_weights
+from .links import Neighbourhood, link_weights, search_bytes
 from .memory import check_memory
-from .near import search_bytes
 
 _PACKAGE = "graspologic_native"
 #: Numbers that could be moved in the time in which a similarity is written and looked at by topk.
@@ -49,8 +48,8 @@ class Leiden(Clusterer):
     clusters of equal votes, and those without any, in the order of the cosines of their mean
     directions. A row whose direction was trained on has the cluster it had in training.
 
-    Memory: about 120 n n_neighbors + 12 n dim bytes and 0.3 GB, refused before anything is computed
-    where that is not there.
+    Memory: about 120 n k + 20 n max(k, 50) + 4 n dim bytes and a tenth of a GB, refused before
+    anything is computed where that is not there.
 
     Args:
         n_clusters: K.
@@ -110,7 +109,9 @@ class Leiden(Clusterer):
     def _fit(self, features: np.ndarray, progress: Progress) -> np.ndarray:
         n, dim = features.shape
         check_memory(
-            120.0 * n * min(self.n_neighbors, n) + 4.0 * n * dim + search_bytes(n, dim),
+            120.0 * n * min(self.n_neighbors, n)
+            + 4.0 * n * dim
+            + search_bytes(n, dim, self.n_neighbors),
             f"{self.name} of {n:,} rows with {self.n_neighbors:,} neighbours",
             "take fewer rows or neighbours",
         )

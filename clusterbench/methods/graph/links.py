@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...devices import resolve_device
 from ...kernels.nearest import distances_to
-from .near import Graph, graph, nearest_of
+from ...neighbours.graph import Graph
+from ...neighbours.kept import nearest_of, neighbours_of
 
 #: A row that was seen in training is as similar to itself as this, whatever rounding does.
 _SAME = 1.0 - 1e-4
@@ -18,7 +20,7 @@ class Links:
     """Neighbours of some rows among the training rows.
 
     ids: (n, k) int32, ascending in each row, so that sums do not depend on who is nearer by a
-    rounding. counted: (n, k) bool, those that count. similarities: (n, k) float32.
+    rounding. counted: (n, k) bool, those that count. similarities: (n, k) float16 or float32.
     """
 
     ids: np.ndarray
@@ -48,12 +50,20 @@ class Links:
         )
 
 
+def search_bytes(n: int, dim: int, k: int) -> float:
+    """Bytes that the search for the k nearest of n rows takes beside them, the graph included.
+
+    As `neighbours.search.all_neighbours` states them, for as many neighbours as are kept.
+    """
+    return 20.0 * n * max(k, 50) + max(128e6, n * dim / 8.0)
+
+
 def link_weights(links: Links) -> np.ndarray:
     """How much each neighbour says about its row: (m, k) float32, by similarity.
 
     Similarities below 0 count as 0; where all that count are, they count alike.
     """
-    weights: np.ndarray = np.maximum(links.similarities, 0.0) * links.counted
+    weights: np.ndarray = np.maximum(links.similarities.astype(np.float32), 0.0) * links.counted
     alike = ~weights.any(axis=1)
     weights[alike] = links.counted[alike]
     return weights
@@ -75,7 +85,7 @@ class Neighbourhood:
         unit: (n, dim) float32, the features at unit length; kept.
         k: neighbours of each row, 1 <= k; at most the n - 1 other rows are taken.
         mutual: count mutual neighbours alone.
-        device: as of `near.graph`.
+        device: "auto", "cpu" or "cuda[:N]".
 
     Attributes:
         links: of the training rows; k of each, none where there is one row alone.
@@ -98,7 +108,7 @@ class Neighbourhood:
         if self.k == 0:
             self.links = Links.none(n)
             return
-        near = graph(features, self.k, device)
+        near = neighbours_of(features, self.k, resolve_device(device))
         counted = self._directed[near.ids] & self._directed[:, None]
         if mutual:
             away = np.where(counted, self._distances(unit, near.ids), -1.0)
@@ -118,7 +128,7 @@ class Neighbourhood:
             lowest of those that were found, -1 for none. A row that is one has its links, too.
         """
         n_near = max(self.k, 1)
-        near = nearest_of(unit, self._unit, n_near, self._device)
+        near = nearest_of(unit, self._unit, n_near, resolve_device(self._device))
         directed: np.ndarray = np.asarray(unit.any(axis=1))
         seen = self._seen(rows, directed, near)
         if self.k == 0:

@@ -15,9 +15,8 @@ from ..centroids import checked_init
 from ..clusterer import Clusterer
 from ..kmeans import KMeans
 from ..scaling import Scaler
-from .links import Neighbourhood
+from .links import Neighbourhood, search_bytes
 from .memory import check_memory
-from .near import search_bytes
 from .smoothing import Smoothing
 
 #: What "auto" stands for: see docs/graph-baselines.md for what was tried and what it gave.
@@ -47,8 +46,9 @@ class SmoothedKMeans(Clusterer):
     neighbours.
 
     Memory: rows at `rounds` + 1 levels, the graph, and copies that the search and k-means make; in
-    all about 4 (rounds + 4) n dim + 24 n n_neighbors bytes and 0.3 GB, refused before anything is
-    computed where that is not there. `rounds` levels stay with the method: new rows need them.
+    all about 4 (rounds + 3) n dim + 24 n k + 20 n max(k, 50) bytes and a tenth of a GB, refused
+    before anything is computed where that is not there. `rounds` levels stay with the method: new
+    rows need them.
 
     Args:
         n_clusters: K.
@@ -147,7 +147,7 @@ class SmoothedKMeans(Clusterer):
         rounds = self._rounds(n)
         k = min(self._k, n - 1) if rounds else 0
         check_memory(
-            4.0 * (rounds + 2) * n * dim + 24.0 * n * k + search_bytes(n, dim),
+            4.0 * (rounds + 3) * n * dim + 24.0 * n * k + search_bytes(n, dim, k),
             f"{self.name} of {n:,} rows of {dim:,} dimensions in {rounds} rounds",
             "take fewer rounds, or k-means, which needs no copy of its rows",
         )

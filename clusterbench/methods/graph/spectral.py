@@ -17,9 +17,8 @@ from ..kmeans import KMeans
 from ..scaling import Scaler
 from .adjacency import adjacency, components
 from .eigenvectors import leading, work_bytes
-from .links import Links, Neighbourhood, link_weights
+from .links import Links, Neighbourhood, link_weights, search_bytes
 from .memory import check_memory
-from .near import search_bytes
 
 #: Numbers that could be moved in the time in which a similarity is written and looked at by topk.
 _SEARCHED = 15.0
@@ -129,10 +128,10 @@ class SpectralClustering(Clusterer):
 
     def _fit(self, features: np.ndarray, progress: Progress) -> np.ndarray:
         n, dim = features.shape
+        k = min(self.n_neighbors, n)
+        needed = work_bytes(n, self.n_clusters) + 4.0 * n * dim + 40.0 * n * k
         check_memory(
-            max(work_bytes(n, self.n_clusters), search_bytes(n, dim))
-            + 4.0 * n * dim
-            + 40.0 * n * min(self.n_neighbors, n),
+            needed + search_bytes(n, dim, k),
             f"{self.name} of {n:,} rows in {self.n_clusters:,} clusters",
             "take fewer rows or clusters, or smoothed-kmeans, which needs no eigenvectors",
         )

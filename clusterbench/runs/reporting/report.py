@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...neighbours.kept import Tally
 from ...results.record import Protocol, ResultRecord
 from ..forecast import Forecast
 from ..plan import FeatureSource, Strategy
@@ -38,6 +39,8 @@ class RunReport:
     #: How long it was said to take; None where nothing was to be computed, or no one asked.
     forecast: Forecast | None = None
     left_out: tuple[str, ...] = ()
+    #: What became of the nearest neighbours that methods asked for.
+    graphs: Tally = field(default_factory=Tally)
 
     @property
     def records(self) -> list[ResultRecord]:

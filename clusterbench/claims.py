@@ -1,8 +1,9 @@
-"""Who does which shard, when several processes extract into one folder.
+"""Who does which part, when several processes work in one folder.
 
-A shard is claimed by locking one byte of a file, which the operating system gives free when its
-process ends, however it ends. Claims only save work: every process writes the same bytes and
-renames them into place, so where a file system has no locks shards may be done twice, not wrong.
+A part (a shard of a store, a panel of a graph) is claimed by locking one byte of a file, which the
+operating system gives free when its process ends, however it ends. Claims only save work: every
+process writes the same bytes and renames them into place, so where a file system has no locks
+parts may be done twice, not wrong.
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from ...errors import StorageError
-from .layout import CLAIMS
+from .errors import StorageError
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+#: The file of a folder whose bytes are locked.
+CLAIMS = ".claims"
 
 _fcntl: Any
 try:
