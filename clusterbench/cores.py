@@ -23,7 +23,8 @@ def n_cores() -> int:
 
 @cache
 def _libraries() -> Any:
-    """NumPy's product among the libraries that are loaded; looking for them takes a while."""
+    """NumPy's and SciPy's among the libraries that are loaded; looking for them takes a while."""
+    import scipy.linalg  # noqa: F401, which brings a library of its own
     from threadpoolctl import ThreadpoolController  # comes with scikit-learn
 
     return ThreadpoolController()

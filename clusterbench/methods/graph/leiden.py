@@ -17,7 +17,7 @@ from ..clusterer import Clusterer
 from ..scaling import Scaler
 from .adjacency import adjacency
 from .communities import TRIALS, by_resolution, merged, numbered
-from .links import Neighbourhood, link_weights
+from .links import Neighbourhood, link_weights, search_bytes
 from .memory import check_memory
 
 _PACKAGE = "graspologic_native"
@@ -48,8 +48,8 @@ class Leiden(Clusterer):
     clusters of equal votes, and those without any, in the order of the cosines of their mean
     directions. A row whose direction was trained on has the cluster it had in training.
 
-    Memory: about 120 n n_neighbors + 12 n dim bytes, refused before anything is computed where that
-    is not there.
+    Memory: about 120 n k + 20 n max(k, 50) + 4 n dim bytes and a tenth of a GB, refused before
+    anything is computed where that is not there.
 
     Args:
         n_clusters: K.
@@ -67,6 +67,13 @@ class Leiden(Clusterer):
     Raises:
         InputError: a setting of another type or range, too little memory, or the package is not
             installed: it comes with `pip install 'clusterbench[graph]'`.
+
+    Examples:
+        >>> from clusterbench.methods import Leiden
+        >>> X = [[1.0, 0.0], [1.0, 0.1], [1.0, 0.2], [0.0, 1.0], [0.1, 1.0], [0.2, 1.0]]
+        >>> leiden = Leiden(2, n_neighbors=2, device="cpu").fit(X)
+        >>> leiden.labels_.tolist(), leiden.predict([[0.9, 0.3]]).tolist()
+        ([0, 0, 0, 1, 1, 1], [0])
     """
 
     name: ClassVar[str] = "leiden"
@@ -84,7 +91,7 @@ class Leiden(Clusterer):
     ) -> None:
         if importlib.util.find_spec(_PACKAGE) is None:
             raise InputError(
-                "method leiden needs the package graspologic-native; "
+                "Leiden communities need the package graspologic-native; "
                 "pip install 'clusterbench[graph]'"
             )
         super().__init__(n_clusters, random_state, device)
@@ -102,7 +109,9 @@ class Leiden(Clusterer):
     def _fit(self, features: np.ndarray, progress: Progress) -> np.ndarray:
         n, dim = features.shape
         check_memory(
-            120.0 * n * self.n_neighbors + 12.0 * n * dim,
+            120.0 * n * min(self.n_neighbors, n)
+            + 4.0 * n * dim
+            + search_bytes(n, dim, self.n_neighbors),
             f"{self.name} of {n:,} rows with {self.n_neighbors:,} neighbours",
             "take fewer rows or neighbours",
         )

@@ -50,12 +50,20 @@ class Links:
         )
 
 
+def search_bytes(n: int, dim: int, k: int) -> float:
+    """Bytes that the search for the k nearest of n rows takes beside them, the graph included.
+
+    As `neighbours.search.all_neighbours` states them, for as many neighbours as are kept.
+    """
+    return 20.0 * n * max(k, 50) + max(128e6, n * dim / 8.0)
+
+
 def link_weights(links: Links) -> np.ndarray:
     """How much each neighbour says about its row: (m, k) float32, by similarity.
 
     Similarities below 0 count as 0; where all that count are, they count alike.
     """
-    weights: np.ndarray = np.maximum(links.similarities, 0.0) * links.counted
+    weights: np.ndarray = np.maximum(links.similarities.astype(np.float32), 0.0) * links.counted
     alike = ~weights.any(axis=1)
     weights[alike] = links.counted[alike]
     return weights

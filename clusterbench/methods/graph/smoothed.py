@@ -15,12 +15,12 @@ from ..centroids import checked_init
 from ..clusterer import Clusterer
 from ..kmeans import KMeans
 from ..scaling import Scaler
-from .links import Neighbourhood
+from .links import Neighbourhood, search_bytes
 from .memory import check_memory
 from .smoothing import Smoothing
 
 #: What "auto" stands for: see docs/graph-baselines.md for what was tried and what it gave.
-N_NEIGHBORS, ROUNDS = 10, 2
+N_NEIGHBORS, ROUNDS = 7, 2
 #: Numbers that could be moved in the time in which a similarity is written and looked at by topk.
 _SEARCHED = 15.0
 
@@ -46,15 +46,17 @@ class SmoothedKMeans(Clusterer):
     neighbours.
 
     Memory: rows at `rounds` + 1 levels, the graph, and copies that the search and k-means make; in
-    all about 4 (rounds + 4) n dim + 24 n n_neighbors bytes, refused before anything is computed
-    where that is not there. `rounds` levels stay with the method, since new rows need them.
+    all about 4 (rounds + 3) n dim + 24 n k + 20 n max(k, 50) bytes and a tenth of a GB, refused
+    before anything is computed where that is not there. `rounds` levels stay with the method: new
+    rows need them.
 
     Args:
         n_clusters: K.
         random_state: seed of all draws, which are those of k-means.
         device: "auto", "cpu" or "cuda[:N]".
-        n_neighbors: k, of which n - 1 are taken at most; "auto" is 10.
-        rounds: times that rows are averaged; 0 is k-means; "auto" is 2.
+        n_neighbors: k, of which n - 1 are taken at most; "auto" is 7.
+        rounds: times that rows are averaged; 0 is k-means. "auto" is 2, and 0 where there are fewer
+            than k rows for each cluster, since most neighbours are then of other clusters.
         mutual: whether neighbours count that have the row among theirs, and no others.
         scaling: as of `KMeans`.
         init: as of `KMeans`, for smoothed rows; so are those that follow.
@@ -111,9 +113,11 @@ class SmoothedKMeans(Clusterer):
     def _k(self) -> int:
         return N_NEIGHBORS if self.n_neighbors == "auto" else int(self.n_neighbors)
 
-    @property
-    def _rounds(self) -> int:
-        return ROUNDS if self.rounds == "auto" else int(self.rounds)
+    def _rounds(self, n: int) -> int:
+        """Rounds for n training rows."""
+        if self.rounds != "auto":
+            return int(self.rounds)
+        return ROUNDS if n >= self._k * self.n_clusters else 0
 
     def _kmeans(self) -> KMeans:
         return KMeans(
@@ -132,28 +136,33 @@ class SmoothedKMeans(Clusterer):
         kmeans = self._kmeans().cost(n_train, n_eval, dim)
         rows = n_train + n_eval
         pairs = float(n_train) * rows
-        means = 3.0 * rows * self._k * dim * (self._rounds + self.mutual)
+        rounds = self._rounds(n_train)
+        if not rounds:
+            return kmeans
+        means = 3.0 * rows * self._k * dim * (rounds + self.mutual)
         return Cost(kmeans.flops + 2.0 * pairs * dim, kmeans.moved + _SEARCHED * pairs + means)
 
     def _fit(self, features: np.ndarray, progress: Progress) -> np.ndarray:
         n, dim = features.shape
-        k = min(self._k, n - 1) if self._rounds else 0
+        rounds = self._rounds(n)
+        k = min(self._k, n - 1) if rounds else 0
         check_memory(
-            4.0 * (self._rounds + 4) * n * dim + 24.0 * n * k,
-            f"{self.name} of {n:,} rows of {dim:,} dimensions in {self._rounds} rounds",
+            4.0 * (rounds + 3) * n * dim + 24.0 * n * k + search_bytes(n, dim, k),
+            f"{self.name} of {n:,} rows of {dim:,} dimensions in {rounds} rounds",
             "take fewer rounds, or k-means, which needs no copy of its rows",
         )
         self._scaler = Scaler(self.scaling).fit(features)
         rows = self._scaler(features)
         unit = rows if self.scaling == "l2" else unit_rows(features)
         neighbourhood = Neighbourhood(features, rows, unit, k, self.mutual, self.device)
-        self._smoothing = Smoothing(rows, neighbourhood, self._rounds, self.scaling == "l2")
+        self._smoothing = Smoothing(rows, neighbourhood, rounds, self.scaling == "l2")
         self._fitted_kmeans = self._kmeans().fit(self._smoothing.smoothed, progress=progress)
         self._smoothing.drop()
         for name in ("cluster_centers_", "counts_", "inertia_"):
             setattr(self, name, getattr(self._fitted_kmeans, name))
         self.diagnostics_ = {
             **self._fitted_kmeans.diagnostics_,
+            "rounds": rounds,
             "n_neighbors_used": k,
             "neighbors_counted": float(neighbourhood.links.counted.sum(axis=1).mean()),
         }

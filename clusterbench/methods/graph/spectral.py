@@ -17,7 +17,7 @@ from ..kmeans import KMeans
 from ..scaling import Scaler
 from .adjacency import adjacency, components
 from .eigenvectors import leading, work_bytes
-from .links import Links, Neighbourhood, link_weights
+from .links import Links, Neighbourhood, link_weights, search_bytes
 from .memory import check_memory
 
 #: Numbers that could be moved in the time in which a similarity is written and looked at by topk.
@@ -51,8 +51,9 @@ class SpectralClustering(Clusterer):
     unit length, as in Nyström's extension of eigenvectors; it belongs to the nearest centroid. A
     row whose direction was trained on lies where it lay in training.
 
-    Memory: about 8 n (4 K + 10) bytes, for 2 K Lanczos vectors and two copies of K; refused before
-    anything is computed where that is not there. (n, K) float32 stay with the method.
+    Memory: about 8 n (4 K + 10) bytes, for 2 K Lanczos vectors and two copies of K (of few rows,
+    or where K is above n / 4, 8 n (3 n + K)), and the graph; refused before anything is computed
+    where that is not there. (n, K) float32 and the rows stay with the method.
 
     Args:
         n_clusters: K.
@@ -89,7 +90,7 @@ class SpectralClustering(Clusterer):
         n_clusters: int = 8,
         random_state: int = 0,
         device: str = "auto",
-        n_neighbors: int = 10,
+        n_neighbors: int = 5,
         init: Any = "auto",
         n_init: int = 3,
         max_iter: int = 100,
@@ -127,8 +128,10 @@ class SpectralClustering(Clusterer):
 
     def _fit(self, features: np.ndarray, progress: Progress) -> np.ndarray:
         n, dim = features.shape
+        k = min(self.n_neighbors, n)
+        needed = work_bytes(n, self.n_clusters) + 4.0 * n * dim + 40.0 * n * k
         check_memory(
-            work_bytes(n, self.n_clusters) + 8.0 * n * dim + 40.0 * n * self.n_neighbors,
+            needed + search_bytes(n, dim, k),
             f"{self.name} of {n:,} rows in {self.n_clusters:,} clusters",
             "take fewer rows or clusters, or smoothed-kmeans, which needs no eigenvectors",
         )

@@ -109,6 +109,16 @@ def test_the_same_seed_gives_the_same_bits() -> None:
     np.testing.assert_array_equal(np.concatenate(parts), whole)
 
 
+def test_auto_is_seven_mutual_neighbours_twice_but_not_with_fewer_rows_than_that() -> None:
+    rows = plain.blobs(70, 5)
+    for k, rounds in ((10, 2), (11, 0)):
+        found = made(k).fit(rows)
+        named = made(k, n_neighbors=7, rounds=rounds, mutual=True).fit(rows)
+        np.testing.assert_array_equal(found.labels_, named.labels_)
+        assert found.diagnostics_["rounds"] == rounds
+    assert made(11, n_neighbors=6).fit(rows).diagnostics_["rounds"] == 2
+
+
 def test_what_does_not_fit_is_refused_before_it_begins() -> None:
     with pytest.raises(InputError, match=r"smoothed-kmeans of 1,000 rows .* GB are available"):
         made(3, rounds=10**9).fit(plain.blobs(1000, 3))

@@ -72,6 +72,7 @@ def test_more_components_than_clusters_are_merged_whole() -> None:
     np.testing.assert_array_equal(found.predict(directions), found.labels_[::20])
 
 
+@pytest.mark.filterwarnings("ignore:Graph is not fully connected")
 def test_clusters_are_those_of_scikit_learn() -> None:
     rows = plain.blobs(240, 4, spread=0.35)
     ours = made(4, n_neighbors=10).fit(rows)
