@@ -68,7 +68,8 @@ class DeepClusterer(Clusterer):
         """
         steps_by_epoch = n_train // min(self.batch_size, n_train)
         rows = 2 * min(self.batch_size, n_train)
-        first = dim * self.hidden
+        scaler = Scaler(self.scaling)
+        first = scaler.width(dim) * self.hidden
         later = self.hidden * self.bottleneck + self.bottleneck * self.n_clusters
         # Of the student forward and twice backward, of the teacher forward; no gradient of the
         # input is needed.
@@ -80,7 +81,7 @@ class DeepClusterer(Clusterer):
         return Cost(
             steps * products + n_train**2 * dim + assigned,
             steps * moved + n_train**2,
-        )
+        ) + scaler.cost(n_train, n_eval, dim)
 
     @abstractmethod
     def _objective(self, n_heads: int, device: torch.device) -> Objective:
