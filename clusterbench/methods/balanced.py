@@ -59,7 +59,7 @@ class BalancedKMeans(CentroidClusterer):
         scaling: as of `KMeans`.
 
     Attributes:
-        cluster_centers_: (n_clusters, dim) float32, of scaled features.
+        cluster_centers_: (n_clusters, width) float32, of scaled features.
         prices_: (n_clusters,) float64 >= 0, of which only differences matter; the least is 0.
         labels_: (n_samples,) int64.
         counts_: (n_clusters,) int64, rows of each.

@@ -64,7 +64,7 @@ class HierarchicalKMeans(CentroidClusterer):
         scaling: as of `KMeans`.
 
     Attributes:
-        fine_centers_: (n_fine, dim) float32, of scaled features.
+        fine_centers_: (n_fine, width) float32, of scaled features.
         fine_clusters_: (n_fine,) int64, the cluster of each.
         cluster_centers_: (n_clusters, dim) float32, means of the fine centroids of each cluster,
             unweighted. A row belongs to the cluster of the nearest of `fine_centers_`, which need

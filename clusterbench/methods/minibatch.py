@@ -52,7 +52,7 @@ class MiniBatchKMeans(CentroidClusterer):
         scaling: as of `KMeans`.
 
     Attributes:
-        cluster_centers_: (n_clusters, dim) float32, of scaled features.
+        cluster_centers_: (n_clusters, width) float32, of scaled features.
         labels_: (n_samples,) int64, the nearest of `cluster_centers_`.
         counts_: (n_clusters,) int64, rows of each.
         inertia_: summed squared distances of the scaled rows to their centroids.
