@@ -64,6 +64,9 @@ class Whitening:
 
     Attributes:
         width: dimensions of whitened rows, from 1 to min(m, dim); None before the fit.
+        mean: (dim,) float64, of the training rows.
+        basis: (dim, width) float64, the components as whole numbers.
+        factors: (width,) float64, what they are multiplied by: (s_1 / s_j)^power.
     """
 
     def __init__(self, n_components: int = N_COMPONENTS, power: float = POWER) -> None:
@@ -111,19 +114,18 @@ class Whitening:
                 stacklevel=5,
             )
             deviation, components, kept = np.ones(1), np.zeros((rows.dim, 1)), np.array([True])
-        self._mean = mean
-        self._basis = np.ascontiguousarray(np.rint(components[:, kept] * 2.0**_BASIS_BITS))
-        self._factors = (deviation[0] / deviation[kept]) ** self.power
+        self.mean = mean
+        self.basis = np.ascontiguousarray(_whole(components[:, kept].T, _BASIS_BITS).T)
+        self.factors = (deviation[0] / deviation[kept]) ** self.power
         self.width = int(kept.sum())
         return self
 
     def __call__(self, features: np.ndarray) -> np.ndarray:
         """Whitened rows: (n, width) float32, of (n, dim) float32."""
-        result = np.empty((len(features), len(self._factors)), dtype=np.float32)
+        result = np.empty((len(features), len(self.factors)), dtype=np.float32)
         for start in range(0, len(features), _BLOCK):
-            rows = features[start : start + _BLOCK] - self._mean
-            rows *= 2.0**_ROW_BITS / _length(rows)
-            parts = (np.rint(rows, out=rows) @ self._basis) * self._factors
+            rows = features[start : start + _BLOCK] - self.mean
+            parts = (_whole(rows, _ROW_BITS) @ self.basis) * self.factors
             result[start : start + _BLOCK] = parts / _length(parts)
         return result
 
@@ -132,8 +134,7 @@ class Whitening:
         import torch
 
         mean, basis, factors = (
-            torch.from_numpy(v).to(features.device)
-            for v in (self._mean, self._basis, self._factors)
+            torch.from_numpy(v).to(features.device) for v in (self.mean, self.basis, self.factors)
         )
         result = features.new_empty((len(features), len(factors)), dtype=torch.float32)
         for start in range(0, len(features), _BLOCK):
@@ -157,6 +158,12 @@ def parsed(text: str) -> Whitening | None:
     if not 1 <= n_components <= DIMENSIONS or not 0.0 <= power <= 1.0:
         return None
     return Whitening(n_components, abs(power))  # -0.0 is 0
+
+
+def _whole(rows: np.ndarray, bits: int) -> np.ndarray:
+    """Float64 rows in their directions, as whole numbers, about 2^bits long; zeros stay zeros."""
+    whole: np.ndarray = np.rint(rows * (2.0**bits / _length(rows)))
+    return whole
 
 
 def _length(rows: np.ndarray) -> np.ndarray:

@@ -114,6 +114,9 @@ class TestAgainstThePlainDefinition:
         rng = np.random.default_rng(0)
         train = rng.normal(size=(200, 3)).astype(np.float32) @ rng.normal(size=(3, 9))
         assert whitened(train.astype(np.float32), train, power=1).shape == (200, 3)
+        signs = rng.choice([-1.0, 1.0], size=(2000, 2)).astype(np.float32)
+        wide = rng.normal(size=(2, 1000)).astype(np.float32)
+        assert whitened(signs[:50] @ wide, signs[:50] @ wide, power=1).shape == (50, 2)
         large = np.full((200, 2), 1000.0, dtype=np.float32)
         large[::2, 1] = np.nextafter(large[0, 1], np.float32(np.inf))
         train = np.hstack([correlated(200, 4), large])
@@ -139,7 +142,8 @@ class TestTheSameAnswer:
         found = []
         for threads in (1, 3):
             monkeypatch.setattr(whitening, "torch_threads", lambda threads=threads: threads)
-            found.append(Scaler("whiten").fit(train)(train).tobytes())
+            fitted = whitening.Whitening().fit(ArrayRows(train))
+            found.append([part.tobytes() for part in (fitted.mean, fitted.basis, fitted.factors)])
         assert found[0] == found[1]
 
     @given(st.integers(0, 599), st.integers(1, 600))
@@ -148,6 +152,22 @@ class TestTheSameAnswer:
         scaler = Scaler("whiten(20, 1)").fit(train)
         part = scaler(train[start : start + n])
         assert part.tobytes() == scaler(train)[start : start + n].tobytes()
+
+    @given(st.integers(1, 3000), st.integers(0, 99))
+    def test_projections_are_exact_sums(self, dim: int, seed: int) -> None:
+        """Of whole numbers that stay below 2^53 whatever their order; at worst row and component
+        are one."""
+        rng = np.random.default_rng(seed)
+        rows = 10.0 ** rng.integers(-40, 14) * rng.normal(size=(3, dim)) ** 3
+        whole = whitening._whole(rows, whitening._ROW_BITS)
+        basis = whitening._whole(rows, whitening._BASIS_BITS).T
+        assert (whole == np.rint(whole)).all() and (basis == np.rint(basis)).all()
+        assert (np.abs(whole) @ np.abs(basis)).max() < 2.0**53
+        exact = [
+            sum(int(a) * int(b) for a, b in zip(whole[0], basis[:, j], strict=True))
+            for j in range(3)
+        ]
+        assert (whole @ basis)[0].tolist() == exact
 
     def test_tensors(self) -> None:
         train, new = correlated(5000, 10), 1e4 * correlated(30, 10)
