@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..claims import Claims
 from ..errors import StorageError
+from ..features.store.claims import Claims
 from ..files import atomic_path, sha256_array, sha256_file, write_json
 from ..kmeans.row_sources import ArrayRows
 from ..progress import Progress

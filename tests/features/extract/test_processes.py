@@ -17,10 +17,10 @@ import pytest
 from extraction_toys import flat_encoder, make_images, shard_bytes
 
 from clusterbench import FeatureStore
-from clusterbench.claims import Claims
 from clusterbench.devices import Team, team
 from clusterbench.errors import ClusterbenchError, InputError
 from clusterbench.features.extract.extraction import extract
+from clusterbench.features.store.claims import Claims
 from clusterbench.sources.folder import index_folder
 
 N, SHARD = 96, 8
@@ -255,7 +255,7 @@ def test_killed_at_30_random_moments_the_resumed_stores_are_the_undisturbed_one(
 def test_claims_are_of_one_process_and_end_with_it(tmp_path):
     code = (
         "import sys, time; from pathlib import Path\n"
-        "from clusterbench.claims import Claims\n"
+        "from clusterbench.features.store.claims import Claims\n"
         "with Claims(Path(sys.argv[1])) as claims:\n"
         "    assert claims.take(3); print('taken', flush=True); time.sleep(60)\n"
     )
