@@ -123,8 +123,10 @@ def stores(folder, output):
     return shard_bytes(folder / "one"), shard_bytes(output)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("processes", [2, 4])
+@pytest.mark.parametrize(
+    "processes",
+    [pytest.param(2, marks=pytest.mark.slow), pytest.param(4, marks=pytest.mark.exhaustive)],
+)
 def test_any_number_of_processes_gives_the_same_files(world, tmp_path, processes):
     run = torchrun(world, tmp_path / "st", processes)
     out, err = run.communicate(timeout=300)
