@@ -71,7 +71,7 @@ class CpuEngine:
 
 def engine_on(device: torch.device | None) -> Engine:
     """The engine of a device; None is the CPU."""
-    if device is None or device.type == "cpu":
+    if device is None or device.type != "cuda":  # others lack float64
         return CpuEngine()
     from .device import DeviceEngine
 
