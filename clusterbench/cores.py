@@ -21,6 +21,13 @@ def n_cores() -> int:
     return os.cpu_count() or 1
 
 
+def torch_threads() -> int:
+    """As many as torch may use here: where fits go side by side, one each."""
+    import torch
+
+    return min(n_cores(), torch.get_num_threads())
+
+
 @cache
 def _libraries() -> Any:
     """NumPy's and SciPy's among the libraries that are loaded; looking for them takes a while."""

@@ -37,6 +37,9 @@ class Cost:
     flops: float
     moved: float = 0.0
 
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(self.flops + other.flops, self.moved + other.moved)
+
     def seconds(self, speed: Speed) -> float:
         """The time it takes at a speed."""
         return self.flops / speed.flops + self.moved / speed.moved

@@ -48,7 +48,7 @@ def fitted(name: str, features: Any, **settings: Any) -> Any:
 
 def scalings(name: str) -> list[dict[str, str]]:
     if name in SMALL:
-        return [{"scaling": scaling} for scaling in ("none", "l2", "standardize")]
+        return [{"scaling": scaling} for scaling in ("none", "l2", "standardize", "whiten")]
     return [{}]
 
 

@@ -86,6 +86,8 @@ def test_settings_of_the_methods() -> None:
         "cpu",
     )
     assert kmeans.params["scaling"] == "none" and kmeans.params["max_points_per_centroid"] is None
+    (kmeans,) = settle(["kmeans"], {}, {"kmeans": {"scaling": Typed("whiten(128,1)")}}, "cpu")
+    assert kmeans.params["scaling"] == "whiten(128, 1)"
     (temi,) = settle(["temi"], {}, {"temi": {"beta": Typed("1")}}, "cpu")
     assert temi.params["beta"] == 1.0 and type(temi.params["beta"]) is float
 

@@ -66,12 +66,17 @@ class ArrayRows:
     Args:
         array: (n, dim) numbers of any float dtype; float32 ones are not copied.
         scale: what turns a float32 block into what is clustered, row by row; None changes nothing.
+        dim: dimensions of what `scale` makes; None where they are those of the array.
     """
 
     def __init__(
-        self, array: np.ndarray, scale: Callable[[np.ndarray], np.ndarray] | None = None
+        self,
+        array: np.ndarray,
+        scale: Callable[[np.ndarray], np.ndarray] | None = None,
+        dim: int | None = None,
     ) -> None:
-        self.n, self.dim = array.shape
+        self.n = len(array)
+        self.dim = array.shape[1] if dim is None else dim
         self.in_memory = not isinstance(array, np.memmap)
         self._array = array
         self._scale = scale

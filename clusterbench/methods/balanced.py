@@ -59,7 +59,7 @@ class BalancedKMeans(CentroidClusterer):
         scaling: as of `KMeans`.
 
     Attributes:
-        cluster_centers_: (n_clusters, dim) float32, of scaled features.
+        cluster_centers_: (n_clusters, width) float32, of scaled features.
         prices_: (n_clusters,) float64 >= 0, of which only differences matter; the least is 0.
         labels_: (n_samples,) int64.
         counts_: (n_clusters,) int64, rows of each.
@@ -104,8 +104,11 @@ class BalancedKMeans(CentroidClusterer):
 
     def cost(self, n_train: int, n_eval: int, dim: int) -> Cost:
         """Distances of all rows, in passes that change every centroid's price."""
+        scaler = Scaler(self.scaling)
+        scaled, dim = scaler.cost(n_train, n_eval, dim), scaler.width(dim)
         distances = self.n_clusters * (0.7 * n_train * self.max_iter + n_train + n_eval)
-        return Cost(2.0 * distances * dim, 0.5 * distances + 2.0 * n_train * dim * self.max_iter)
+        moved = 0.5 * distances + 2.0 * n_train * dim * self.max_iter
+        return Cost(2.0 * distances * dim, moved) + scaled
 
     def _clusters(self, rows: Rows, progress: Progress) -> np.ndarray:
         most = 2 * self.max_iter

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..cores import n_cores
+from ..cores import torch_threads
 from ..devices import resolve_device
 from ..errors import InputError
 from ..feature_rows import as_features
@@ -36,7 +36,8 @@ class CentroidClusterer(Clusterer):
     scaling, `FeatureStore`s and memory maps read in blocks, devices and prediction from here.
 
     Attributes:
-        cluster_centers_: (n_clusters, dim) float32, of scaled features.
+        cluster_centers_: (n_clusters, width) float32, of scaled features; width is the number of
+            dimensions that they have, dim unless they are whitened.
     """
 
     scaling: str
@@ -68,11 +69,13 @@ class CentroidClusterer(Clusterer):
 
     def predict(self, X: Any) -> np.ndarray:
         """The cluster of each row: (n_samples,) int64; X as `fit` takes it."""
-        rows = streamed(X, getattr(self, "_scaler", None))
+        rows = streamed(X)
         if rows is None:
             return super().predict(X)
         self._check_width(rows.dim)
-        return self._nearest(rows)
+        scaled = streamed(X, self._scaler)
+        assert scaled is not None
+        return self._nearest(scaled)
 
     @abstractmethod
     def _clusters(self, rows: Rows, progress: Progress) -> np.ndarray:
@@ -96,7 +99,7 @@ class CentroidClusterer(Clusterer):
         """Scaled once where a second copy is no matter, else block by block."""
         if features.nbytes <= _COPIED:
             return ArrayRows(self._scaler(features))
-        return ArrayRows(features, self._scaler)
+        return ArrayRows(features, self._scaler, self._scaler.width(features.shape[1]))
 
     def _shard(self, rows: Rows, weights: np.ndarray | None = None, start: int = 0) -> RowShard:
         device = resolve_device(self.device)
@@ -106,7 +109,7 @@ class CentroidClusterer(Clusterer):
             return CudaShard(rows, weights, start, device=device)
         from ..kmeans.cpu import CpuShard
 
-        return CpuShard(rows, weights, start, threads=threads())
+        return CpuShard(rows, weights, start, threads=torch_threads())
 
 
 def checked_init(init: Any) -> Any:
@@ -143,10 +146,3 @@ def start_of(init: Any, n_clusters: int, n: int, dim: int, in_memory: bool) -> s
             )
         return starts.Start("given", centroids)
     return starts.Start(starts.chosen(n, n_clusters, in_memory) if init == "auto" else init)
-
-
-def threads() -> int:
-    """As many as torch may use here: where fits go side by side, one each."""
-    import torch
-
-    return min(n_cores(), torch.get_num_threads())

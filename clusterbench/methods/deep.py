@@ -68,7 +68,8 @@ class DeepClusterer(Clusterer):
         """
         steps_by_epoch = n_train // min(self.batch_size, n_train)
         rows = 2 * min(self.batch_size, n_train)
-        first = dim * self.hidden
+        scaler = Scaler(self.scaling)
+        first = scaler.width(dim) * self.hidden
         later = self.hidden * self.bottleneck + self.bottleneck * self.n_clusters
         # Of the student forward and twice backward, of the teacher forward; no gradient of the
         # input is needed.
@@ -77,8 +78,15 @@ class DeepClusterer(Clusterer):
         moved = self.n_heads * (30.0 * (first + later) + rows * between)
         steps = self.epochs * steps_by_epoch
         assigned = 2.0 * (self.n_heads * n_train + n_eval) * (first + later)
+<<<<<<< HEAD
         search = search_cost(n_train, 0, dim)
         return Cost(steps * products + assigned + search.flops, steps * moved + search.moved)
+=======
+        return Cost(
+            steps * products + n_train**2 * dim + assigned,
+            steps * moved + n_train**2,
+        ) + scaler.cost(n_train, n_eval, dim)
+>>>>>>> w-prep
 
     @abstractmethod
     def _objective(self, n_heads: int, device: torch.device) -> Objective:

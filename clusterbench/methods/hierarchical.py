@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from ..cores import torch_threads
 from ..cost import Cost
 from ..errors import InputError
 from ..estimator import positive_int, whole_number
@@ -17,7 +18,7 @@ from ..kmeans.starting import starts
 from ..kmeans.starting.ward import ward
 from ..kmeans.top import nearest_centroids
 from ..progress import Progress
-from .centroids import CentroidClusterer, start_of, threads
+from .centroids import CentroidClusterer, start_of
 from .scaling import Scaler
 
 MERGES = ("ward", "kmeans")
@@ -63,7 +64,7 @@ class HierarchicalKMeans(CentroidClusterer):
         scaling: as of `KMeans`.
 
     Attributes:
-        fine_centers_: (n_fine, dim) float32, of scaled features.
+        fine_centers_: (n_fine, width) float32, of scaled features.
         fine_clusters_: (n_fine,) int64, the cluster of each.
         cluster_centers_: (n_clusters, dim) float32, means of the fine centroids of each cluster,
             unweighted. A row belongs to the cluster of the nearest of `fine_centers_`, which need
@@ -114,12 +115,14 @@ class HierarchicalKMeans(CentroidClusterer):
 
     def cost(self, n_train: int, n_eval: int, dim: int) -> Cost:
         """Distances to fine centroids, of all rows and of resampled ones; the merge is small."""
+        scaler = Scaler(self.scaling)
+        scaled, dim = scaler.cost(n_train, n_eval, dim), scaler.width(dim)
         k = min(n_train, self.fine * self.n_clusters)
         few = min(n_train, k * self.resample_rows)
         rows = 0.4 * n_train * min(self.max_iter, _CONVERGED) + n_train + n_eval
         again = 0.4 * few * min(self.max_iter, _RESAMPLED) + n_train
         distances = k * (rows + self.n_resample * again + k)
-        return Cost(2.0 * distances * dim, 0.5 * distances)
+        return Cost(2.0 * distances * dim, 0.5 * distances) + scaled
 
     def _clusters(self, rows: Rows, progress: Progress) -> np.ndarray:
         shard = self._shard(rows)
@@ -167,11 +170,11 @@ class HierarchicalKMeans(CentroidClusterer):
             kept = np.arange(len(centroids))
         fine = np.ascontiguousarray(centroids[kept])
         clusters, centers = ward(
-            fine, None, self.n_clusters, seed=self.random_state, threads=threads()
+            fine, None, self.n_clusters, seed=self.random_state, threads=torch_threads()
         )
         if self.merge == "kmeans":
             found = fit(
-                CpuShard(ArrayRows(fine), threads=threads()),
+                CpuShard(ArrayRows(fine), threads=torch_threads()),
                 Settings(self.n_clusters, starts.Start("given", centers), max_iter=self.max_iter),
             )
             # Among equal centroids a cluster may stay without one: then Ward's are kept.

@@ -50,7 +50,7 @@ class KMeans(CentroidClusterer):
             each centroid; "k-means||" (Bahmani et al. 2012); "ward": all rows merged two by two,
             always where the objective rises least (Ward 1963), among near rows where they are
             many; "micro-ward": the same of ten micro-clusters for each cluster; an array
-            (n_clusters, dim) of centroids, in scaled features; "auto" chooses by numbers of rows
+            (n_clusters, width) of centroids, in scaled features; "auto" chooses by numbers of rows
             and clusters (see `clusterbench.kmeans.starting.starts.chosen`).
         n_init: starts; the one with the lowest objective is kept (no labels). A start that draws
             nothing, as "ward", is done once.
@@ -58,7 +58,9 @@ class KMeans(CentroidClusterer):
         tol: a start ends when an iteration lowers the objective by no more than this share of it;
             with 0 when no centroid moves.
         scaling: "l2" (each row to unit length), "standardize" (each dimension to mean 0 and
-            standard deviation 1, from the training rows) or "none".
+            standard deviation 1, from the training rows), "none", or "whiten(M, POWER)": the M
+            leading principal components, divided by their deviations to a power, at unit length
+            ("whiten" is "whiten(256, 0.5)"; see `whitening.Whitening`).
         spherical: renormalise the centroids to unit length after each iteration.
         max_points_per_centroid: above this many points per centroid the centroids are those of a
             random subsample; None (the default) takes all points.
@@ -69,7 +71,8 @@ class KMeans(CentroidClusterer):
             dimensions; None never does.
 
     Attributes:
-        cluster_centers_: (n_clusters, dim) float32, of scaled features.
+        cluster_centers_: (n_clusters, width) float32, of scaled features; width is dim unless
+            they are whitened.
         labels_: (n_samples,) int64, the nearest of `cluster_centers_`.
         counts_: (n_clusters,) int64, rows of each.
         inertia_: summed squared distances of the scaled rows to their centroids, times weights.
@@ -131,6 +134,8 @@ class KMeans(CentroidClusterer):
 
     def cost(self, n_train: int, n_eval: int, dim: int) -> Cost:
         """The starts, and distances of all rows to all centroids where none can be avoided."""
+        scaler = Scaler(self.scaling)
+        scaled, dim = scaler.cost(n_train, n_eval, dim), scaler.width(dim)
         k = self.n_clusters
         rows = min(n_train, k * (self.max_points_per_centroid or n_train))
         start = start_of(self.init, k, rows, dim, in_memory=True)
@@ -142,7 +147,7 @@ class KMeans(CentroidClusterer):
         flops = 2.0 * distances * (n_starts * few + (dim if few < dim else 0))
         last = (rows + n_train + n_eval) * k
         moved = 0.5 * (distances * n_starts + last) + 2.0 * rows * dim * iterations
-        return Cost(begun + flops + 2.0 * last * dim, moved)
+        return Cost(begun + flops + 2.0 * last * dim, moved) + scaled
 
     def fit(
         self,
@@ -181,7 +186,7 @@ class KMeans(CentroidClusterer):
     @property
     def shares_fit(self) -> bool:
         """As `Clusterer.shares_fit`: unless a setting takes all rows in one place."""
-        takes_all = self.scaling == "standardize" or self.max_points_per_centroid is not None
+        takes_all = Scaler(self.scaling).learns or self.max_points_per_centroid is not None
         return self.engine != "faiss" and not takes_all
 
     def _fit_share(

@@ -52,7 +52,7 @@ class MiniBatchKMeans(CentroidClusterer):
         scaling: as of `KMeans`.
 
     Attributes:
-        cluster_centers_: (n_clusters, dim) float32, of scaled features.
+        cluster_centers_: (n_clusters, width) float32, of scaled features.
         labels_: (n_samples,) int64, the nearest of `cluster_centers_`.
         counts_: (n_clusters,) int64, rows of each.
         inertia_: summed squared distances of the scaled rows to their centroids.
@@ -99,10 +99,12 @@ class MiniBatchKMeans(CentroidClusterer):
 
     def cost(self, n_train: int, n_eval: int, dim: int) -> Cost:
         """Distances on batches that add up to twice the largest, and on all rows at the end."""
+        scaler = Scaler(self.scaling)
+        scaled, dim = scaler.cost(n_train, n_eval, dim), scaler.width(dim)
         rows = 2.0 * min(n_train, self.max_batch) * min(self.max_iter, _ON_A_BATCH)
         rows += n_train * min(self.max_iter, _AT_THE_END) * self.refine
         distances = self.n_clusters * (0.4 * rows + n_train + n_eval)
-        return Cost(2.0 * distances * dim, 0.5 * distances + 2.0 * rows * dim)
+        return Cost(2.0 * distances * dim, 0.5 * distances + 2.0 * rows * dim) + scaled
 
     def _clusters(self, rows: Rows, progress: Progress) -> np.ndarray:
         shard = self._shard(rows)

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..cost import Cost
 from ..errors import InputError
 from ..feature_rows import check_standardised, to_unit_length, unit_rows
+from ..kmeans.row_sources import ArrayRows, Rows
+from . import whitening
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from torch import Tensor
-
-    from ..kmeans.row_sources import Rows
 
 SCALINGS = ("none", "l2", "standardize")
 
@@ -25,31 +26,65 @@ class Scaler:
 
     Args:
         scaling: "none", "l2" (rows to length 1, however large or small their numbers; a row of
-            zeros stays zeros, with a warning) or "standardize" (dimensions to mean 0 and standard
-            deviation 1).
+            zeros stays zeros, with a warning), "standardize" (dimensions to mean 0 and standard
+            deviation 1) or "whiten(M, POWER)" (see `whitening.Whitening`; "whiten(M)" with power
+            0.5, "whiten" of 256 components).
+
+    Attributes:
+        scaling: the setting in its one spelling.
+        learns: whether it depends on all training rows, so that none of them can be scaled before
+            all have been read.
+        unit_length: whether scaled rows are at unit length.
 
     Raises:
         InputError: another scaling.
     """
 
     def __init__(self, scaling: str) -> None:
-        if scaling not in SCALINGS:
-            raise InputError(f"scaling={scaling!r} should be one of {', '.join(SCALINGS)}")
+        self._whitening: whitening.Whitening | None = None
+        if not isinstance(scaling, str) or scaling not in SCALINGS:
+            self._whitening = whitening.parsed(scaling) if isinstance(scaling, str) else None
+            if self._whitening is None:
+                raise InputError(
+                    f"scaling={scaling!r} should be one of {', '.join(SCALINGS)}, "
+                    f"{whitening.SPELLINGS}"
+                )
+            # The text as it was given where it is spelled so already: `clone` looks for the same.
+            if scaling != self._whitening.spelling:
+                scaling = self._whitening.spelling
         self.scaling = scaling
+        self.learns = self._whitening is not None or scaling == "standardize"
+        self.unit_length = self._whitening is not None or scaling == "l2"
+
+    def cost(self, n_train: int, n_eval: int, dim: int) -> Cost:
+        """What a scaling of note costs beside a fit, as `Estimator.cost`; others are nothing."""
+        if self._whitening is None:
+            return Cost(0.0)
+        return self._whitening.cost(n_train, n_eval, dim)
+
+    def width(self, dim: int) -> int:
+        """Dimensions of scaled rows, of rows of `dim`; before the fit the most there can be."""
+        if self._whitening is None:
+            return dim
+        return self._whitening.width or min(self._whitening.n_components, dim)
 
     def fit(self, features: np.ndarray) -> Scaler:
-        """Learn means and deviations from (n, dim) training rows."""
-        if self.scaling == "standardize":
+        """Learn means, deviations and components from (n, dim) training rows."""
+        if self._whitening is not None:
+            self._whitening.fit(ArrayRows(features))
+        elif self.scaling == "standardize":
             self._mean = features.mean(axis=0, dtype=np.float64).astype(np.float32)
             deviation = features.std(axis=0, dtype=np.float64).astype(np.float32)
             self._deviation = _divisor(deviation)
         elif self.scaling == "l2":
-            _warn_of(np.flatnonzero(~features.any(axis=1)), len(features))
+            warn_of_zeros(features)
         return self
 
     def fit_rows(self, rows: Rows) -> Scaler:
         """The same, of rows that are read in blocks."""
-        if self.scaling == "standardize":
+        if self._whitening is not None:
+            self._whitening.fit(rows)
+        elif self.scaling == "standardize":
             mean = _sum(rows, lambda x: x) / rows.n
             variance = _sum(rows, lambda x: (x - mean) ** 2) / rows.n
             self._mean = mean.astype(np.float32)
@@ -63,7 +98,9 @@ class Scaler:
         return self
 
     def __call__(self, features: np.ndarray) -> np.ndarray:
-        """Scaled copy of (n, dim) float32 rows (the rows themselves for "none")."""
+        """Scaled copy of (n, dim) float32 rows (the rows themselves for "none"): (n, width)."""
+        if self._whitening is not None:
+            return self._whitening(features)
         if self.scaling == "standardize":
             with np.errstate(over="ignore"):
                 scaled: np.ndarray = (features - self._mean) / self._deviation
@@ -74,9 +111,11 @@ class Scaler:
         return features
 
     def tensor(self, features: Tensor) -> Tensor:
-        """The same for rows on a device; they are scaled where they are, in place."""
+        """The same for rows on a device, where they are scaled; in place, but for whitening."""
         import torch
 
+        if self._whitening is not None:
+            return self._whitening.tensor(features)
         if self.scaling == "standardize":
             mean, deviation = (torch.from_numpy(v) for v in (self._mean, self._deviation))
             features.sub_(mean.to(features)).div_(deviation.to(features))
@@ -90,6 +129,11 @@ class Scaler:
 def _divisor(deviation: np.ndarray) -> np.ndarray:
     """A constant dimension stays constant instead of dividing by zero."""
     return np.where(deviation > 0, deviation, np.float32(1.0))
+
+
+def warn_of_zeros(features: np.ndarray) -> None:
+    """Say how many of (n, dim) rows are all zeros, if there are any."""
+    _warn_of(np.flatnonzero(~features.any(axis=1)), len(features))
 
 
 def _warn_of(zeros: np.ndarray, n: int) -> None:

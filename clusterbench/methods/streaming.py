@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,22 +10,22 @@ import numpy as np
 from ..errors import InputError
 from ..feature_rows import as_features
 from ..kmeans.row_sources import ArrayRows, Rows, StoreRows
+from .scaling import Scaler
 
-Scale = Callable[[np.ndarray], np.ndarray]
 
-
-def streamed(X: Any, scale: Scale | None = None) -> Rows | None:
+def streamed(X: Any, scaler: Scaler | None = None) -> Rows | None:
     """Rows of what need not be held in memory as float32: None of anything else.
 
     X: a `FeatureStore`, an `np.memmap` or an array of float16, of two dimensions. Each block is
-    checked when it is read, as `feature_rows.as_features` checks a whole array.
+    checked when it is read, as `feature_rows.as_features` checks a whole array. scaler: fitted;
+    rows are scaled by it, and `dim` is the width that they then have.
     """
     if hasattr(X, "read") and hasattr(X, "index") and hasattr(X, "identity"):
-        return _Checked(StoreRows(X), scale)
+        return _Checked(StoreRows(X), scaler)
     half = isinstance(X, np.ndarray) and X.dtype == np.float16
     mapped = isinstance(X, np.memmap) and X.dtype.kind == "f"
     if (half or mapped) and X.ndim == 2 and X.size:
-        return _Checked(ArrayRows(X), scale)
+        return _Checked(ArrayRows(X), scaler)
     return None
 
 
@@ -37,9 +36,10 @@ def _in_all(found: re.Match[str], numbers: np.ndarray) -> str:
 class _Checked:
     """Rows whose blocks are checked as they come, then scaled."""
 
-    def __init__(self, rows: Rows, scale: Scale | None) -> None:
-        self.n, self.dim, self.in_memory = rows.n, rows.dim, rows.in_memory
-        self._rows, self._scale = rows, scale
+    def __init__(self, rows: Rows, scaler: Scaler | None) -> None:
+        self.n, self.in_memory = rows.n, rows.in_memory
+        self.dim = rows.dim if scaler is None else scaler.width(rows.dim)
+        self._rows, self._scaler = rows, scaler
 
     def block(self, start: int, stop: int) -> np.ndarray:
         """As `Rows.block`."""
@@ -57,4 +57,4 @@ class _Checked:
         except InputError as error:  # which counts from the first row of what it was given
             said = re.sub(r"first in row (\d+)", lambda m: _in_all(m, numbers), str(error))
             raise InputError(said) from error
-        return features if self._scale is None else self._scale(features)
+        return features if self._scaler is None else self._scaler(features)

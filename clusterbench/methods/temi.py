@@ -40,7 +40,8 @@ class TEMI(DeepClusterer):
         beta: exponent of the pair probabilities; 0.5 < beta <= 1.
         marginal_momentum: of the running class marginal p(c), which starts at 1/K.
         weighting: weigh pairs by the heads' mean agreement of teacher and neighbour.
-        scaling: of the heads' input: "standardize", "l2" or "none".
+        scaling: of the heads' input: "standardize", "l2", "none" or "whiten(M, POWER)", as of
+            `KMeans`.
         hidden: width of the projection head's first two layers.
         bottleneck: width of its last but one.
 

@@ -12,17 +12,16 @@ from ...cost import Cost
 from ...errors import InputError
 from ...estimator import positive_float, positive_int
 from ...feature_rows import unit_rows
+from ...neighbours.kept import search_cost
 from ...progress import Progress
 from ..clusterer import Clusterer
 from ..scaling import Scaler
 from .adjacency import adjacency
 from .communities import TRIALS, by_resolution, merged, numbered
-from .links import Neighbourhood, link_weights, search_bytes
+from .links import Neighbourhood, directions, fitted_directions, link_weights, search_bytes
 from .memory import check_memory
 
 _PACKAGE = "graspologic_native"
-#: Numbers that could be moved in the time in which a similarity is written and looked at by topk.
-_SEARCHED = 15.0
 #: Numbers that a cycle of Leiden moves for each edge, roughly.
 _MOVED = 300.0
 #: New rows ranked at a time.
@@ -32,8 +31,8 @@ _BLOCK = 4096
 class Leiden(Clusterer):
     """Communities of the graph of nearest neighbours, by Leiden's algorithm.
 
-    1. The `n_neighbors` nearest other rows of each row by the cosine of the features. An edge
-       weighs 1 where two rows have each other among theirs, 1/2 where one has the other.
+    1. The `n_neighbors` nearest other rows of each row by the cosine of the scaled features. An
+       edge weighs 1 where two rows have each other among theirs, 1/2 where one has the other.
     2. Communities of high modularity at a resolution (Traag, Waltman and van Eck 2019, "From
        Louvain to Leiden: guaranteeing well-connected communities"; Reichardt and Bornholdt 2006),
        by the package graspologic-native. The resolution is sought by bisection over 24 trials at
@@ -56,12 +55,14 @@ class Leiden(Clusterer):
         random_state: seed of the algorithm.
         device: "auto", "cpu" or "cuda[:N]", of neighbours; communities are found on the CPU.
         n_neighbors: k, of which n - 1 are taken at most.
+        scaling: of the rows whose cosines are taken, as of `KMeans`; "none" and "l2" give those of
+            the features as they are.
         iterations: cycles of the algorithm in each trial, each from where the last one ended.
         randomness: how freely refined communities are chosen (theta of the publication).
 
     Attributes:
         labels_: (n_samples,) int64.
-        cluster_centers_: (n_clusters, dim) float32, mean directions, for ranks.
+        cluster_centers_: (n_clusters, width) float32, mean directions of scaled rows, for ranks.
         resolution_: of the communities taken.
 
     Raises:
@@ -86,6 +87,7 @@ class Leiden(Clusterer):
         random_state: int = 0,
         device: str = "auto",
         n_neighbors: int = 10,
+        scaling: str = "none",
         iterations: int = 2,
         randomness: float = 0.001,
     ) -> None:
@@ -96,30 +98,32 @@ class Leiden(Clusterer):
             )
         super().__init__(n_clusters, random_state, device)
         self.n_neighbors = positive_int("n_neighbors", n_neighbors)
+        self.scaling = Scaler(scaling).scaling
         self.iterations = positive_int("iterations", iterations)
         self.randomness = positive_float("randomness", randomness)
 
     def cost(self, n_train: int, n_eval: int, dim: int) -> Cost:
         """Similarities of all rows, and the trials; both of one thread."""
-        pairs = float(n_train) * (n_train + n_eval)
+        search = search_cost(n_train, n_eval, dim)
         edges = float(n_train) * self.n_neighbors
         trials = TRIALS / 2 * self.iterations * _MOVED * edges
-        return Cost(2.0 * pairs * dim, _SEARCHED * pairs + trials)
+        scaler = Scaler(self.scaling)
+        graph = Cost(2.0 * pairs * scaler.width(dim), _SEARCHED * pairs + trials)
+        return graph + scaler.cost(n_train, n_eval, dim)
 
     def _fit(self, features: np.ndarray, progress: Progress) -> np.ndarray:
         n, dim = features.shape
+        scaler = Scaler(self.scaling)
         check_memory(
             120.0 * n * min(self.n_neighbors, n)
-            + 4.0 * n * dim
+            + 4.0 * (1 + scaler.learns) * n * dim
             + search_bytes(n, dim, self.n_neighbors),
             f"{self.name} of {n:,} rows with {self.n_neighbors:,} neighbours",
             "take fewer rows or neighbours",
         )
-        self._scaler = Scaler("l2").fit(features)
-        unit = self._scaler(features)
-        self._neighbourhood = Neighbourhood(
-            features, unit, unit, self.n_neighbors, False, self.device
-        )
+        self._scaler = scaler
+        rows, unit = fitted_directions(scaler, features)
+        self._neighbourhood = Neighbourhood(rows, unit, unit, self.n_neighbors, False, self.device)
         graph = adjacency(self._neighbourhood.links, n)
         zeros = np.flatnonzero(~unit.any(axis=1))
 
@@ -132,7 +136,7 @@ class Leiden(Clusterer):
         n_found = int(found.max()) + 1
         labels = merged(graph, found, unit, min(self.n_clusters, n_found))
         self.resolution_ = resolution
-        sums = np.zeros((self.n_clusters, dim))
+        sums = np.zeros((self.n_clusters, unit.shape[1]))
         np.add.at(sums, labels, unit)
         self.cluster_centers_ = unit_rows(sums.astype(np.float32))
         sizes = np.bincount(labels, minlength=self.n_clusters)
@@ -169,7 +173,7 @@ class Leiden(Clusterer):
         return result
 
     def _ranked(self, features: np.ndarray, n: int) -> np.ndarray:
-        unit = unit_rows(features)
+        _, unit = directions(self._scaler, features)
         links, seen = self._neighbourhood.of(unit, unit)
         weights = link_weights(links)
         result = np.empty((len(unit), n), dtype=np.int64)

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...devices import resolve_device
+from ...feature_rows import unit_rows
 from ...kernels.nearest import distances_to
 from ...neighbours.graph import Graph
 from ...neighbours.kept import nearest_of, neighbours_of
+from ..scaling import Scaler, warn_of_zeros
 
 #: A row that was seen in training is as similar to itself as this, whatever rounding does.
 _SAME = 1.0 - 1e-4
@@ -58,6 +60,23 @@ def search_bytes(n: int, dim: int, k: int) -> float:
     return 20.0 * n * max(k, 50) + max(128e6, n * dim / 8.0)
 
 
+def directions(scaler: Scaler, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Scaled rows (n, width) float32, whose cosines make a graph, and the same at unit length.
+
+    Of "l2" the rows as they are, since cosines are the same: one graph serves both.
+    """
+    rows = features if scaler.scaling == "l2" else scaler(features)
+    return rows, unit_rows(rows)
+
+
+def fitted_directions(scaler: Scaler, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`directions` of the training rows, to which the scaler is fitted; zeros get a warning."""
+    rows, unit = directions(scaler.fit(features), features)
+    if scaler.scaling != "l2":  # which has said so
+        warn_of_zeros(rows)
+    return rows, unit
+
+
 def link_weights(links: Links) -> np.ndarray:
     """How much each neighbour says about its row: (m, k) float32, by similarity.
 
@@ -79,7 +98,7 @@ class Neighbourhood:
     Distances that decide are of unit rows, in float64 and a fixed order.
 
     Args:
-        features: (n, dim) float32, training rows as they were given.
+        features: (n, dim) float32, training rows of which the cosines are taken.
         rows: (n, dim) float32, what the method makes of them: a new row of the same numbers is
             that training row. Kept.
         unit: (n, dim) float32, the features at unit length; kept.

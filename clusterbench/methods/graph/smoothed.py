@@ -21,8 +21,6 @@ from .smoothing import Smoothing
 
 #: What "auto" stands for: see docs/graph-baselines.md for what was tried and what it gave.
 N_NEIGHBORS, ROUNDS = 7, 2
-#: Numbers that could be moved in the time in which a similarity is written and looked at by topk.
-_SEARCHED = 15.0
 
 
 class SmoothedKMeans(Clusterer):
@@ -34,8 +32,8 @@ class SmoothedKMeans(Clusterer):
     1. Each row is scaled (to unit length by default), and its `n_neighbors` nearest other rows are
        found by the cosine of the features as they were given.
     2. `rounds` times, along the same graph: each row becomes the mean of itself and its neighbours,
-       brought to unit length again where scaling is "l2". With `mutual` only those neighbours
-       count that have the row among theirs.
+       brought to unit length again where scaling brings rows to it ("l2", "whiten"). With `mutual`
+       only those neighbours count that have the row among theirs.
     3. `KMeans` of the rows that came of it, with its own start.
 
     A new row goes the same way: at level r it is averaged with its nearest *training* rows as they
@@ -133,14 +131,16 @@ class SmoothedKMeans(Clusterer):
 
     def cost(self, n_train: int, n_eval: int, dim: int) -> Cost:
         """Similarities of all rows to the training rows, means of neighbours, and k-means."""
-        kmeans = self._kmeans().cost(n_train, n_eval, dim)
+        scaler = Scaler(self.scaling)
+        width = scaler.width(dim)
+        kmeans = self._kmeans().cost(n_train, n_eval, width) + scaler.cost(n_train, n_eval, dim)
         rows = n_train + n_eval
         pairs = float(n_train) * rows
         rounds = self._rounds(n_train)
         if not rounds:
             return kmeans
-        means = 3.0 * rows * self._k * dim * (rounds + self.mutual)
-        return Cost(kmeans.flops + 2.0 * pairs * dim, kmeans.moved + _SEARCHED * pairs + means)
+        means = 3.0 * rows * self._k * (rounds * width + self.mutual * dim)
+        return Cost(kmeans.flops + search.flops, kmeans.moved + search.moved + means)
 
     def _fit(self, features: np.ndarray, progress: Progress) -> np.ndarray:
         n, dim = features.shape
@@ -155,7 +155,7 @@ class SmoothedKMeans(Clusterer):
         rows = self._scaler(features)
         unit = rows if self.scaling == "l2" else unit_rows(features)
         neighbourhood = Neighbourhood(features, rows, unit, k, self.mutual, self.device)
-        self._smoothing = Smoothing(rows, neighbourhood, rounds, self.scaling == "l2")
+        self._smoothing = Smoothing(rows, neighbourhood, rounds, self._scaler.unit_length)
         self._fitted_kmeans = self._kmeans().fit(self._smoothing.smoothed, progress=progress)
         self._smoothing.drop()
         for name in ("cluster_centers_", "counts_", "inertia_"):

@@ -6,22 +6,22 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ...cores import torch_threads
 from ...cost import Cost
 from ...estimator import number, positive_int
 from ...feature_rows import unit_rows
 from ...kmeans.starting.ward import ward
+from ...neighbours.kept import search_cost
 from ...progress import Progress
-from ..centroids import checked_init, threads
+from ..centroids import checked_init
 from ..clusterer import Clusterer
 from ..kmeans import KMeans
 from ..scaling import Scaler
 from .adjacency import adjacency, components
 from .eigenvectors import leading, work_bytes
-from .links import Links, Neighbourhood, link_weights, search_bytes
+from .links import Links, Neighbourhood, directions, fitted_directions, link_weights, search_bytes
 from .memory import check_memory
 
-#: Numbers that could be moved in the time in which a similarity is written and looked at by topk.
-_SEARCHED = 15.0
 #: Times that Lanczos' vectors are made orthogonal anew, mostly.
 _RESTARTS = 8
 #: Parts of 1 that numbers of the embedding are whole multiples of.
@@ -35,8 +35,8 @@ class SpectralClustering(Clusterer):
 
     After Ng, Jordan and Weiss 2001, "On spectral clustering: analysis and an algorithm":
 
-    1. The `n_neighbors` nearest other rows of each row by the cosine of the features. W weighs 1
-       where two rows have each other among theirs, 1/2 where one has the other.
+    1. The `n_neighbors` nearest other rows of each row by the cosine of the scaled features. W
+       weighs 1 where two rows have each other among theirs, 1/2 where one has the other.
     2. The K eigenvectors of D^-1/2 W D^-1/2 with the largest eigenvalues, D being the degrees;
        those of the connected components are known, the others are found by Lanczos' method.
     3. Each row of the (n, K) matrix to unit length, and `KMeans` of these rows.
@@ -60,6 +60,8 @@ class SpectralClustering(Clusterer):
         random_state: seed of Lanczos' first vector and of k-means.
         device: "auto", "cpu" or "cuda[:N]", of neighbours and k-means.
         n_neighbors: k, of which n - 1 are taken at most.
+        scaling: of the rows whose cosines are taken, as of `KMeans`; "none" and "l2" give those of
+            the features as they are.
         init: as of `KMeans`, in the space of eigenvectors; so are those that follow.
         n_init: starts.
         max_iter: times that the centroids are moved at most.
@@ -91,6 +93,7 @@ class SpectralClustering(Clusterer):
         random_state: int = 0,
         device: str = "auto",
         n_neighbors: int = 5,
+        scaling: str = "none",
         init: Any = "auto",
         n_init: int = 3,
         max_iter: int = 100,
@@ -98,6 +101,7 @@ class SpectralClustering(Clusterer):
     ) -> None:
         super().__init__(n_clusters, random_state, device)
         self.n_neighbors = positive_int("n_neighbors", n_neighbors)
+        self.scaling = Scaler(scaling).scaling
         self.init = checked_init(init)
         self.n_init = positive_int("n_init", n_init)
         self.max_iter = positive_int("max_iter", max_iter)
@@ -120,26 +124,26 @@ class SpectralClustering(Clusterer):
         """Similarities of all rows, Lanczos' vectors made orthogonal, and k-means of K numbers."""
         k = self.n_clusters
         kmeans = self._kmeans().cost(n_train, n_eval, k)
-        pairs = float(n_train) * (n_train + n_eval)
+        search = search_cost(n_train, n_eval, dim)
         vectors = 8.0 * _RESTARTS * n_train * k**2
-        return Cost(
-            kmeans.flops + 2.0 * pairs * dim + vectors, kmeans.moved + _SEARCHED * pairs + vectors
-        )
+        scaler = Scaler(self.scaling)
+        graph = Cost(2.0 * pairs * scaler.width(dim) + vectors, _SEARCHED * pairs + vectors)
+        return kmeans + graph + scaler.cost(n_train, n_eval, dim)
 
     def _fit(self, features: np.ndarray, progress: Progress) -> np.ndarray:
         n, dim = features.shape
         k = min(self.n_neighbors, n)
-        needed = work_bytes(n, self.n_clusters) + 4.0 * n * dim + 40.0 * n * k
+        scaler = Scaler(self.scaling)
+        copies = 4.0 * (1 + scaler.learns) * n * dim
+        needed = work_bytes(n, self.n_clusters) + copies + 40.0 * n * k
         check_memory(
             needed + search_bytes(n, dim, k),
             f"{self.name} of {n:,} rows in {self.n_clusters:,} clusters",
             "take fewer rows or clusters, or smoothed-kmeans, which needs no eigenvectors",
         )
-        self._scaler = Scaler("l2").fit(features)
-        unit = self._scaler(features)
-        self._neighbourhood = Neighbourhood(
-            features, unit, unit, self.n_neighbors, False, self.device
-        )
+        self._scaler = scaler
+        rows, unit = fitted_directions(scaler, features)
+        self._neighbourhood = Neighbourhood(rows, unit, unit, self.n_neighbors, False, self.device)
         n_parts = self._embed(unit, self._neighbourhood.links)
         self._fitted_kmeans = self._kmeans().fit(self.embedding_, progress=progress)
         self.diagnostics_ = {
@@ -175,7 +179,7 @@ class SpectralClustering(Clusterer):
 
     def _placed(self, features: np.ndarray) -> np.ndarray:
         """New rows in the space of eigenvectors: (m, n_clusters) float32."""
-        unit = unit_rows(features)
+        _, unit = directions(self._scaler, features)
         links, seen = self._neighbourhood.of(unit, unit)
         weights = link_weights(links)
         result = np.zeros((len(features), self.n_clusters), dtype=np.float32)
@@ -200,5 +204,5 @@ def _merged(unit: np.ndarray, parts: np.ndarray, k: int) -> np.ndarray:
     means = np.zeros((len(sizes), unit.shape[1]))
     np.add.at(means, parts, unit)
     means /= sizes[:, None]
-    clusters, _ = ward(means.astype(np.float32), sizes, k, threads=threads())
+    clusters, _ = ward(means.astype(np.float32), sizes, k, threads=torch_threads())
     return clusters.astype(np.int64)
