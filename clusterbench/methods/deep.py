@@ -78,15 +78,8 @@ class DeepClusterer(Clusterer):
         moved = self.n_heads * (30.0 * (first + later) + rows * between)
         steps = self.epochs * steps_by_epoch
         assigned = 2.0 * (self.n_heads * n_train + n_eval) * (first + later)
-<<<<<<< HEAD
-        search = search_cost(n_train, 0, dim)
-        return Cost(steps * products + assigned + search.flops, steps * moved + search.moved)
-=======
-        return Cost(
-            steps * products + n_train**2 * dim + assigned,
-            steps * moved + n_train**2,
-        ) + scaler.cost(n_train, n_eval, dim)
->>>>>>> w-prep
+        search = search_cost(n_train, 0, dim) + scaler.cost(n_train, n_eval, dim)
+        return Cost(steps * products + assigned, steps * moved) + search
 
     @abstractmethod
     def _objective(self, n_heads: int, device: torch.device) -> Objective:

@@ -104,12 +104,11 @@ class Leiden(Clusterer):
 
     def cost(self, n_train: int, n_eval: int, dim: int) -> Cost:
         """Similarities of all rows, and the trials; both of one thread."""
-        search = search_cost(n_train, n_eval, dim)
         edges = float(n_train) * self.n_neighbors
         trials = TRIALS / 2 * self.iterations * _MOVED * edges
         scaler = Scaler(self.scaling)
-        graph = Cost(2.0 * pairs * scaler.width(dim), _SEARCHED * pairs + trials)
-        return graph + scaler.cost(n_train, n_eval, dim)
+        search = search_cost(n_train, n_eval, scaler.width(dim))
+        return search + Cost(0.0, trials) + scaler.cost(n_train, n_eval, dim)
 
     def _fit(self, features: np.ndarray, progress: Progress) -> np.ndarray:
         n, dim = features.shape

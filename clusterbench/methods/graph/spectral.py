@@ -124,11 +124,10 @@ class SpectralClustering(Clusterer):
         """Similarities of all rows, Lanczos' vectors made orthogonal, and k-means of K numbers."""
         k = self.n_clusters
         kmeans = self._kmeans().cost(n_train, n_eval, k)
-        search = search_cost(n_train, n_eval, dim)
         vectors = 8.0 * _RESTARTS * n_train * k**2
         scaler = Scaler(self.scaling)
-        graph = Cost(2.0 * pairs * scaler.width(dim) + vectors, _SEARCHED * pairs + vectors)
-        return kmeans + graph + scaler.cost(n_train, n_eval, dim)
+        search = search_cost(n_train, n_eval, scaler.width(dim))
+        return kmeans + search + Cost(vectors, vectors) + scaler.cost(n_train, n_eval, dim)
 
     def _fit(self, features: np.ndarray, progress: Progress) -> np.ndarray:
         n, dim = features.shape
