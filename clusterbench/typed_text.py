@@ -68,6 +68,8 @@ def alternatives(annotation: Any) -> Iterable[Any]:
 
 def name_of(kind: Any) -> str:
     """What a message calls a type."""
+    if kind is bool:
+        return "bool (true or false)"
     return "none" if kind is types.NoneType else str(getattr(kind, "__name__", kind))
 
 

@@ -9,7 +9,14 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")/.." && pwd)
 folder=${1:-study}
 seeds=${SEEDS:-5}
-run() { clusterbench run --results "$folder/results" "$@"; }
+run() {
+  clusterbench run --results "$folder/results" "$@"
+  # k-means as it is commonly run, for what its start gives.
+  local words=()
+  for word in "$@"; do [ "$word" = --references ] || words+=("$word"); done
+  clusterbench run --results "$folder/results/random-starts" "${words[@]}" \
+    --method kmeans -p kmeans.init=random -p kmeans.n_init=10
+}
 
 for dataset in icons-wordnet emoji; do
   for benchmark in imbalanced granularity easy multilabel scale; do

@@ -24,6 +24,7 @@ def main() -> None:
     arguments = parser.parse_args()
     study = results.read(arguments.results)
     blocks = {f"scores {name}": tables.scores(study, name) for name in study}
+    blocks |= {f"leads {name}": tables.leads(study, name) for name in study}
     blocks |= {"contrasts": tables.contrasts(study), "chains": tables.chains(study)}
     if arguments.document.exists():
         documents.write_blocks(arguments.document, blocks)

@@ -153,6 +153,8 @@ def _guarded() -> int:
     except Exception as error:
         if isinstance(error, _CLICK_ERROR):
             message = error.format_message().replace(": Value error, ", ": ")  # type: ignore[attr-defined]
+            if "unexpected extra argument" in message:
+                message += "; a value follows its option's name, as in --option VALUE (see --help)"
             return _complain(message, error, 2 if isinstance(error, _USAGE_ERROR) else 1)
         return _unexpected(error)
 

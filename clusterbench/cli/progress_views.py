@@ -273,5 +273,6 @@ def graphs_line(graphs: Tally) -> str:
     if graphs.found:
         said.append(f"{graphs.found} found")
     if graphs.shared:
-        said.append(f"{graphs.shared} times shared")
+        times = "once" if graphs.shared == 1 else f"{graphs.shared:,} times"
+        said.append(f"shared {times}")
     return f"graphs of nearest neighbours: {', '.join(said)}" if said else ""

@@ -44,7 +44,7 @@ METHODS: Registry[type[Clusterer]] = Registry(
 )
 
 #: Methods of a run that names none.
-DEFAULT = ("kmeans", "temi", "scan")
+DEFAULT = ("kmeans", "smoothed-kmeans", "temi", "scan")
 
 __all__ = [
     "DEFAULT",

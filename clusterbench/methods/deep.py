@@ -13,7 +13,7 @@ from ..cost import Cost
 from ..devices import resolve_device
 from ..errors import InputError
 from ..estimator import TrainingError, number, positive_int, whole_number
-from ..neighbours.kept import neighbours_of
+from ..neighbours.kept import neighbours_of, search_cost
 from ..progress import Progress
 from .clusterer import Clusterer
 from .scaling import Scaler
@@ -78,10 +78,8 @@ class DeepClusterer(Clusterer):
         moved = self.n_heads * (30.0 * (first + later) + rows * between)
         steps = self.epochs * steps_by_epoch
         assigned = 2.0 * (self.n_heads * n_train + n_eval) * (first + later)
-        return Cost(
-            steps * products + n_train**2 * dim + assigned,
-            steps * moved + n_train**2,
-        ) + scaler.cost(n_train, n_eval, dim)
+        search = search_cost(n_train, 0, dim) + scaler.cost(n_train, n_eval, dim)
+        return Cost(steps * products + assigned, steps * moved) + search
 
     @abstractmethod
     def _objective(self, n_heads: int, device: torch.device) -> Objective:

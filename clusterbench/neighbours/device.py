@@ -25,7 +25,7 @@ _FULL = 4
 
 
 @dataclass
-class Found:
+class Candidates:
     """Candidates for lists: row and other row within their panels, and the product; (m,) each."""
 
     row: Tensor
@@ -33,22 +33,22 @@ class Found:
     product: Tensor
 
     @classmethod
-    def nothing(cls, device: torch.device) -> Found:
+    def nothing(cls, device: torch.device) -> Candidates:
         """None yet."""
         whole = torch.empty(0, dtype=torch.int64, device=device)
         return cls(whole, whole, torch.empty(0, device=device))
 
-    def and_more(self, row: Tensor, other: Tensor, product: Tensor) -> Found:
+    def and_more(self, row: Tensor, other: Tensor, product: Tensor) -> Candidates:
         """These and others."""
-        return Found(
+        return Candidates(
             torch.cat([self.row, row]),
             torch.cat([self.other, other]),
             torch.cat([self.product, product]),
         )
 
-    def where(self, chosen: Tensor) -> Found:
+    def where(self, chosen: Tensor) -> Candidates:
         """Some of them."""
-        return Found(self.row[chosen], self.other[chosen], self.product[chosen])
+        return Candidates(self.row[chosen], self.other[chosen], self.product[chosen])
 
 
 class DeviceSide:
@@ -90,7 +90,7 @@ class DeviceSide:
         """Rows of the panel."""
         return len(self.x)
 
-    def take(self, found: Found, other: DeviceSide) -> None:
+    def take(self, found: Candidates, other: DeviceSide) -> None:
         """Compare candidates of `other` in float64 and keep what belongs into the lists."""
         both = self.lengths[found.row] * other.lengths[found.other]
         cosine = _products(self.x, found.row, other.x, found.other)
@@ -115,7 +115,7 @@ class DeviceSide:
             self.low[rows], (self.cosines[rows, -1] - self.error).float()
         )
 
-    def thinned(self, found: Found) -> Found:
+    def thinned(self, found: Candidates) -> Candidates:
         """Candidates without those that cannot be among the k most similar; raises the lows."""
         order = found.product.argsort(descending=True, stable=True)
         order = order[found.row[order].argsort(stable=True)]
@@ -149,9 +149,9 @@ class DeviceEngine:
 
     @torch.no_grad()
     def merge(self, a: DeviceSide, b: DeviceSide, to_a: bool, to_b: bool) -> None:
-        """As `cpu.merge`."""
+        """As `tiles.merge`."""
         same = a is b
-        waiting = Found.nothing(self.device)
+        waiting = Candidates.nothing(self.device)
         size = max(1, _PRODUCTS // b.n)
         never = torch.full((), torch.inf, device=self.device)
         for start in range(0, a.n, size):
@@ -176,7 +176,7 @@ class DeviceEngine:
                 waiting = waiting.and_more(column[of_b], row[of_b], product[of_b])
             if to_a:
                 of_a = finite & (product >= low_a[at[:, 0]])
-                found = Found(row[of_a], column[of_a], product[of_a])
+                found = Candidates(row[of_a], column[of_a], product[of_a])
                 if same:  # what came from earlier blocks is of these rows, too
                     mine = (waiting.row >= start) & (waiting.row < stop)
                     earlier = waiting.where(mine)

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..claims import Claims
+from ..cost import Cost
 from ..errors import StorageError
+from ..features.store.claims import Claims
 from ..files import atomic_path, sha256_array, sha256_file, write_json
 from ..kmeans.row_sources import ArrayRows
 from ..progress import Progress
@@ -149,6 +150,15 @@ def nearest_of(queries: np.ndarray, features: np.ndarray, k: int, device: Any = 
             graph = nearest_among(ArrayRows(queries), ArrayRows(features), wanted, engine)
             _hold(key, graph)
         return graph.first(k)
+
+
+def search_cost(n: int, n_queries: int, dim: int) -> Cost:
+    """Of the neighbours of n rows among themselves and of other rows among them.
+
+    Rows are multiplied once for both of a pair; each product is looked at once, few twice.
+    """
+    pairs = 0.5 * n**2 + float(n) * n_queries
+    return Cost(2.0 * pairs * dim, pairs)
 
 
 def _held(key: tuple[str, str], k: int) -> Graph | None:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from ..claims import Claims
 from ..cores import n_cores
+from ..features.store.claims import Claims
 from ..kmeans.row_sources import Rows
 from ..progress import Progress, unseen
-from . import cpu
+from . import tiles
 from .graph import Graph
 from .panels import BUDGET, Known, Side, panel_rows
 from .shelf import Shelf, planned
@@ -42,7 +42,7 @@ class Engine(Protocol):
         ...
 
     def merge(self, a: Any, b: Any, to_a: bool, to_b: bool) -> None:
-        """As `cpu.merge`."""
+        """As `tiles.merge`."""
         ...
 
 
@@ -66,12 +66,12 @@ class CpuEngine:
 
     def merge(self, a: Side, b: Side, to_a: bool, to_b: bool) -> None:
         """As `Engine.merge`."""
-        cpu.merge(a, b, to_a, to_b, self.threads)
+        tiles.merge(a, b, to_a, to_b, self.threads)
 
 
 def engine_on(device: torch.device | None) -> Engine:
     """The engine of a device; None is the CPU."""
-    if device is None or device.type == "cpu":
+    if device is None or device.type != "cuda":  # others lack float64
         return CpuEngine()
     from .device import DeviceEngine
 

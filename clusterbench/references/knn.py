@@ -59,8 +59,8 @@ class KNN(Reference):
         self.temperature = positive_float("temperature", temperature)
 
     def cost(self, n_train: int, n_eval: int, dim: int) -> Cost:
-        """Cosines of all pairs, each looked at once."""
-        return Cost(2.0 * n_train * n_eval * dim, n_train * (n_eval + 4.0 * dim))
+        """The neighbours of the rows to be classified among the training rows."""
+        return Cost(2.0 * n_train * n_eval * dim, float(n_train) * n_eval)
 
     def _fit(self, features: np.ndarray, targets: np.ndarray, progress: Progress) -> None:
         progress(0, 1)

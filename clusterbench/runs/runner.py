@@ -16,6 +16,7 @@ from ..errors import InputError
 from ..kmeans.processes import joined, together
 from ..methods import DEFAULT
 from ..neighbours.kept import Tally, kept_in
+from ..neighbours.place import place_of
 from ..results.protocol import known_protocol
 from ..results.record import ResultRecord
 from . import apart, events, spread
@@ -23,7 +24,6 @@ from .cluster_count import cluster_count
 from .environment import capture
 from .execute import execute
 from .forecast import Forecast, forecast
-from .graphs import place_of
 from .marks import forget
 from .plan import STRATEGIES, FeatureSource, PlannedRun, Strategy, plan, seed_list, should_run
 from .reporting.outcome import Outcome

@@ -12,7 +12,7 @@ from clusterbench.benchmarks.targets import Hierarchy
 from clusterbench.metrics.counts import count
 from clusterbench.metrics.validate import check_labels, check_targets
 
-from .gaps import Gap
+from .gaps import Gap, reach
 
 
 def class_overlap(hierarchy: Hierarchy) -> np.ndarray:
@@ -49,7 +49,7 @@ def coarser_gain(
         if len(means) > 1:
             spread = statistics.stdev(means) / math.sqrt(len(means))
             seeds = float(student.ppf(0.975, len(means) - 1)) * spread
-        images = 1.959964 * statistics.fmean(error for _, error in values)
+        images = reach(0.95) * statistics.fmean(error for _, error in values)
         found.append(Gap(statistics.fmean(means), seeds, images))
     return found
 

@@ -8,13 +8,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .results import BASE, HEADS, Study, TaskResults
+from .results import BASE, HEADS, RANDOM, SMOOTHED, Study, TaskResults
 from .tables import LABELS, chain_gains
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-COLOURS = {"kmeans": "#606060", "temi": "#1f6fb4", "scan": "#e08020"}
+COLOURS = {
+    RANDOM: "#b8b8b8",
+    BASE: "#606060",
+    SMOOTHED: "#8a4fbf",
+    "temi": "#1f6fb4",
+    "scan": "#e08020",
+}
 
 
 def draw(study: Study, output: Path) -> None:
@@ -73,7 +79,7 @@ def _gaps(
     if more is not None:
         points += [(label, more[0].get(name)) for label, name in more[1].items()]
     axis.axhline(0, color=COLOURS[BASE], lw=1)
-    for offset, method in zip((-0.1, 0.1), HEADS, strict=True):
+    for offset, method in zip((-0.2, 0.0, 0.2), (SMOOTHED, *HEADS), strict=True):
         for place, (_, task) in enumerate(points):
             gap = task.gap(method) if task is not None else None
             if gap is not None:
@@ -92,7 +98,7 @@ def _gaps(
 def _curves(axis: Axes, tasks: dict[str, TaskResults], title: str) -> None:
     series = [task for name, task in tasks.items() if name.startswith("classes")]
     sizes = {next(iter(task.records.values()))[0].k for task in series}
-    for method in (BASE, *HEADS, "linear-probe"):
+    for method in (RANDOM, BASE, SMOOTHED, *HEADS, "linear-probe"):
         points = [(t.records[method][0].k, t.scores(method)) for t in series if t.scores(method)]
         if points:
             k, values = zip(*sorted(points), strict=True)

@@ -16,7 +16,10 @@ from clusterbench.results.record import ResultRecord
 
 from .gaps import METRIC, Gap, gap
 
-BASE = "kmeans"
+#: k-means from ten random starts, as it is commonly run; well started; and with the neighbours
+#: that heads draw their pairs from.
+RANDOM, BASE, SMOOTHED = "kmeans-random", "kmeans", "smoothed-kmeans"
+BASES = (RANDOM, BASE, SMOOTHED)
 HEADS = ("temi", "scan")
 
 
@@ -30,19 +33,22 @@ class TaskResults:
     records: dict[str, list[ResultRecord]] = field(default_factory=lambda: defaultdict(list))
     predictions: dict[str, list[np.ndarray]] = field(default_factory=lambda: defaultdict(list))
     ranked: dict[str, list[np.ndarray]] = field(default_factory=lambda: defaultdict(list))
-    _gaps: dict[str, Gap] = field(default_factory=dict)
+    comparisons: int = 1
+    _gaps: dict[tuple[str, str], Gap] = field(default_factory=dict)
 
     def scores(self, method: str, metric: str = METRIC) -> list[float]:
         """One score per seed; empty for a method that was not run."""
         return [r.scores.metrics[metric] for r in self.records.get(method, ()) if r.scores]
 
-    def gap(self, method: str) -> Gap | None:
-        """How far the method is above k-means; None where one of them was not run."""
-        if not self.records.get(method) or not self.records.get(BASE):
+    def gap(self, method: str, base: str = BASE) -> Gap | None:
+        """How far the method is above another; None where one of them was not run."""
+        if not self.records.get(method) or not self.records.get(base):
             return None
-        if method not in self._gaps:
-            self._gaps[method] = gap(self.targets, self.predictions[BASE], self.predictions[method])
-        return self._gaps[method]
+        if (method, base) not in self._gaps:
+            self._gaps[method, base] = gap(
+                self.targets, self.predictions[base], self.predictions[method], self.comparisons
+            )
+        return self._gaps[method, base]
 
     @property
     def floor(self) -> float:
@@ -60,7 +66,9 @@ Study = dict[str, dict[str, dict[str, TaskResults]]]
 def read(folder: Path) -> Study:
     """data set -> benchmark -> task; tasks in the order of their benchmark.
 
-    Every result is checked against its task and its predictions, as for a leaderboard.
+    Every result is checked against its task and its predictions, as for a leaderboard. Results of
+    k-means from random starts count as another method. Intervals are corrected for all gaps
+    between heads and k-means of a data set.
     """
     reader = EvidenceReader()
     found: dict[tuple[str, str], dict[str, TaskResults]] = {}
@@ -70,12 +78,19 @@ def read(folder: Path) -> Study:
         where = record.dataset, record.benchmark
         by_task = found.setdefault(where, {})
         results = by_task.setdefault(task.name, _empty(task))
-        results.records[record.method.name].append(record)
-        results.predictions[record.method.name].append(evidence.predictions)
+        method = record.method.name
+        if method == BASE and record.method.params.get("init") == "random":
+            method = RANDOM
+        results.records[method].append(record)
+        results.predictions[method].append(evidence.predictions)
         if evidence.ranked is not None:
-            results.ranked[record.method.name].append(evidence.ranked)
+            results.ranked[method].append(evidence.ranked)
     study: Study = defaultdict(dict)
     for (dataset, benchmark), by_task in sorted(found.items()):
         order = [name for name in reader.tasks(benchmark, dataset) if name in by_task]
         study[dataset][benchmark] = {name: by_task[name] for name in order}
+    for benchmarks in study.values():
+        every = [results for by_task in benchmarks.values() for results in by_task.values()]
+        for results in every:
+            results.comparisons = len(every) * len(HEADS) * len(BASES)
     return study

@@ -8,9 +8,15 @@ from collections.abc import Iterator
 
 from .coarser import coarser_gain
 from .gaps import Gap
-from .results import BASE, HEADS, Study, TaskResults
+from .results import BASE, BASES, HEADS, RANDOM, SMOOTHED, Study, TaskResults
 
-LABELS = {"kmeans": "k-means", "temi": "TEMI", "scan": "SCANv2"}
+LABELS = {
+    RANDOM: "k-means, random starts",
+    BASE: "k-means",
+    SMOOTHED: "smoothed k-means",
+    "temi": "TEMI",
+    "scan": "SCANv2",
+}
 REFERENCES = {"knn": "kNN", "linear-probe": "linear probe", "nearest-mean": "nearest mean"}
 FAMILIES = (
     "imbalanced",
@@ -44,14 +50,10 @@ CONTRASTS = (
 
 
 def scores(study: Study, dataset: str) -> str:
-    """A row per task of a data set: floor, methods, gaps to k-means, ceiling."""
-    methods = [BASE, *HEADS]
-    head = "".join(f" {LABELS[m]} |" for m in methods)
-    gaps = "".join(f" {LABELS[m]} - k-means |" for m in HEADS)
-    columns = 3 + len(methods) + len(HEADS) + len(REFERENCES)
-    text = f"| task | K | random |{head}{gaps}"
-    text += "".join(f" {label} |" for label in REFERENCES.values()) + "\n"
-    text += "|---|" + "--:|" * (columns - 1) + "\n"
+    """A row per task of a data set: floor, methods, ceilings."""
+    methods = [LABELS[m] for m in (*BASES, *HEADS)]
+    names = ["task", "K", "random", *methods, *REFERENCES.values()]
+    text = f"| {' | '.join(names)} |\n|---|" + "--:|" * (len(names) - 1) + "\n"
     for benchmark in FAMILIES:
         for task in study[dataset].get(benchmark, {}).values():
             text += _score_row(benchmark, task)
@@ -61,13 +63,38 @@ def scores(study: Study, dataset: str) -> str:
 def _score_row(benchmark: str, task: TaskResults) -> str:
     first = next(iter(task.records.values()))[0]
     cells = [f"{benchmark} / {task.name}", f"{first.k:,}", percent(task.floor)]
-    means = {m: statistics.fmean(task.scores(m)) for m in (BASE, *HEADS) if task.scores(m)}
-    for method in (BASE, *HEADS):
+    means = {m: statistics.fmean(task.scores(m)) for m in (*BASES, *HEADS) if task.scores(m)}
+    for method in (*BASES, *HEADS):
         text = mean_and_std(task.scores(method))
         cells.append(f"**{text}**" if means.get(method) == max(means.values()) else text)
-    cells += [interval(task.gap(method)) for method in HEADS]
     cells += [mean_and_std(task.scores(name)) for name in REFERENCES]
     return f"| {' | '.join(cells)} |\n"
+
+
+def leads(study: Study, dataset: str) -> str:
+    """A row per task of a data set: each head less each way to run k-means."""
+    pairs = [(head, base) for head in HEADS for base in BASES]
+    names = "".join(f" {LABELS[head]} - {LABELS[base]} |" for head, base in pairs)
+    text = f"| task |{names}\n|---|" + "--:|" * len(pairs) + "\n"
+    gaps: dict[tuple[str, str], list[Gap]] = {pair: [] for pair in pairs}
+    for benchmark in FAMILIES:
+        for task in study[dataset].get(benchmark, {}).values():
+            found = {(head, base): task.gap(head, base) for head, base in pairs}
+            for pair, gap in found.items():
+                gaps[pair] += [gap] if gap is not None else []
+            cells = [interval(gap) for gap in found.values()]
+            text += f"| {benchmark} / {task.name} | {' | '.join(cells)} |\n"
+    cells = [_summary(gaps[pair]) for pair in pairs]
+    return text + f"| mean; clearly ahead, behind | {' | '.join(cells)} |\n"
+
+
+def _summary(gaps: list[Gap]) -> str:
+    if not gaps:
+        return "–"
+    mean = 100 * statistics.fmean(gap.value for gap in gaps)
+    ahead = sum(gap.clear and gap.value > 0 for gap in gaps)
+    behind = sum(gap.clear and gap.value < 0 for gap in gaps)
+    return f"{mean:+.1f}; {ahead}, {behind} of {len(gaps)}"
 
 
 def contrasts(study: Study) -> str:
@@ -99,7 +126,7 @@ def chain_gains(study: Study) -> Iterator[tuple[str, str, str, list[Gap | None]]
     """(data set, task, method, gain by rank) of every task with ranked clusters."""
     for dataset, benchmarks in study.items():
         for task in benchmarks.get("multilabel", {}).values():
-            for method in (BASE, *HEADS):
+            for method in (BASE, SMOOTHED, *HEADS):
                 if task.hierarchy is not None and task.ranked.get(method):
                     gains = coarser_gain(task.targets, task.ranked[method], task.hierarchy)
                     yield dataset, task.name, method, gains
@@ -119,11 +146,11 @@ def mean_and_std(values: list[float]) -> str:
 
 
 def interval(gap: Gap | None) -> str:
-    """`+2.1 (0.4 to 3.8)` in points, bold where the interval leaves out 0; a dash for none."""
+    """`+2.1 (0.4 to 3.8)` in points, bold where the corrected one leaves out 0; a dash for none."""
     if gap is None:
         return "–"
     value = f"{round(100 * gap.value, 1) + 0.0:+.1f}"
     if math.isnan(gap.half_width):  # one seed: no interval over seeds
         return value
     text = f"{value} ({percent(gap.low)} to {percent(gap.high)})"
-    return f"**{text}**" if gap.low > 0 or gap.high < 0 else text
+    return f"**{text}**" if gap.clear else text

@@ -202,6 +202,7 @@ def test_results_of_two_protocols_are_not_compared(cli: Cli) -> None:
         (("-m", "kmeens"), "did you mean kmeans"),
         (("-p", "modulo.flag=1"), "modulo.flag=1 is a int; wanted bool"),
         (("-p", "shift=1"), "wanted METHOD.NAME=VALUE"),
+        (("images",), "a value follows its option's name"),
     ],
 )
 def test_wrong_values_are_one_line_and_exit_code_2(

@@ -152,8 +152,9 @@ def rows(tmp_path: Path) -> tuple[np.ndarray, Path]:
     return x, path
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("n", [2, 4])
+@pytest.mark.parametrize(
+    "n", [pytest.param(2, marks=pytest.mark.exhaustive), pytest.param(4, marks=pytest.mark.slow)]
+)
 def test_several_processes_share_the_panels(rows, tmp_path: Path, n: int) -> None:
     x, path = rows
     outputs = [tmp_path / f"ids-{i}.npy" for i in range(n)]

@@ -9,7 +9,7 @@ import torch
 
 from clusterbench.kmeans.row_sources import ArrayRows
 from clusterbench.methods import trainer
-from clusterbench.neighbours import cpu
+from clusterbench.neighbours import tiles
 from clusterbench.neighbours.search import CpuEngine, all_neighbours
 
 
@@ -33,16 +33,16 @@ def test_self_is_excluded_among_exact_duplicates() -> None:
 
 def test_no_tile_holds_n_by_n(monkeypatch: pytest.MonkeyPatch) -> None:
     shapes: list[tuple[int, ...]] = []
-    original = cpu.kernels.offer
+    original = tiles.kernels.offer
 
     def spy(products: np.ndarray, *given: object) -> None:
         shapes.append(products.shape)
         original(products, *given)
 
-    monkeypatch.setattr(cpu.kernels, "offer", spy)
+    monkeypatch.setattr(tiles.kernels, "offer", spy)
     graph(np.random.default_rng(0).normal(size=(3000, 3)).astype(np.float32), 5)
     assert sum(rows * columns for rows, columns in shapes) < 3000**2 * 0.7  # each pair once
-    assert all(max(shape) <= cpu.TILE for shape in shapes)
+    assert all(max(shape) <= tiles.TILE for shape in shapes)
 
 
 def test_the_drawn_partner_is_a_neighbour_and_not_the_anchor(

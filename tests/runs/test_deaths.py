@@ -80,14 +80,18 @@ def test_the_next_call_records_how_the_process_died(tiny_world: SimpleNamespace)
     }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("how", "code", "words"),
     [
-        ("kill", -signal.SIGKILL, "SIGKILL (perhaps out of memory); its last words"),
-        ("exit", 7, "it ended with exit code 7; its last words"),
+        pytest.param(
+            "kill", -signal.SIGKILL, "SIGKILL (perhaps out of memory); its last words",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            "exit", 7, "it ended with exit code 7; its last words", marks=pytest.mark.exhaustive
+        ),
     ],
-)
+)  # fmt: skip
 def test_each_call_repeats_it_apart(
     tiny_world: SimpleNamespace, how: str, code: int, words: str
 ) -> None:

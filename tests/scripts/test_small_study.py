@@ -80,6 +80,15 @@ def test_a_gap_is_the_difference_of_means_and_its_errors_add_up():
     assert found.seeds == pytest.approx((welch.high - welch.low) / 2)
     assert 0 < found.images < 0.2 and found.low > 0
     assert math.isnan(gap(targets, base[:1], other).half_width)  # one seed says nothing of seeds
+    many = gap(targets, base, other, comparisons=40)
+    assert (many.seeds, many.images) == (found.seeds, found.images)
+    level = 1 - 0.05 / 40
+    welch = stats.ttest_ind(ami[1], ami[0], equal_var=False).confidence_interval(level)
+    other_images = found.images * stats.norm.ppf(1 - 0.05 / 80) / stats.norm.ppf(0.975)
+    assert many.wide == pytest.approx(math.hypot((welch.high - welch.low) / 2, other_images))
+    assert found.wide == pytest.approx(found.half_width)
+    same = gap(targets, base[:1] * 3, other[:1] * 3)
+    assert same.seeds == 0 and same.half_width == same.images > 0
     change = found - Gap(0.1, 0.03, 0.04)
     assert change.value == pytest.approx(found.value - 0.1)
     assert change.half_width == pytest.approx(math.hypot(found.half_width, 0.05))
@@ -91,6 +100,7 @@ def test_figures_in_tables():
 
     assert interval(Gap(0.021, 0.003, 0.004)) == "**+2.1 (1.6 to 2.6)**"
     assert interval(Gap(-0.0001, 0.003, 0.004)) == "+0.0 (-0.5 to 0.5)"
+    assert interval(Gap(0.021, 0.003, 0.004, 0.03)) == "+2.1 (1.6 to 2.6)"
     assert interval(Gap(0.02, math.nan, 0.1)) == "+2.0"
     assert interval(None) == mean_and_std([]) == "–"
     assert mean_and_std([0.5, 0.52]) == "51.0 ± 1.4"

@@ -20,13 +20,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from ...claims import Claims
 from ...cores import n_cores
 from ...devices import Team, resolve_device, team
 from ...errors import InputError
 from ...files import sha256_file
 from ...sources.source import ImageSource
 from ..encoders.encoder import Encoder
+from ..store.claims import Claims
 from ..store.layout import DATASET, MANIFEST, PLAN, temporary_files
 from ..store.shard_file import open_hdf5, shard_fault
 from ..store.store import FeatureStore

@@ -13,10 +13,10 @@ import h5py
 import numpy as np
 import torch
 
-from ...claims import Claims
 from ...errors import ClusterbenchError
 from ...sources.source import ImageSource
 from ...version import __version__
+from ..store.claims import Claims
 from ..store.shard_file import write_shard
 from ..store.values import dtype_name, stored
 from .broken import BrokenImages

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...claims import CLAIMS
 from ...doors import check_fields, read_json
 from ...errors import InputError
 from ...limits import FREE_DEPTH, FREE_TEXT, STORE_RECORD, check_value
 from ...printable import shown
+from .claims import CLAIMS
 
 FORMAT = "clusterbench-features/2"
 MANIFEST = "store.json"

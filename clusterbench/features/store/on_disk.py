@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...claims import CLAIMS, Claims
 from ...errors import InputError, StorageError
 from ...hdf5_files import DAMAGED_ERRORS, open_hdf5
+from .claims import CLAIMS, Claims
 from .layout import (
     DAMAGED,
     MANIFEST,

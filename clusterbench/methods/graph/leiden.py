@@ -12,6 +12,7 @@ from ...cost import Cost
 from ...errors import InputError
 from ...estimator import positive_float, positive_int
 from ...feature_rows import unit_rows
+from ...neighbours.kept import search_cost
 from ...progress import Progress
 from ..clusterer import Clusterer
 from ..scaling import Scaler
@@ -21,8 +22,6 @@ from .links import Neighbourhood, directions, fitted_directions, link_weights, s
 from .memory import check_memory
 
 _PACKAGE = "graspologic_native"
-#: Numbers that could be moved in the time in which a similarity is written and looked at by topk.
-_SEARCHED = 15.0
 #: Numbers that a cycle of Leiden moves for each edge, roughly.
 _MOVED = 300.0
 #: New rows ranked at a time.
@@ -105,12 +104,11 @@ class Leiden(Clusterer):
 
     def cost(self, n_train: int, n_eval: int, dim: int) -> Cost:
         """Similarities of all rows, and the trials; both of one thread."""
-        pairs = float(n_train) * (n_train + n_eval)
         edges = float(n_train) * self.n_neighbors
         trials = TRIALS / 2 * self.iterations * _MOVED * edges
         scaler = Scaler(self.scaling)
-        graph = Cost(2.0 * pairs * scaler.width(dim), _SEARCHED * pairs + trials)
-        return graph + scaler.cost(n_train, n_eval, dim)
+        search = search_cost(n_train, n_eval, scaler.width(dim))
+        return search + Cost(0.0, trials) + scaler.cost(n_train, n_eval, dim)
 
     def _fit(self, features: np.ndarray, progress: Progress) -> np.ndarray:
         n, dim = features.shape

@@ -8,12 +8,14 @@ from pathlib import Path
 from ...errors import InputError
 
 _MEMINFO = Path("/proc/meminfo")
-#: Limit and use of a container, by the versions of control groups.
+#: Limit, use and what of it is files that could be dropped, by the versions of control groups.
 _GROUPS = (
-    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+    ("/sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"),
     (
-        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
-        "/sys/fs/cgroup/memory/memory.usage_in_bytes",
+        "/sys/fs/cgroup/memory",
+        "memory.limit_in_bytes",
+        "memory.usage_in_bytes",
+        "total_inactive_file",
     ),
 )
 
@@ -21,8 +23,7 @@ _GROUPS = (
 def available_memory() -> int | None:
     """Bytes that may be taken without swapping, within the limit of a container; None if unknown.
 
-    What the kernel calls available counts files in its cache as free; a container's use does not,
-    so there it is an estimate from below.
+    Files in the kernel's cache count as free, as they are dropped for what needs the room.
     """
     free = [bytes_ for bytes_ in (_of_machine(), _of_container()) if bytes_ is not None]
     return min(free, default=None)
@@ -61,9 +62,13 @@ def _of_machine() -> int | None:
 
 
 def _of_container() -> int | None:
-    for limit, used in _GROUPS:
+    for folder, limit, used, cached in _GROUPS:
         try:
-            return max(int(Path(limit).read_text()) - int(Path(used).read_text()), 0)
+            free = int(Path(folder, limit).read_text()) - int(Path(folder, used).read_text())
+            for line in Path(folder, "memory.stat").read_text().splitlines():
+                name, _, number = line.partition(" ")
+                free += int(number) if name == cached else 0
         except (OSError, ValueError):  # no such file, or "max"
             continue
+        return max(free, 0)
     return None

@@ -10,6 +10,7 @@ from ...cost import Cost
 from ...errors import InputError
 from ...estimator import number, positive_int, true_or_false, whole_number
 from ...feature_rows import unit_rows
+from ...neighbours.kept import search_cost
 from ...progress import Progress
 from ..centroids import checked_init
 from ..clusterer import Clusterer
@@ -21,8 +22,6 @@ from .smoothing import Smoothing
 
 #: What "auto" stands for: see docs/graph-baselines.md for what was tried and what it gave.
 N_NEIGHBORS, ROUNDS = 7, 2
-#: Numbers that could be moved in the time in which a similarity is written and looked at by topk.
-_SEARCHED = 15.0
 
 
 class SmoothedKMeans(Clusterer):
@@ -137,12 +136,11 @@ class SmoothedKMeans(Clusterer):
         width = scaler.width(dim)
         kmeans = self._kmeans().cost(n_train, n_eval, width) + scaler.cost(n_train, n_eval, dim)
         rows = n_train + n_eval
-        pairs = float(n_train) * rows
         rounds = self._rounds(n_train)
         if not rounds:
             return kmeans
         means = 3.0 * rows * self._k * (rounds * width + self.mutual * dim)
-        return Cost(kmeans.flops + 2.0 * pairs * dim, kmeans.moved + _SEARCHED * pairs + means)
+        return kmeans + search_cost(n_train, n_eval, dim) + Cost(0.0, means)
 
     def _fit(self, features: np.ndarray, progress: Progress) -> np.ndarray:
         n, dim = features.shape

@@ -11,6 +11,7 @@ from ...cost import Cost
 from ...estimator import number, positive_int
 from ...feature_rows import unit_rows
 from ...kmeans.starting.ward import ward
+from ...neighbours.kept import search_cost
 from ...progress import Progress
 from ..centroids import checked_init
 from ..clusterer import Clusterer
@@ -21,8 +22,6 @@ from .eigenvectors import leading, work_bytes
 from .links import Links, Neighbourhood, directions, fitted_directions, link_weights, search_bytes
 from .memory import check_memory
 
-#: Numbers that could be moved in the time in which a similarity is written and looked at by topk.
-_SEARCHED = 15.0
 #: Times that Lanczos' vectors are made orthogonal anew, mostly.
 _RESTARTS = 8
 #: Parts of 1 that numbers of the embedding are whole multiples of.
@@ -125,11 +124,10 @@ class SpectralClustering(Clusterer):
         """Similarities of all rows, Lanczos' vectors made orthogonal, and k-means of K numbers."""
         k = self.n_clusters
         kmeans = self._kmeans().cost(n_train, n_eval, k)
-        pairs = float(n_train) * (n_train + n_eval)
         vectors = 8.0 * _RESTARTS * n_train * k**2
         scaler = Scaler(self.scaling)
-        graph = Cost(2.0 * pairs * scaler.width(dim) + vectors, _SEARCHED * pairs + vectors)
-        return kmeans + graph + scaler.cost(n_train, n_eval, dim)
+        search = search_cost(n_train, n_eval, scaler.width(dim))
+        return kmeans + search + Cost(vectors, vectors) + scaler.cost(n_train, n_eval, dim)
 
     def _fit(self, features: np.ndarray, progress: Progress) -> np.ndarray:
         n, dim = features.shape

@@ -40,7 +40,7 @@ def test_unfinished_and_packed_stores_can_be_removed(cache, st, tmp_path):
 CLAIM = """
 import sys
 from pathlib import Path
-from clusterbench.claims import Claims
+from clusterbench.features.store.claims import Claims
 with Claims(Path(sys.argv[1])) as claims:
     claims.take(0)
     print("claimed", flush=True)

@@ -17,10 +17,10 @@ import pytest
 from extraction_toys import flat_encoder, make_images, shard_bytes
 
 from clusterbench import FeatureStore
-from clusterbench.claims import Claims
 from clusterbench.devices import Team, team
 from clusterbench.errors import ClusterbenchError, InputError
 from clusterbench.features.extract.extraction import extract
+from clusterbench.features.store.claims import Claims
 from clusterbench.sources.folder import index_folder
 
 N, SHARD = 96, 8
@@ -123,8 +123,10 @@ def stores(folder, output):
     return shard_bytes(folder / "one"), shard_bytes(output)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("processes", [2, 4])
+@pytest.mark.parametrize(
+    "processes",
+    [pytest.param(2, marks=pytest.mark.slow), pytest.param(4, marks=pytest.mark.exhaustive)],
+)
 def test_any_number_of_processes_gives_the_same_files(world, tmp_path, processes):
     run = torchrun(world, tmp_path / "st", processes)
     out, err = run.communicate(timeout=300)
@@ -255,7 +257,7 @@ def test_killed_at_30_random_moments_the_resumed_stores_are_the_undisturbed_one(
 def test_claims_are_of_one_process_and_end_with_it(tmp_path):
     code = (
         "import sys, time; from pathlib import Path\n"
-        "from clusterbench.claims import Claims\n"
+        "from clusterbench.features.store.claims import Claims\n"
         "with Claims(Path(sys.argv[1])) as claims:\n"
         "    assert claims.take(3); print('taken', flush=True); time.sleep(60)\n"
     )

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from .errors import StorageError
+from ...errors import StorageError
 
 if TYPE_CHECKING:
     from typing_extensions import Self

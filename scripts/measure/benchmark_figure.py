@@ -1,6 +1,6 @@
 """Draw docs/images/benchmarks.svg: per family what moves in its tasks, and what stands still.
 
-    python scripts/benchmark_figure.py [--output FILE]
+    python scripts/measure/benchmark_figure.py [--output FILE]
 
 All numbers are those of the tasks of icons-wordnet, built here.
 """
@@ -13,7 +13,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import documents
 import numpy as np
 
 from clusterbench.benchmarks import Task, build
@@ -23,13 +22,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 DATASET = "icons-wordnet"
+_IMAGES = Path(__file__).parents[2] / "docs/images"
 BLUE, ORANGE, GREEN, GREY = "#1f6fb4", "#e08020", "#3a9a5b", "#9a9a9a"
 
 
 def main() -> None:
     """Build the tasks and draw the six panels."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--output", type=Path, default=documents.DOCS / "images/benchmarks.svg")
+    parser.add_argument("--output", type=Path, default=_IMAGES / "benchmarks.svg")
     output = parser.parse_args().output
 
     import matplotlib

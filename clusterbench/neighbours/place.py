@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..catalog import shipped, user_home
-from ..neighbours.kept import Place
+from .kept import Place
 
 if TYPE_CHECKING:
     from ..features.store.store import FeatureStore

@@ -1,0 +1,53 @@
+"""Graphs of neighbours in a run: made once for all methods and seeds, found by the next run."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from clusterbench.datasets import registry
+from clusterbench.features.store.store import FeatureStore
+from clusterbench.neighbours import kept
+from clusterbench.neighbours.place import place_of
+
+
+@pytest.fixture(autouse=True)
+def nothing_held() -> None:
+    kept._state.graphs.clear()
+
+
+def test_methods_and_seeds_share_one_and_the_next_run_finds_it(tiny_world: SimpleNamespace) -> None:
+    asked = {"methods": ["smoothed-kmeans", "scan"], "seeds": 2, "tasks": ["ratio-1"]}
+    params = {"scan": {"epochs": 1, "n_heads": 1}, "smoothed-kmeans": {"rounds": 2}}
+    first = tiny_world.run(**asked, params=params)
+    assert first.ok and first.graphs.made == 1 and first.graphs.found == 0
+    assert first.graphs.shared >= 3
+    again = tiny_world.run(**asked, params=params)
+    assert again.graphs.made == again.graphs.found == again.graphs.shared == 0  # nothing to do
+    shutil.rmtree("results")
+    kept._state.graphs.clear()  # as in another process
+    other = tiny_world.run(**asked, params=params)
+    assert (other.graphs.made, other.graphs.found) == (0, 1)
+    for a, b in zip(first.records, other.records, strict=True):
+        assert a.scores.metrics == b.scores.metrics  # type: ignore[union-attr]
+
+
+def test_graphs_lie_beside_a_store_that_is_ones_own(tiny_world: SimpleNamespace) -> None:
+    tiny_world.run(methods=["smoothed-kmeans"], seeds=1)
+    store = registry.load("tiny").store()
+    place = place_of(store)
+    assert place.folder == store.path.with_name(f"{store.path.name}.neighbours")
+    assert list(place.folder.glob("rows-*/k*/graph.json"))
+
+
+def test_what_ships_is_not_written_to(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from clusterbench.catalog import shipped
+
+    monkeypatch.setenv("CLUSTERBENCH_HOME", str(tmp_path))
+    store = FeatureStore.open(next(shipped("features").glob("emoji/efficientnet*")))
+    place = place_of(store)
+    assert place.identity == store.identity
+    assert place.folder == tmp_path / "neighbours" / store.identity[:16]
