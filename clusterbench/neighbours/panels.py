@@ -14,7 +14,7 @@ from ..kmeans.row_sources import Rows
 _ROOM = 2
 _LEAST_ROOM = 32
 #: Bytes of the panels that are compared with each other, beside what is kept of them.
-BUDGET = 128 << 20
+BUDGET = 192 << 20
 
 
 @dataclass

@@ -92,7 +92,7 @@ def all_neighbours(
 
     A row is never its own neighbour; a copy of it is one. Each pair of rows is multiplied once.
     Beyond the rows and the graph this takes 12 k bytes a row (with a folder at most 512 MB of
-    them), and 128 MB or a 32nd of the rows as float32, whichever is more.
+    them), and 192 MB or a 32nd of the rows as float32, whichever is more.
 
     Args:
         rows: n > k rows.
@@ -113,7 +113,7 @@ def all_neighbours(
         StorageError: the folder cannot be written.
     """
     n, tell = rows.n, progress or unseen
-    size = rows_at_a_time or panel_rows(n, rows.dim, k, True, engine.budget)
+    size = rows_at_a_time or panel_rows(n, rows.dim, k, _copied(rows), engine.budget)
     if folder is not None:
         size = planned(folder, {"n": n, "dim": rows.dim, "k": k, "panel_rows": size})["panel_rows"]
     bounds = np.array([*range(0, n, size), n])
@@ -142,7 +142,7 @@ def nearest_among(
     k: at most rows.n. Memory as there. Similarities are float32.
     """
     larger = max(rows.n, queries.n)
-    size = rows_at_a_time or panel_rows(larger, rows.dim, k, True, engine.budget)
+    size = rows_at_a_time or panel_rows(larger, rows.dim, k, _copied(rows), engine.budget)
     ids = np.empty((queries.n, k), dtype=np.int32)
     similarities = np.empty((queries.n, k), dtype=np.float32)
     for start in range(0, queries.n, size):
@@ -256,6 +256,12 @@ def _read_off(shelf: Shelf, n: int, k: int) -> Graph | None:
 def _rounded(cosines: np.ndarray, out: np.ndarray) -> None:
     for start in range(0, len(out), _ROUNDED):
         out[start : start + _ROUNDED] = np.clip(cosines[start : start + _ROUNDED], -1.0, 1.0)
+
+
+def _copied(rows: Rows) -> bool:
+    """Whether a block of rows takes memory of its own."""
+    first, again = rows.block(0, 1), rows.block(0, 1)
+    return not np.shares_memory(first, again)
 
 
 def _threads() -> int:
