@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..cost import Cost
-from ..errors import StorageError
+from ..errors import InputError, StorageError
+from ..feature_rows import as_features
 from ..features.store.claims import Claims
 from ..files import atomic_path, sha256_array, sha256_file, write_json
 from ..kmeans.row_sources import ArrayRows
@@ -28,6 +29,8 @@ from ..progress import Progress
 from .graph import Graph
 
 if TYPE_CHECKING:
+    import torch
+
     from .search import Engine
 
 #: What a graph is, in the name of its folder: raised when the same rows would get another.
@@ -101,16 +104,27 @@ def kept_in(place: Place | None) -> Iterator[Tally]:
 
 
 def neighbours_of(
-    features: np.ndarray, k: int, device: Any = None, progress: Progress | None = None
+    X: Any, k: int, device: torch.device | None = None, progress: Progress | None = None
 ) -> Graph:
     """The k nearest other rows of each row by cosine, made or found (see `all_neighbours`).
 
     Args:
-        features: (n, dim) float32, C-contiguous; 1 <= k < n.
-        k: neighbours wanted.
-        device: a `torch.device` to compute on; None is the CPU. The graph does not depend on it.
+        X: (n, dim) features, as `feature_rows.as_features` takes them.
+        k: neighbours wanted, 1 <= k < n.
+        device: to compute on; None is the CPU. The graph does not depend on it.
         progress: as `all_neighbours` takes it.
+
+    Raises:
+        InputError: X is no usable 2-D array, or has too few rows.
+
+    Examples:
+        >>> from clusterbench.neighbours import neighbours_of
+        >>> graph = neighbours_of([[1.0, 0.0], [2.0, 0.1], [0.0, 1.0], [0.1, 3.0]], k=2)
+        >>> graph.ids.tolist()
+        [[1, 3], [0, 3], [3, 1], [2, 1]]
     """
+    features = as_features(X)
+    _check(k, len(features) - 1, "other rows")
     rows, wanted = sha256_array(features), min(max(k, _ASKED), len(features) - 1)
     with _state.lock:
         graph = _held((rows, ""), k)
@@ -128,19 +142,29 @@ def neighbours_of(
         return graph.first(k)
 
 
-def nearest_of(queries: np.ndarray, features: np.ndarray, k: int, device: Any = None) -> Graph:
-    """The k nearest rows of `features` of each query by cosine; similarities are float32.
+def nearest_of(queries: Any, X: Any, k: int, device: torch.device | None = None) -> Graph:
+    """The k nearest rows of X of each query by cosine; similarities are float32.
 
     What this process has just found it does not look for again.
 
     Args:
-        queries: (m, dim) float32, C-contiguous.
-        features: (n, dim) float32, C-contiguous; 1 <= k <= n.
-        k: neighbours wanted.
+        queries: (m, dim) features, as `feature_rows.as_features` takes them.
+        X: (n, dim) features.
+        k: neighbours wanted, 1 <= k <= n.
         device: as of `neighbours_of`.
+
+    Raises:
+        InputError: one of the two is no usable 2-D array, or X has too few rows or another width.
     """
     from .search import engine_on, nearest_among
 
+    queries, features = as_features(queries), as_features(X)
+    if queries.shape[1] != features.shape[1]:
+        raise InputError(
+            f"queries have {queries.shape[1]} dimensions and X has {features.shape[1]}; "
+            "both should be of the same encoder"
+        )
+    _check(k, len(features), "rows")
     key = (sha256_array(features), sha256_array(queries))
     with _state.lock:
         graph = _held(key, k)
@@ -150,6 +174,11 @@ def nearest_of(queries: np.ndarray, features: np.ndarray, k: int, device: Any = 
             graph = nearest_among(ArrayRows(queries), ArrayRows(features), wanted, engine)
             _hold(key, graph)
         return graph.first(k)
+
+
+def _check(k: int, most: int, of: str) -> None:
+    if not 1 <= k <= most:
+        raise InputError(f"k={k} should be in 1..{most}, as many {of} as X has")
 
 
 def search_cost(n: int, n_queries: int, dim: int) -> Cost:

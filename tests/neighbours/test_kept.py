@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from all_cosines import nearest
 
+from clusterbench.errors import InputError
 from clusterbench.neighbours import kept
 from clusterbench.neighbours.kept import Place, kept_in, nearest_of, neighbours_of
 
@@ -117,6 +118,19 @@ def test_neighbours_among_other_rows_are_looked_for_once(x) -> None:
     first = nearest_of(queries, x, 4)
     np.testing.assert_array_equal(first.ids, nearest(queries, x, 4, own=False))
     assert nearest_of(queries.copy(), x, 4).ids.base is first.ids.base
+
+
+def test_what_is_no_graph_is_refused(x) -> None:
+    with pytest.raises(InputError, match=r"k=400 should be in 1..399, as many other rows as X has"):
+        neighbours_of(x, 400)
+    with pytest.raises(InputError, match=r"k=0 should be in 1..400, as many rows"):
+        nearest_of(x, x, 0)
+    with pytest.raises(InputError, match="NaN or infinity in 1 of 400 rows"):
+        neighbours_of(np.where(np.arange(400)[:, None] == 7, np.nan, x), 3)
+    with pytest.raises(InputError, match="queries have 3 dimensions and X has 7"):
+        nearest_of(x[:, :3], x, 3)
+    half = neighbours_of(np.asfortranarray(x.astype(np.float16)), 6)
+    np.testing.assert_array_equal(half.ids, nearest(x, x, 6, own=True))
 
 
 WORK = """
