@@ -36,7 +36,7 @@ def render(
     table = Table(
         box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), collapse_padding=True, show_edge=False
     )
-    table.add_column("task", no_wrap=True, overflow="ellipsis", max_width=16)
+    table.add_column("task", no_wrap=True, overflow="ellipsis", max_width=14)
     table.add_column("method", no_wrap=True, overflow="ellipsis", max_width=15)
     for name in COLUMNS:
         table.add_column(METRICS[name].label, justify="right", no_wrap=True)
