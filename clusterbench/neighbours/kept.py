@@ -7,7 +7,6 @@ became of a store since. It is found for any number of neighbours up to its own.
 from __future__ import annotations
 
 import contextlib
-import json
 import shutil
 import threading
 import time
@@ -20,11 +19,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..cost import Cost
+from ..doors import read_json
 from ..errors import InputError, StorageError
 from ..feature_rows import as_features
 from ..features.store.claims import Claims
 from ..files import atomic_path, sha256_array, sha256_file, write_json
 from ..kmeans.row_sources import ArrayRows
+from ..limits import STORE_RECORD
 from ..progress import Progress
 from .graph import Graph
 
@@ -236,7 +237,7 @@ def _found(folder: Path, rows: str, k: int) -> Graph | None:
 def _read(folder: Path, rows: str, k: int) -> Graph | None:
     """The graph of a folder, if it is whole and of these rows."""
     try:
-        manifest = json.loads((folder / _MANIFEST).read_bytes())
+        manifest = read_json(folder / _MANIFEST, STORE_RECORD)
         if manifest["rows"] != rows or manifest["n_neighbors"] != k:
             return None
         for name in (_IDS, _SIMILARITIES):
@@ -276,7 +277,7 @@ def _made(
         return (target / _MANIFEST).is_file()
 
     try:
-        graph = all_neighbours(x, k, engine, work, progress, elsewhere=elsewhere)
+        graph = all_neighbours(x, k, engine, work, progress, known_by=rows, elsewhere=elsewhere)
         if graph is None and (graph := _read(target, rows, k)) is not None:
             return graph
     except StorageError:  # a folder that cannot be written, or is full: it is made all the same

@@ -23,6 +23,12 @@ def place_of(store: FeatureStore) -> Place:
     path = Path(store.path).absolute()
     beside = path.with_name(path.name + _SUFFIX)
     ships = path.is_relative_to(shipped("features"))
-    if ships or not os.access(path.parent, os.W_OK):
+    if ships or not _can_be_written(beside):
         beside = user_home() / "neighbours" / store.identity[:16]
     return Place(beside, store.identity)
+
+
+def _can_be_written(folder: Path) -> bool:
+    if os.path.lexists(folder):
+        return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
+    return os.access(folder.parent, os.W_OK | os.X_OK)

@@ -18,7 +18,7 @@ from ..progress import Progress, unseen
 from . import tiles
 from .graph import Graph
 from .panels import BUDGET, Known, Side, panel_rows
-from .shelf import Shelf, planned
+from .shelf import LOSS, Shelf, planned
 
 if TYPE_CHECKING:
     import torch
@@ -86,6 +86,7 @@ def all_neighbours(
     progress: Progress | None = None,
     rows_at_a_time: int | None = None,
     loss: float | None = None,
+    known_by: str = "",
     elsewhere: Callable[[], bool] = lambda: False,
 ) -> Graph | None:
     """The k nearest other rows of each row, by the cosine in float64.
@@ -104,6 +105,7 @@ def all_neighbours(
         progress: called as `progress(pairs of panels done, all of them)`.
         rows_at_a_time: rows of a panel; None takes what the memory stated above allows.
         loss: seconds of work that a kill may cost.
+        known_by: what the rows are known by, such as a hash; files of others are not gone on with.
         elsewhere: whether another process has made the graph meanwhile and the folder may be gone.
 
     Returns:
@@ -115,9 +117,10 @@ def all_neighbours(
     n, tell = rows.n, progress or unseen
     size = rows_at_a_time or panel_rows(n, rows.dim, k, _copied(rows), engine.budget)
     if folder is not None:
-        size = planned(folder, {"n": n, "dim": rows.dim, "k": k, "panel_rows": size})["panel_rows"]
+        plan = {"rows": known_by, "n": n, "dim": rows.dim, "k": k, "panel_rows": size}
+        size = planned(folder, plan)["panel_rows"]
     bounds = np.array([*range(0, n, size), n])
-    shelf = Shelf(bounds, k, folder) if loss is None else Shelf(bounds, k, folder, loss)
+    shelf = Shelf(bounds, k, folder, LOSS if loss is None else loss, known_by)
     with contextlib.ExitStack() as stack:
         claims = None if folder is None else stack.enter_context(Claims(folder))
         shares = _Shares(shelf, claims)

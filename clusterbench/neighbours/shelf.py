@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import json
+import os
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..errors import StorageError
-from ..files import atomic_path, write_json
+from ..doors import read_json
+from ..errors import InputError
+from ..files import atomic_path, remove, write_json
+from ..limits import STORE_RECORD
 from .panels import Known
 
 #: Bytes of lists that stay in memory where there are files to take them from again.
 _IN_MEMORY = 512 << 20
 #: Seconds of work that a kill may cost.
-_LOSS = 20.0
+LOSS = 20.0
 _PLAN = "plan.json"
 
 
@@ -32,11 +34,18 @@ class Shelf:
         k: neighbours wanted.
         folder: for the files; None keeps everything in memory.
         loss: seconds after which what is new is written.
+        known_by: what the rows are known by; files of others are not looked at.
     """
 
     def __init__(
-        self, bounds: np.ndarray, k: int, folder: Path | None, loss: float = _LOSS
+        self,
+        bounds: np.ndarray,
+        k: int,
+        folder: Path | None,
+        loss: float = LOSS,
+        known_by: str = "",
     ) -> None:
+        self._known_by = known_by
         self.bounds, self.k, self.folder, self.loss = bounds, k, folder, loss
         self.n_panels = len(bounds) - 1
         self._held: dict[int, Known] = {}
@@ -126,6 +135,8 @@ class Shelf:
             return None
         try:
             with np.load(self._path(panel), allow_pickle=False) as file:
+                if str(file["rows"]) != self._known_by:
+                    return None
                 return {name: file[name] for name in names}
         except Exception:  # whatever is wrong with it, the panel is looked at anew
             return None
@@ -135,26 +146,42 @@ class Shelf:
             return
         known = self._held[panel]
         with atomic_path(self._path(panel)) as temporary, temporary.open("wb") as file:
-            np.savez(file, ids=known.ids, cosines=known.cosines, merged=known.merged)
+            rows = np.array(self._known_by)
+            np.savez(file, ids=known.ids, cosines=known.cosines, merged=known.merged, rows=rows)
 
 
 def planned(folder: Path, plan: dict[str, Any]) -> dict[str, Any]:
     """The plan that a folder's files are of: the one found there, or this one, which is kept.
 
-    A fit that goes on takes the panels as the one before had them, on whatever machine.
+    A call that goes on takes the panels as the one before had them, on whatever machine. Files of
+    other rows, or of a plan that makes no sense, are removed.
+
+    Args:
+        folder: of the files.
+        plan: `rows`, what the rows are known by; `n`, `dim`, `k`; and `panel_rows`.
 
     Raises:
-        StorageError: the folder cannot be written, or holds no such plan.
+        StorageError: the folder cannot be written.
     """
     path = folder / _PLAN
-    if not path.is_file():
-        write_json(path, plan)
     try:
-        found = json.loads(path.read_text())
-        if set(found) != set(plan) or not all(isinstance(v, int) for v in found.values()):
-            raise ValueError(f"its keys are {sorted(found)}")
-    except (ValueError, OSError, TypeError) as error:
-        raise StorageError(
-            f"{path}: is no plan of panels ({error}); remove the folder {folder}"
-        ) from error
-    return dict(found)
+        found = read_json(path, STORE_RECORD) if os.path.lexists(path) else None
+    except (InputError, OSError):
+        found = None
+    if found is not None and _goes_with(found, plan):
+        return dict(found)
+    for old in folder.glob("panel-*.npz"):
+        remove(old)
+    write_json(path, plan)
+    return plan
+
+
+def _goes_with(found: Any, plan: dict[str, Any]) -> bool:
+    if not isinstance(found, dict) or set(found) != set(plan):
+        return False
+    size = found["panel_rows"]
+    if not isinstance(size, int) or isinstance(size, bool):
+        return False
+    # Panels may be smaller on another machine; thousands of them are a plan of nobody.
+    sensible = size == plan["panel_rows"] or plan["panel_rows"] // 64 < size <= plan["n"]
+    return sensible and all(found[name] == plan[name] for name in plan if name != "panel_rows")

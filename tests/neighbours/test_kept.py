@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,8 +18,10 @@ import pytest
 from all_cosines import nearest
 
 from clusterbench.errors import InputError
+from clusterbench.kmeans.row_sources import ArrayRows
 from clusterbench.neighbours import kept
 from clusterbench.neighbours.kept import Place, kept_in, nearest_of, neighbours_of
+from clusterbench.neighbours.search import CpuEngine, all_neighbours
 
 
 @pytest.fixture(autouse=True)
@@ -118,6 +122,49 @@ def test_neighbours_among_other_rows_are_looked_for_once(x) -> None:
     first = nearest_of(queries, x, 4)
     np.testing.assert_array_equal(first.ids, nearest(queries, x, 4, own=False))
     assert nearest_of(queries.copy(), x, 4).ids.base is first.ids.base
+
+
+@pytest.mark.parametrize("size", [0, -5, 1, 10**9, 2.5, True, None, "100"])
+def test_a_plan_that_makes_no_sense_is_made_anew(rows, tmp_path: Path, size: object) -> None:
+    x, _ = rows
+    folder = tmp_path / "work"
+    assert all_neighbours(ArrayRows(x), 8, CpuEngine(1), folder, rows_at_a_time=300) is not None
+    plan = json.loads((folder / "plan.json").read_text())
+    (folder / "plan.json").write_text(json.dumps(plan | {"panel_rows": size}))
+    found = all_neighbours(ArrayRows(x), 8, CpuEngine(1), folder, rows_at_a_time=300)
+    assert found is not None and len(list(folder.glob("panel-*.npz"))) == 4
+    np.testing.assert_array_equal(found.ids, nearest(x, x, 8, own=True))
+
+
+@pytest.mark.parametrize("with_plan", [True, False])
+def test_files_of_other_rows_are_not_gone_on_with(rows, tmp_path: Path, with_plan: bool) -> None:
+    x, _ = rows
+    other = np.ascontiguousarray(x[::-1])
+    for name, of in (("a", x), ("b", other)):
+        all_neighbours(
+            ArrayRows(of), 8, CpuEngine(1), tmp_path / name, rows_at_a_time=300, known_by=name
+        )
+    for path in (tmp_path / "b").glob("*" if with_plan else "panel-*"):
+        if path.is_file():
+            shutil.copy(path, tmp_path / "a" / path.name)
+    found = all_neighbours(
+        ArrayRows(x), 8, CpuEngine(1), tmp_path / "a", rows_at_a_time=300, known_by="a"
+    )
+    assert found is not None
+    np.testing.assert_array_equal(found.ids, nearest(x, x, 8, own=True))
+
+
+def test_a_pipe_in_place_of_a_record_is_not_waited_for(x, tmp_path: Path) -> None:
+    with kept_in(Place(tmp_path)):
+        neighbours_of(x, 5)
+    (manifest,) = tmp_path.rglob("graph.json")
+    manifest.unlink()
+    os.mkfifo(manifest)
+    kept._state.graphs.clear()
+    with kept_in(Place(tmp_path)) as tally:
+        found = neighbours_of(x, 5)
+    assert tally.made == 1
+    np.testing.assert_array_equal(found.ids, nearest(x, x, 5, own=True))
 
 
 def test_what_is_no_graph_is_refused(x) -> None:
@@ -250,9 +297,6 @@ def test_when_one_is_killed_the_others_finish(rows, tmp_path: Path) -> None:
 
 
 def test_a_damaged_file_on_the_way_costs_its_panel_alone(rows, tmp_path: Path) -> None:
-    from clusterbench.kmeans.row_sources import ArrayRows
-    from clusterbench.neighbours.search import CpuEngine, all_neighbours
-
     x, _ = rows
     folder = tmp_path / "work"
     for _ in range(2):

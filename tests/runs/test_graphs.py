@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -51,3 +52,18 @@ def test_what_ships_is_not_written_to(monkeypatch: pytest.MonkeyPatch, tmp_path:
     place = place_of(store)
     assert place.identity == store.identity
     assert place.folder == tmp_path / "neighbours" / store.identity[:16]
+
+
+@pytest.mark.parametrize("what", ["a file", "a link to nothing"])
+def test_a_place_that_is_taken_leaves_the_users_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, what: str
+) -> None:
+    monkeypatch.setenv("CLUSTERBENCH_HOME", str(tmp_path / "home"))
+    store: Any = SimpleNamespace(path=tmp_path / "st", identity="f" * 64)
+    beside = place_of(store).folder
+    assert beside == tmp_path / "st.neighbours"
+    if what == "a file":
+        beside.write_text("")
+    else:
+        beside.symlink_to("nowhere")
+    assert place_of(store).folder == tmp_path / "home" / "neighbours" / ("f" * 16)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+from typing import Any
+
 import numpy as np
 from scipy import linalg, sparse
 from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
@@ -78,11 +81,21 @@ def _others(
         result: np.ndarray = normalised @ x - 2.0 * (part @ (part.T @ x))
         return result
 
-    start = np.random.default_rng(seed).normal(size=n)
+    rng = np.random.default_rng(seed)
+    start = rng.normal(size=n)
+    # A start in a small invariant space is drawn anew, by newer releases of SciPy from a generator
+    # of their own, if they are given none.
+    drawn: dict[str, Any] = {"rng": rng} if "rng" in inspect.signature(eigsh).parameters else {}
     operator = LinearOperator((n, n), matvec=product, dtype=np.float64)
     try:
         values, vectors = eigsh(
-            operator, wanted, which="LA", v0=start, ncv=_lanczos(n, wanted), maxiter=10_000
+            operator,
+            wanted,
+            which="LA",
+            v0=start,
+            ncv=_lanczos(n, wanted),
+            maxiter=10_000,
+            **drawn,
         )
     except ArpackError as error:
         raise TrainingError(f"the eigenvectors of the graph were not found: {error}") from error

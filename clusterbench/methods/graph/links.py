@@ -13,9 +13,6 @@ from ...neighbours.graph import Graph
 from ...neighbours.kept import nearest_of, neighbours_of
 from ..scaling import Scaler, warn_of_zeros
 
-#: A row that was seen in training is as similar to itself as this, whatever rounding does.
-_SAME = 1.0 - 1e-4
-
 
 @dataclass(frozen=True, eq=False)
 class Links:
@@ -88,6 +85,22 @@ def link_weights(links: Links) -> np.ndarray:
     return weights
 
 
+def row_hashes(rows: np.ndarray) -> np.ndarray:
+    """A number of each row by its numbers: (n,) uint64, the same for equal rows of float32.
+
+    A sum of bits times odd factors, modulo 2^64; rows that differ may rarely have the same.
+    """
+    factors = np.random.default_rng(0).integers(1 << 63, size=rows.shape[1], dtype=np.uint64)
+    factors = 2 * factors + np.uint64(1)
+    hashes = np.empty(len(rows), dtype=np.uint64)
+    for start in range(0, len(rows), 8192):
+        block = np.ascontiguousarray(rows[start : start + 8192], dtype=np.float32) + np.float32(0)
+        bits = block.view(np.uint32).astype(np.uint64)  # with +0, which -0 is equal to
+        bits ^= bits >> np.uint64(15)
+        hashes[start : start + 8192] = (bits * factors).sum(axis=1, dtype=np.uint64)
+    return hashes
+
+
 class Neighbourhood:
     """The graph of the training rows, and a place in it for new ones.
 
@@ -124,6 +137,9 @@ class Neighbourhood:
         self._rows, self._unit, self._device = rows, unit, device
         self._directed: np.ndarray = np.asarray(unit.any(axis=1))
         self._reach: np.ndarray | None = None
+        hashes = row_hashes(rows)
+        self._order = np.argsort(hashes, kind="stable")
+        self._hashes = hashes[self._order]
         if self.k == 0:
             self.links = Links.none(n)
             return
@@ -149,7 +165,7 @@ class Neighbourhood:
         n_near = max(self.k, 1)
         near = nearest_of(unit, self._unit, n_near, resolve_device(self._device))
         directed: np.ndarray = np.asarray(unit.any(axis=1))
-        seen = self._seen(rows, directed, near)
+        seen = self._seen(rows, directed)
         if self.k == 0:
             return Links.none(len(rows)), seen
         counted = self._directed[near.ids] & directed[:, None]
@@ -161,16 +177,27 @@ class Neighbourhood:
             mine[known] = theirs[seen[known]]
         return links, seen
 
-    def _seen(self, rows: np.ndarray, directed: np.ndarray, near: Graph) -> np.ndarray:
-        none = len(self._rows)
-        seen = np.full(len(rows), none, dtype=np.int64)
-        for similarity, ids in zip(near.similarities.T, near.ids.T, strict=True):
-            which = np.flatnonzero(similarity >= _SAME)
-            same = which[(rows[which] == self._rows[ids[which]]).all(axis=1)]
-            seen[same] = np.minimum(seen[same], ids[same])
-        if not self._directed.all():  # whatever is near to a row of zeros, it is like all others
+    def _seen(self, rows: np.ndarray, directed: np.ndarray) -> np.ndarray:
+        """The training row that each row is, by its numbers; the lowest of equal ones."""
+        seen = np.full(len(rows), -1, dtype=np.int64)
+        hashes = row_hashes(rows)
+        first = np.searchsorted(self._hashes, hashes)
+        # Rows of one hash follow each other: mostly one, or equal ones, of which the first counts.
+        open_ = np.flatnonzero(first < len(self._hashes))
+        step = 0
+        while len(open_):
+            at = first[open_] + step
+            same = (at < len(self._hashes)) & (
+                self._hashes[np.minimum(at, len(self._hashes) - 1)] == hashes[open_]
+            )
+            open_, at = open_[same], at[same]
+            numbers = self._order[at]
+            equal = (rows[open_] == self._rows[numbers]).all(axis=1)
+            seen[open_[equal]] = numbers[equal]
+            open_ = open_[~equal]
+            step += 1
+        if not self._directed.all():  # a row of zeros is like all others
             seen[~directed] = int(np.argmin(self._directed))
-        seen[seen == none] = -1
         return seen
 
     def _distances(self, unit: np.ndarray, ids: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ from kmeans_plain import nearest
 
 from clusterbench.errors import InputError
 from clusterbench.methods import KMeans, SmoothedKMeans
+from clusterbench.methods.graph.links import row_hashes
 
 
 def made(k: int, **settings: Any) -> SmoothedKMeans:
@@ -140,3 +141,22 @@ def test_what_does_not_fit_is_refused_before_it_begins() -> None:
 def test_wrong_settings(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         made(3, **settings)
+
+
+@pytest.mark.parametrize("scaling", ["none", "standardize", "l2"])
+def test_training_rows_are_recognised_among_many_of_one_direction(scaling: str) -> None:
+    rng = np.random.default_rng(0)
+    rays = np.eye(3, dtype=np.float32)[rng.integers(3, size=600)]
+    x = rays * rng.uniform(0.5, 2.0, size=(600, 1)).astype(np.float32)
+    fitted = SmoothedKMeans(9, scaling=scaling, device="cpu").fit(x)
+    np.testing.assert_array_equal(fitted.predict(x), fitted.labels_)
+
+
+def test_equal_rows_have_equal_hashes_and_others_mostly_not() -> None:
+    x = np.random.default_rng(0).normal(size=(5000, 9)).astype(np.float32)
+    x[:, 3] = 0.0
+    negative = x.copy()
+    negative[:, 3] = -0.0
+    np.testing.assert_array_equal(row_hashes(x), row_hashes(negative))
+    assert len(np.unique(row_hashes(x))) == 5000
+    assert len(np.unique(row_hashes(np.eye(64, dtype=np.float32)))) == 64

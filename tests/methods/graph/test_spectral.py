@@ -129,3 +129,14 @@ def test_what_does_not_fit_is_refused_before_it_begins() -> None:
 def test_wrong_settings() -> None:
     with pytest.raises(InputError, match="n_neighbors=0"):
         made(3, n_neighbors=0)
+
+
+@pytest.mark.parametrize("n_groups", [20, 40])
+def test_the_same_seed_gives_the_same_labels_of_many_copies(n_groups: int) -> None:
+    """Copies make small invariant spaces, in which a search for eigenvectors begins anew."""
+    x = np.kron(np.eye(n_groups, dtype=np.float32), np.ones((30, 1), dtype=np.float32))
+    first, *others = [
+        SpectralClustering(n_groups + 10, device="cpu").fit(x).labels_ for _ in range(3)
+    ]
+    for labels in others:
+        np.testing.assert_array_equal(first, labels)
