@@ -12,7 +12,7 @@ import pytest
 from clusterbench.datasets import registry
 from clusterbench.features.store.store import FeatureStore
 from clusterbench.neighbours import kept
-from clusterbench.neighbours.place import place_of
+from clusterbench.neighbours.place import place_of, remove_beside
 
 
 @pytest.fixture(autouse=True)
@@ -67,3 +67,16 @@ def test_a_place_that_is_taken_leaves_the_users_folder(
     else:
         beside.symlink_to("nowhere")
     assert place_of(store).folder == tmp_path / "home" / "neighbours" / ("f" * 16)
+
+
+def test_a_store_that_is_removed_takes_its_graphs_along(tmp_path: Path) -> None:
+    beside = tmp_path / "st.neighbours"
+    (beside / "rows-1-v1" / "k00050").mkdir(parents=True)
+    (beside / "rows-1-v1" / "k00050" / "ids.npy").write_bytes(b"12345")
+    (beside / "mine.txt").write_text("kept")
+    assert remove_beside(tmp_path / "st") >= 5
+    assert [path.name for path in beside.iterdir()] == ["mine.txt"]
+    (beside / "mine.txt").unlink()
+    assert remove_beside(tmp_path / "st") == 0 and not beside.exists()
+    beside.symlink_to(tmp_path)
+    assert remove_beside(tmp_path / "st") == 0 and beside.is_symlink()

@@ -205,8 +205,9 @@ def unpack_store(
 
 @cache.command("remove")
 def remove_stores(stores: _Stores, yes: _Yes = False) -> None:
-    """Delete stores: their own files and nothing else."""
+    """Delete stores: their own files, the graphs of neighbours beside them, and nothing else."""
     from ...features.store.on_disk import is_busy, is_store, remove, size
+    from ...neighbours.place import remove_beside
 
     stores = list({os.path.realpath(path): path for path in reversed(stores)}.values())[::-1]
     for path in stores:
@@ -224,6 +225,7 @@ def remove_stores(stores: _Stores, yes: _Yes = False) -> None:
             raise ToldError(1)
     for path in stores:
         freed, left = remove(path)
+        freed += remove_beside(path)
         kept = f"; left in the folder: {', '.join(map(shown, left[:5]))}" if left else ""
         sys.stdout.write(f"{shown(path)}: {_bytes(freed)} removed{kept}\n")
 
