@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from ..cores import n_cores
+from ..cores import torch_threads
 from ..features.store.claims import Claims
 from ..kmeans.row_sources import Rows
 from ..progress import Progress, unseen
@@ -56,7 +56,7 @@ class CpuEngine:
     budget = BUDGET
 
     def __init__(self, threads: int | None = None) -> None:
-        self.threads = threads or _threads()
+        self.threads = threads or torch_threads()
 
     def side(
         self, rows: Rows, start: int, stop: int, known: Known | None, k: int, offset: int = 0
@@ -265,9 +265,3 @@ def _copied(rows: Rows) -> bool:
     """Whether a block of rows takes memory of its own."""
     first, again = rows.block(0, 1), rows.block(0, 1)
     return not np.shares_memory(first, again)
-
-
-def _threads() -> int:
-    import torch
-
-    return min(n_cores(), torch.get_num_threads())
