@@ -1,0 +1,1 @@
+"""Heads on frozen features: how they start, what they learn from, how they are trained."""
