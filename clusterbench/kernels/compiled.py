@@ -8,13 +8,20 @@ from typing import Any
 import numba
 
 
-def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+def compiled(
+    function: Callable[..., Any], fastmath: set[str] | bool = False
+) -> Callable[..., Any]:
     """`numba.njit` without fast-math, releasing the GIL, cached on disk.
 
     Numba looks for a writable folder beside the module, then `NUMBA_CACHE_DIR`, then the user's
     cache folder. Where none exists (read-only container) the function is compiled per process.
+
+    Args:
+        function: of arrays and numbers.
+        fastmath: LLVM's flags for the function's own operations, where their freedom is harmless.
     """
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": fastmath}
     try:
-        return numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+        return numba.njit(cache=True, **options)(function)
     except RuntimeError:  # "cannot cache function: no locator available"
-        return numba.njit(nogil=True, error_model="numpy")(function)
+        return numba.njit(**options)(function)
