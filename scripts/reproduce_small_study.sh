@@ -26,7 +26,8 @@ for dataset in icons-wordnet emoji; do
 done
 run --benchmark granularity-inner --dataset icons-wordnet --seeds "$seeds" --references
 
-if clusterbench list datasets | grep -q '^glyphs '; then
+known=$(clusterbench list datasets) # whole, as grep -q would close a pipe that is still written to
+if grep -q '^glyphs ' <<<"$known"; then
   echo "== glyphs"
   few=$((seeds < 3 ? seeds : 3))
   run --benchmark imbalanced --dataset glyphs --seeds "$few" --references

@@ -85,8 +85,7 @@ def pair_gradient(
     Returns:
         (heads, pairs): w * (l(x, x') + l(x', x)) / 2.
     """
-    heads, rows, n_clusters = student.shape
-    pairs = rows // 2
+    pairs = student.shape[1] // 2
     wide = _wide(student)
     log_q = torch.log_softmax(student.to(wide) * student_scale, dim=2)
     log_t = teacher.to(wide) * teacher_scale - teacher_lse[:, :, None]

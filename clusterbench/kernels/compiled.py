@@ -8,9 +8,7 @@ from typing import Any
 import numba
 
 
-def compiled(
-    function: Callable[..., Any], fastmath: set[str] | bool = False
-) -> Callable[..., Any]:
+def compiled(function: Callable[..., Any], fastmath: set[str] | bool = False) -> Callable[..., Any]:
     """`numba.njit` without fast-math, releasing the GIL, cached on disk.
 
     Numba looks for a writable folder beside the module, then `NUMBA_CACHE_DIR`, then the user's

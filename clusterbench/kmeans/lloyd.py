@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from ..errors import InputError
 from .fixed_point import FixedPoint
 from .shard import Extent, RowShard, Sums, Units
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Group(Protocol):
@@ -36,6 +39,10 @@ class Group(Protocol):
         """The (m, ...) arrays of all processes, of their own m each, in order of rank."""
         ...
 
+    def added_up(self, own: Tensor) -> Tensor:
+        """Sum of a float tensor over all processes: the same bits in each of them."""
+        ...
+
 
 class Alone:
     """One process with all rows."""
@@ -53,6 +60,10 @@ class Alone:
     def gather(self, rows: np.ndarray) -> np.ndarray:
         """As `Group.gather`."""
         return rows
+
+    def added_up(self, own: Tensor) -> Tensor:
+        """As `Group.added_up`."""
+        return own
 
 
 @dataclass

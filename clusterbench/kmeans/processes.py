@@ -196,6 +196,18 @@ class Processes:
         self._fill(content, (ends - counts) * width, ends * width)
         return found
 
+    def added_up(self, own: torch.Tensor) -> torch.Tensor:
+        """As `Group.added_up`; by NCCL where the tensor lies on the GPU of this process."""
+        import torch
+        import torch.distributed as dist
+
+        there = torch.device(self._device)
+        by_gpu = own.device.type == there.type == "cuda"
+        sums = own.detach().clone() if by_gpu else own.detach().cpu().clone()
+        with self._exchange():
+            dist.all_reduce(sums, group=self._group)
+        return sums.to(own.device)
+
     def leave(self) -> None:
         """End the group; what the others still wait for fails there."""
         import torch.distributed as dist

@@ -1,32 +1,49 @@
-"""What TEMI and SCAN share: scaling, neighbours, training, label-free choice of the head."""
+"""What TEMI and SCAN share: input, neighbours, training, label-free choice of the head."""
 
 from __future__ import annotations
 
 import math
 from abc import abstractmethod
 from dataclasses import fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from ..cost import Cost
-from ..devices import resolve_device
+from ..devices import resolve_device, team
 from ..errors import InputError
-from ..estimator import TrainingError, number, positive_int, whole_number
-from ..neighbours.kept import neighbours_of, search_cost
-from ..progress import Progress
-from .clusterer import Clusterer
+from ..estimator import (
+    TrainingError,
+    number,
+    positive_int,
+    true_or_false,
+    whole_number,
+)
+from ..files import sha256_json
+from ..heads.schedule import Schedule
+from ..memory import check_memory
+from ..neighbours.kept import neighbours_of_rows, rows_hash, search_cost
+from ..progress import Progress, unseen
+from .clusterer import Clusterer, check_enough
+from .head_input import HeadInput
 from .scaling import Scaler
-from .schedule import Schedule
+from .streaming import streamed
 from .top_order import led_by
 
 if TYPE_CHECKING:
     import torch
+    from typing_extensions import Self
 
-    from .heads import HeadStack
-    from .trainer import Objective
+    from ..heads.objectives import Objective
+    from ..heads.one_of_many import OneOfMany
+    from ..heads.stack import HeadStack
+    from ..heads.trainer import Trained
+    from ..kmeans.lloyd import Group
 
 _DECAYS = ("constant", "cosine")
+_PRECISIONS = ("auto", "float32", "bf16")
+_STARTS = ("random", "kmeans")
 
 
 class DeepClusterer(Clusterer):
@@ -41,10 +58,15 @@ class DeepClusterer(Clusterer):
     hidden: int
     bottleneck: int
     n_neighbors: int
+    smooth_neighbors: int
+    smooth_rounds: int
     learning_rate: float
     student_temperature: float
     teacher_temperature: float
     scaling: str
+    precision: str
+    start: str
+    mutual: bool
 
     def _set(self, settings: dict[str, Any]) -> None:
         """Check and store the settings common to all heads."""
@@ -55,11 +77,19 @@ class DeepClusterer(Clusterer):
         self.weight_decay = number("weight_decay", settings["weight_decay"], at_least=0.0)
         self.warmup_epochs = whole_number("warmup_epochs", settings["warmup_epochs"])
         self.momentum = number("momentum", settings["momentum"], at_least=0.0, at_most=1.0)
-        for name in ("decay", "momentum_decay"):
-            if settings[name] not in _DECAYS:
-                raise InputError(f"{name}={settings[name]!r} should be constant or cosine")
+        for name, known in (
+            ("decay", _DECAYS),
+            ("momentum_decay", _DECAYS),
+            ("precision", _PRECISIONS),
+            ("start", _STARTS),
+        ):
+            if settings[name] not in known:
+                raise InputError(f"{name}={settings[name]!r} should be {_either(known)}")
             setattr(self, name, settings[name])
         self.scaling = Scaler(settings["scaling"]).scaling
+        self.mutual = true_or_false("mutual", settings["mutual"])
+        self.smooth_neighbors = whole_number("smooth_neighbors", settings["smooth_neighbors"])
+        self.smooth_rounds = positive_int("smooth_rounds", settings["smooth_rounds"])
 
     def cost(self, n_train: int, n_eval: int, dim: int) -> Cost:
         """All neighbours, the steps of training, and the clusters of all rows by all heads.
@@ -82,53 +112,210 @@ class DeepClusterer(Clusterer):
         return Cost(steps * products + assigned, steps * moved) + search
 
     @abstractmethod
-    def _objective(self, n_heads: int, device: torch.device) -> Objective:
+    def _objective(self) -> Objective:
         """The losses of all heads for one training run."""
 
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        progress: Progress | None = None,
+        checkpoint: Path | str | None = None,
+        log: Path | str | None = None,
+        tensorboard: Path | str | None = None,
+    ) -> Self:
+        """Find `n_clusters` clusters in X.
+
+        Args:
+            X: as `Clusterer.fit` takes it. A `FeatureStore`, a memory map and an array of float16
+                are held in half precision on the device if they fit there and that loses nothing,
+                and read while they are used if they do not; the answer is the same.
+            y: not looked at.
+            progress: called as `progress(done, total)` after each epoch.
+            checkpoint: folder for the state of the training; a fit that was killed goes on from
+                it to the same weights. It is left to the caller to remove it. None keeps none.
+            log: file (.jsonl) with a line for each epoch: losses, clusters used, entropy of the
+                mean assignment of each head.
+            tensorboard: folder for TensorBoard's files, which need the extra `tensorboard`.
+
+        Raises:
+            InputError: as `Clusterer.fit`; a checkpoint of another fit; too little memory.
+        """
+        del y  # nothing that fits sees a label
+        self._files = (checkpoint, log, tensorboard)
+        try:
+            rows = streamed(X)
+            if rows is None:
+                return super().fit(X, progress=progress)
+            self.n_features_in_, self.diagnostics_ = rows.dim, {}
+            check_enough(rows.n, self.n_clusters)
+            self.labels_ = self._train(X, progress or unseen)
+            return self
+        finally:
+            del self._files
+
+    @property
+    def shares_fit(self) -> bool:
+        """As `Clusterer.shares_fit`: where each process has a head to train."""
+        return self.n_heads >= team().size
+
     def _fit(self, features: np.ndarray, progress: Progress) -> np.ndarray:
-        import torch
+        return self._train(features, progress)
 
-        from .heads import assign, select_head
-        from .trainer import train_heads
+    def _fit_share(
+        self, features: np.ndarray, group: Group, checkpoint: Path | None, progress: Progress
+    ) -> np.ndarray:
+        """Each process trains some of the heads, on the rows of all."""
+        from ..heads.one_of_many import Sharing
+        from ..kmeans.processes import first_row
 
-        n = len(features)
+        begin, n = first_row(group, len(features)), len(features)
+        everything = group.gather(features)
+        self._files = (checkpoint, None, None)
+        try:
+            labels = self._train(everything, progress, Sharing(group))
+        finally:
+            del self._files
+        return labels[begin : begin + n]
+
+    def _train(self, X: Any, progress: Progress, mates: OneOfMany | None = None) -> np.ndarray:
+        from ..heads.memory import training_bytes
+        from ..heads.one_of_many import Single
+        from ..heads.trainer import train_heads
+        from ..heads.training_log import TrainingLog
+        from ..heads.training_state import TrainingFolder
+
+        mates, device = mates or Single(), resolve_device(self.device)
+        checkpoint, log, board = getattr(self, "_files", (None, None, None))
+        schedule = Schedule(**{name: getattr(self, name) for name in self._SCHEDULE})
+        writer = TrainingLog(log, board) if log or board else None
+        smoothing = (self.smooth_neighbors, self.smooth_rounds) if self.smooth_neighbors else None
+        n = len(X) if isinstance(X, np.ndarray) else X.n
         if n < 2:
             raise InputError(f"n_samples={n}: a head needs at least 2 samples to have neighbours")
-        device = resolve_device(self.device)
-        n_neighbors = min(self.n_neighbors, n - 1)
-        self._scaler = Scaler(self.scaling).fit(features)
-        x = torch.tensor(features, device=device)
+        self._input = seen = HeadInput(X, self.scaling, device, smoothing)
+        precision = self._precision(device)
+        own = mates.heads(self.n_heads)
+        needed = training_bytes(
+            schedule, n, seen.dim, self.n_clusters, own.stop - own.start, seen.resident,
+            seen.raw.dim, self.n_neighbors, device.type, precision,
+        )  # fmt: skip
+        if device.type == "cpu":
+            check_memory(
+                needed,
+                f"{self.name}: training {own.stop - own.start} heads with K = {self.n_clusters:,} "
+                f"on {n:,} rows",
+                "take fewer heads, or a smaller batch_size",
+            )
         # Neighbours are cosine neighbours of the features as given, whatever the heads' scaling.
-        near = neighbours_of(features, n_neighbors, device, lambda *_: progress(0, self.epochs))
-        neighbours = torch.tensor(near.ids, dtype=torch.int64, device=device)
-        x = self._scaler.tensor(x)
-        schedule = Schedule(**{name: getattr(self, name) for name in self._SCHEDULE})
+        n_neighbors = min(self.n_neighbors, n - 1)
+        near = neighbours_of_rows(
+            seen.raw, n_neighbors, device, lambda *_: progress(0, self.epochs)
+        )
+        table = _mutual(near.ids) if self.mutual else near.ids
+        keeper = None
+        if checkpoint is not None:
+            identity = self._identity(rows_hash(seen.raw), device.type, precision)
+            keeper = TrainingFolder(Path(checkpoint), identity, self.n_heads, mates=mates)
+        rows = seen.training_rows(table)
         trained = train_heads(
-            x,
-            neighbours,
+            rows,
             self.n_clusters,
-            self._objective(schedule.n_heads, device),
+            self._objective(),
             schedule,
             self.random_state,
             progress,
+            precision=precision,
+            start=self._start(seen, schedule),
+            mates=mates,
+            keeper=keeper,
+            log=writer,
         )
-        losses = trained.losses[-1].numpy()
+        del rows
+        labels = self._choose(trained, seen, mates, own)
+        self.diagnostics_ |= {
+            "n_neighbors_used": n_neighbors,
+            "precision_used": precision,
+            "features_held": seen.resident,
+            "training_bytes": round(needed),
+        }
+        seen.forget()
+        return labels
+
+    def _precision(self, device: torch.device) -> str:
+        if self.precision == "auto":
+            return "bf16" if device.type == "cuda" else "float32"
+        if self.precision == "bf16" and device.type != "cuda":
+            raise InputError(
+                f"precision='bf16' needs a GPU, and the device is {device.type}; use float32"
+            )
+        return self.precision
+
+    def _identity(self, rows: str, device: str, precision: str) -> str:
+        """Of all that changes the answer of a fit, for its checkpoints."""
+        settings = {name: value for name, value in self.get_params().items() if name != "device"}
+        return sha256_json(
+            {
+                "method": [self.name, self.version],
+                "settings": {**settings, "precision": precision},
+                "device": device,
+                "rows": rows,
+            }
+        )
+
+    def _start(self, seen: HeadInput, schedule: Schedule) -> HeadStack | None:
+        if self.start == "random":
+            return None
+        from ..heads.warm import started_from
+        from .kmeans import KMeans
+
+        x = np.concatenate([block.cpu().numpy() for _, block in seen.blocks()])
+        kmeans = KMeans(
+            self.n_clusters, random_state=self.random_state, device=self.device, scaling="l2"
+        )
+        labels = kmeans.fit(x).labels_
+        return started_from(x, labels, self.n_clusters, schedule, self.random_state)
+
+    def _choose(
+        self, trained: Trained, seen: HeadInput, mates: OneOfMany, own: slice
+    ) -> np.ndarray:
+        """Keep the head with the lowest loss; its clusters of all rows: (n,) int64."""
+        import torch
+
+        from ..heads.stack import assign, select_head
+
+        losses = np.array(mates.gathered(trained.losses[-1]))
         chosen = self._select(losses)
-        self._heads: HeadStack = select_head(trained.teacher, chosen)
-        assigned = [
-            assign(select_head(trained.teacher, h), x).cpu().numpy()
-            for h in range(schedule.n_heads)
-        ]
-        used = [len(np.unique(labels)) for labels in assigned]
+        stack = {
+            name: mates.sum(
+                tensor[chosen - own.start : chosen - own.start + 1].contiguous()
+                if own.start <= chosen < own.stop
+                else torch.zeros_like(tensor[:1])
+            )
+            for name, tensor in trained.teacher.items()
+        }
+        self._head: HeadStack = stack
+        mine = [select_head(trained.teacher, h) for h in range(len(trained.teacher["gain"]))]
+        taken = torch.zeros((len(mine), self.n_clusters), dtype=torch.bool)
+        labels = np.empty(seen.raw.n, dtype=np.int64)
+        for start, block in seen.blocks():
+            found = [assign(head, block).cpu() for head in mine]
+            for h, clusters in enumerate(found):
+                taken[h, clusters] = True
+            here = own.start <= chosen < own.stop
+            best = found[chosen - own.start] if here else assign(stack, block).cpu()
+            labels[start : start + len(block)] = best.numpy()
+        used = [int(count) for count in mates.gathered(taken.sum(dim=1).double())]
+        of_best = trained.history_of(chosen)
         self.diagnostics_ = {
             "head": chosen,
             "head_losses": [_jsonable(v) for v in losses.tolist()],
             "head_clusters_used": used,
-            "loss_by_epoch": [_jsonable(v) for v in trained.losses[:, chosen].tolist()],
-            "n_neighbors_used": n_neighbors,
+            "loss_by_epoch": [_jsonable(v) for v in of_best],
             "warnings": _warnings(used, chosen, losses),
         }
-        return assigned[chosen]
+        return labels
 
     @staticmethod
     def _select(losses: np.ndarray) -> int:
@@ -149,28 +336,59 @@ class DeepClusterer(Clusterer):
         Raises:
             InputError: not fitted, or X is not a finite 2-D array of the dimension seen.
         """
-        from .heads import probabilities
+        from ..heads.stack import probabilities
 
-        x = self._scaled(self._fitted_features(X))
-        proba: np.ndarray = probabilities(self._heads, x, self.teacher_temperature).cpu().numpy()
+        features = self._fitted_features(X)
+        x = self._input.of(features)
+        proba: np.ndarray = probabilities(self._head, x, self.teacher_temperature).cpu().numpy()
         return proba
 
-    def _predict(self, features: np.ndarray) -> np.ndarray:
-        from .heads import assign
+    def predict(self, X: Any) -> np.ndarray:
+        """The cluster of each row: (n_samples,) int64; X as `fit` takes it."""
+        rows = streamed(X)
+        if rows is None:
+            return super().predict(X)
+        self._check_width(rows.dim)
+        starts = range(0, rows.n, 1 << 15)
+        found = [self._predict(rows.block(a, min(a + (1 << 15), rows.n))) for a in starts]
+        return np.concatenate(found)
 
-        labels: np.ndarray = assign(self._heads, self._scaled(features)).cpu().numpy()
+    def _predict(self, features: np.ndarray) -> np.ndarray:
+        from ..heads.stack import assign
+
+        labels: np.ndarray = assign(self._head, self._input.of(features)).cpu().numpy()
         return labels
 
     def _predict_top(self, features: np.ndarray, n: int) -> np.ndarray:
-        from .heads import assign, top
+        from ..heads.stack import assign, top
 
-        x = self._scaled(features)
-        return led_by(assign(self._heads, x).cpu().numpy(), top(self._heads, x, n).cpu().numpy())
+        x = self._input.of(features)
+        return led_by(assign(self._head, x).cpu().numpy(), top(self._head, x, n).cpu().numpy())
 
-    def _scaled(self, features: np.ndarray) -> torch.Tensor:
-        import torch
 
-        return self._scaler.tensor(torch.tensor(features, device=self._heads["gain"].device))
+def _mutual(ids: np.ndarray) -> np.ndarray:
+    """Neighbours that have each other among theirs, (n, k) int32, repeated to fill a row.
+
+    A row without one keeps all of its neighbours.
+    """
+    n, k = ids.shape
+    found = np.array(ids, dtype=np.int32)
+    for start in range(0, n, 65_536):
+        block = np.asarray(ids[start : start + 65_536])
+        rows = np.arange(start, start + len(block), dtype=np.int32)
+        back = np.stack([(ids[column] == rows[:, None]).any(axis=1) for column in block.T], axis=1)
+        count = back.sum(axis=1)
+        # Mutual ones first, in their order; then these again from the first.
+        order = np.argsort(~back, axis=1, kind="stable")
+        turn = np.arange(k)[None, :] % np.maximum(count, 1)[:, None]
+        filled = np.take_along_axis(block, np.take_along_axis(order, turn, axis=1), axis=1)
+        some = count > 0
+        found[start : start + len(block)][some] = filled[some]
+    return found
+
+
+def _either(known: tuple[str, ...]) -> str:
+    return ", ".join(known[:-1]) + f" or {known[-1]}"
 
 
 def _jsonable(value: float) -> float | None:

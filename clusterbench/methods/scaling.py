@@ -110,8 +110,11 @@ class Scaler:
             return unit_rows(features)
         return features
 
-    def tensor(self, features: Tensor) -> Tensor:
-        """The same for rows on a device, where they are scaled; in place, but for whitening."""
+    def tensor(self, features: Tensor, check: bool = True) -> Tensor:
+        """The same for rows on a device, where they are scaled; in place, but for whitening.
+
+        check: refuse rows that leave float32; rows that were looked at before need not be.
+        """
         import torch
 
         if self._whitening is not None:
@@ -119,7 +122,8 @@ class Scaler:
         if self.scaling == "standardize":
             mean, deviation = (torch.from_numpy(v) for v in (self._mean, self._deviation))
             features.sub_(mean.to(features)).div_(deviation.to(features))
-            check_standardised(features)
+            if check:  # which waits for a GPU
+                check_standardised(features)
             return features
         if self.scaling == "l2":
             return to_unit_length(features)

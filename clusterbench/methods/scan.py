@@ -8,10 +8,7 @@ from ..estimator import number
 from .deep import DeepClusterer
 
 if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
-
-    from .trainer import Objective
+    from ..heads.objectives import Objective
 
 
 class SCAN(DeepClusterer):
@@ -48,7 +45,7 @@ class SCAN(DeepClusterer):
 
     name: ClassVar[str] = "scan"
     label: ClassVar[str] = "SCANv2"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     def __init__(
         self,
@@ -71,18 +68,18 @@ class SCAN(DeepClusterer):
         scaling: str = "standardize",
         hidden: int = 512,
         bottleneck: int = 256,
+        precision: str = "auto",
+        start: str = "random",
+        mutual: bool = False,
+        smooth_neighbors: int = 0,
+        smooth_rounds: int = 2,
     ) -> None:
         settings = dict(locals())
         super().__init__(n_clusters, random_state, device)
         self._set(settings)
         self.alpha = number("alpha", alpha, at_least=0.0)
 
-    def _objective(self, n_heads: int, device: torch.device) -> Objective:
-        from .losses import scan_loss
+    def _objective(self) -> Objective:
+        from ..heads.objectives import ScanObjective
 
-        alpha = self.alpha
-
-        def objective(student: Tensor, teacher: Tensor) -> Tensor:
-            return scan_loss(student, teacher, alpha)
-
-        return objective
+        return ScanObjective(self.alpha)

@@ -8,9 +8,7 @@ from ..estimator import number, true_or_false
 from .deep import DeepClusterer
 
 if TYPE_CHECKING:
-    import torch
-
-    from .trainer import Objective
+    from ..heads.objectives import Objective
 
 
 class TEMI(DeepClusterer):
@@ -44,6 +42,12 @@ class TEMI(DeepClusterer):
             `KMeans`.
         hidden: width of the projection head's first two layers.
         bottleneck: width of its last but one.
+        precision: "float32"; "bf16", on a GPU, multiplies in bfloat16 and float16 with sums, losses
+            and weights in float32; "auto" is bf16 on a GPU.
+        start: "random", or "kmeans": the last layer starts at the means of k-means' clusters.
+        mutual: draw partners from the neighbours that are so from both sides, where there are any.
+        smooth_neighbors: mutual neighbours that each row is averaged with before; 0 for none.
+        smooth_rounds: times that it is.
 
     Raises:
         InputError: a setting of another type or range.
@@ -65,7 +69,7 @@ class TEMI(DeepClusterer):
 
     name: ClassVar[str] = "temi"
     label: ClassVar[str] = "TEMI"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     def __init__(
         self,
@@ -90,6 +94,11 @@ class TEMI(DeepClusterer):
         scaling: str = "standardize",
         hidden: int = 512,
         bottleneck: int = 256,
+        precision: str = "auto",
+        start: str = "random",
+        mutual: bool = False,
+        smooth_neighbors: int = 0,
+        smooth_rounds: int = 2,
     ) -> None:
         settings = dict(locals())
         super().__init__(n_clusters, random_state, device)
@@ -100,9 +109,7 @@ class TEMI(DeepClusterer):
         )
         self.weighting = true_or_false("weighting", weighting)
 
-    def _objective(self, n_heads: int, device: torch.device) -> Objective:
-        from .losses import TemiObjective
+    def _objective(self) -> Objective:
+        from ..heads.objectives import TemiObjective
 
-        return TemiObjective(
-            n_heads, self.n_clusters, self.beta, self.marginal_momentum, self.weighting, device
-        )
+        return TemiObjective(self.beta, self.marginal_momentum, self.weighting)

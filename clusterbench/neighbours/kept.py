@@ -7,6 +7,7 @@ became of a store since. It is found for any number of neighbours up to its own.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import shutil
 import threading
 import time
@@ -24,7 +25,7 @@ from ..errors import InputError, StorageError
 from ..feature_rows import as_features
 from ..features.store.claims import Claims
 from ..files import atomic_path, sha256_array, sha256_file, write_json
-from ..kmeans.row_sources import ArrayRows
+from ..kmeans.row_sources import ArrayRows, Rows
 from ..limits import STORE_RECORD
 from ..progress import Progress
 from .graph import Graph
@@ -124,9 +125,19 @@ def neighbours_of(
         >>> graph.ids.tolist()
         [[1, 3], [0, 3], [3, 1], [2, 1]]
     """
-    features = as_features(X)
-    _check(k, len(features) - 1, "other rows")
-    rows, wanted = sha256_array(features), min(max(k, _ASKED), len(features) - 1)
+    return neighbours_of_rows(ArrayRows(as_features(X)), k, device, progress)
+
+
+def neighbours_of_rows(
+    x: Rows, k: int, device: torch.device | None = None, progress: Progress | None = None
+) -> Graph:
+    """`neighbours_of` of rows that are read in blocks: the same graph, of the same file.
+
+    Raises:
+        InputError: there are too few rows.
+    """
+    _check(k, x.n - 1, "other rows")
+    rows, wanted = rows_hash(x), min(max(k, _ASKED), x.n - 1)
     with _state.lock:
         graph = _held((rows, ""), k)
         if graph is not None:
@@ -137,10 +148,19 @@ def neighbours_of(
             _state.tally.count("found")
         else:
             begin = time.perf_counter()
-            graph = _made(features, rows, wanted, device, folder, progress)
+            graph = _made(x, rows, wanted, device, folder, progress)
             _state.tally.count("made", time.perf_counter() - begin)
         _hold((rows, ""), graph)
         return graph.first(k)
+
+
+def rows_hash(rows: Rows) -> str:
+    """Hex SHA-256 of rows: `sha256_array` of all of them as float32, read in blocks."""
+    digest = hashlib.sha256(f"{np.dtype('<f4').str}{(rows.n, rows.dim)}".encode())
+    for start in range(0, rows.n, 65_536):
+        block = rows.block(start, min(start + 65_536, rows.n))
+        digest.update(np.ascontiguousarray(block, dtype="<f4").reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()
 
 
 def nearest_of(queries: Any, X: Any, k: int, device: torch.device | None = None) -> Graph:
@@ -263,12 +283,11 @@ def _within(ids: np.ndarray, n: int) -> bool:
 
 
 def _made(
-    features: np.ndarray, rows: str, k: int, device: Any, folder: Path | None,
-    progress: Progress | None,
-) -> Graph:  # fmt: skip
+    x: Rows, rows: str, k: int, device: Any, folder: Path | None, progress: Progress | None
+) -> Graph:
     from .search import all_neighbours, engine_on
 
-    engine, x = engine_on(device), ArrayRows(features)
+    engine = engine_on(device)
     if folder is None:
         return _alone(x, k, engine, progress)
     target, work = folder / f"k{k:05d}", folder / f"k{k:05d}{_PART}"
@@ -292,7 +311,7 @@ def _made(
     return graph
 
 
-def _alone(x: ArrayRows, k: int, engine: Engine, progress: Progress | None) -> Graph:
+def _alone(x: Rows, k: int, engine: Engine, progress: Progress | None) -> Graph:
     from .search import all_neighbours
 
     graph = all_neighbours(x, k, engine, progress=progress)

@@ -16,7 +16,12 @@ import clusterbench as cb
 from clusterbench.devices import resolve_device
 from clusterbench.errors import InputError
 from clusterbench.estimator import NotFittedError, TrainingError
-from clusterbench.methods import Clusterer, trainer
+from clusterbench.heads.objectives import ScanObjective, TemiObjective
+from clusterbench.heads.schedule import Schedule
+from clusterbench.heads.stack import new_heads
+from clusterbench.heads.trainer import train_heads
+from clusterbench.heads.training_rows import HeldRows
+from clusterbench.methods import Clusterer
 
 SMALL: dict[str, dict[str, Any]] = {
     "kmeans": {"n_init": 10, "max_iter": 20},
@@ -149,9 +154,12 @@ class TestHeads:
     def test_a_loss_that_is_not_finite_is_an_error(
         self, name: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        class Broken(ScanObjective):
+            def settle(self, heads: slice, sums: torch.Tensor, n_pairs: int) -> torch.Tensor:
+                return super().settle(heads, sums, n_pairs) * float("nan")
+
         method = make(name)
-        broken = lambda student, teacher: student.sum(dim=(1, 2)) * float("nan")  # noqa: E731
-        monkeypatch.setattr(method, "_objective", lambda *_: broken)
+        monkeypatch.setattr(method, "_objective", lambda: Broken(5.0))
         with pytest.raises(TrainingError, match="not finite in epoch 1 of 25"):
             method.fit(blobs()[0])
 
@@ -169,6 +177,11 @@ class TestHeads:
             {"learning_rate": 0.0},
             {"momentum": 1.5},
             {"decay": "stepwise"},
+            {"precision": "half"},
+            {"start": "pca"},
+            {"mutual": "no"},
+            {"smooth_neighbors": -1},
+            {"smooth_rounds": 0},
             {"scaling": "minmax"},
             {"student_temperature": float("nan")},
             {"n_clusters": 0},
@@ -185,17 +198,17 @@ class TestHeads:
 
 
 def test_the_schedule_warms_up_then_holds_or_decays() -> None:
-    schedule = trainer.Schedule(epochs=10, warmup_epochs=2, learning_rate=1e-4)
+    schedule = Schedule(epochs=10, warmup_epochs=2, learning_rate=1e-4)
     warm = [schedule.rate(step, 5, 512) for step in range(10)]
     assert warm == pytest.approx(np.linspace(0.0, 2e-4, 10))
     assert schedule.rate(49, 5, 512) == pytest.approx(2e-4)
-    cosine = trainer.Schedule(epochs=10, warmup_epochs=0, learning_rate=1e-4, decay="cosine")
+    cosine = Schedule(epochs=10, warmup_epochs=0, learning_rate=1e-4, decay="cosine")
     assert cosine.rate(0, 5, 256) == pytest.approx(1e-4)
     assert cosine.rate(25, 5, 256) == pytest.approx(0.5e-4)
     assert cosine.rate(49, 5, 256) < 1e-6
-    held = trainer.Schedule(momentum=0.9)
+    held = Schedule(momentum=0.9)
     assert held.teacher_momentum(7, 10) == 0.9
-    rising = trainer.Schedule(momentum=0.9, momentum_decay="cosine")
+    rising = Schedule(momentum=0.9, momentum_decay="cosine")
     assert rising.teacher_momentum(0, 10) == pytest.approx(0.9)
     assert rising.teacher_momentum(10, 10) == pytest.approx(1.0)
 
@@ -203,17 +216,14 @@ def test_the_schedule_warms_up_then_holds_or_decays() -> None:
 def test_the_last_layer_rests_in_the_first_epoch() -> None:
     X = torch.from_numpy(blobs()[0])
     table = torch.arange(400).roll(1)[:, None]
-    start = trainer.new_heads(1, 12, 6, torch.Generator().manual_seed(0), hidden=8, bottleneck=4)
+    start = new_heads(1, 12, 6, torch.Generator().manual_seed(0), hidden=8, bottleneck=4)
     settings = {"n_heads": 1, "batch_size": 64, "hidden": 8, "bottleneck": 4, "momentum": 0.0}
 
-    def objective(student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
-        return -(student.log_softmax(2) * teacher.exp()).sum(dim=(1, 2))
+    objective = TemiObjective(0.6, 0.9, True)
 
     def train(epochs: int) -> dict[str, torch.Tensor]:
-        schedule = trainer.Schedule(epochs=epochs, warmup_epochs=0, **settings)
-        return trainer.train_heads(
-            X, table, 6, objective, schedule, 0, lambda done, total: None
-        ).teacher
+        schedule = Schedule(epochs=epochs, warmup_epochs=0, **settings)
+        return train_heads(HeldRows(X, table), 6, objective, schedule, 0).teacher
 
     one, two = train(1), train(2)
     assert torch.equal(one["direction"], start["direction"])
@@ -225,14 +235,13 @@ def test_the_teacher_is_the_moving_average_of_the_student() -> None:
     X = torch.from_numpy(blobs()[0])
     table = torch.arange(400).roll(1)[:, None]
     common = {"n_heads": 1, "epochs": 1, "batch_size": 400, "warmup_epochs": 0}
-    start = trainer.new_heads(1, 12, 6, torch.Generator().manual_seed(0))
+    start = new_heads(1, 12, 6, torch.Generator().manual_seed(0))
 
-    def objective(student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
-        return -(student.log_softmax(2) * teacher.exp()).sum(dim=(1, 2))
+    objective = TemiObjective(0.6, 0.9, True)
 
     def teacher(momentum: float) -> torch.Tensor:
-        schedule = trainer.Schedule(momentum=momentum, **common)
-        done = trainer.train_heads(X, table, 6, objective, schedule, 0, lambda done, total: None)
+        schedule = Schedule(momentum=momentum, **common)
+        done = train_heads(HeldRows(X, table), 6, objective, schedule, 0)
         return done.teacher["weight_1"]
 
     student = teacher(0.0)  # momentum 0: the teacher is the student

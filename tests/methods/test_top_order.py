@@ -53,9 +53,9 @@ def test_equally_near_centroids() -> None:
 def test_equally_likely_clusters_of_a_head() -> None:
     X = np.random.default_rng(0).normal(size=(100, 6)).astype(np.float32)
     method = get("temi")(n_clusters=7, device="cpu", **FAST).fit(X)
-    direction = method._heads["direction"]  # type: ignore[attr-defined]
+    direction = method._head["direction"]  # type: ignore[attr-defined]
     direction[..., [1, 4, 6]] = direction[..., [0]].clone()
-    gain = method._heads["gain"]  # type: ignore[attr-defined]
+    gain = method._head["gain"]  # type: ignore[attr-defined]
     gain[..., [1, 4, 6]] = gain[..., [0]].clone()
     assert isinstance(direction, torch.Tensor)
     ranked = method.predict_top(X, 4)

@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 import torch
 
+from clusterbench.heads import trainer
+from clusterbench.heads.objectives import ScanObjective
+from clusterbench.heads.schedule import Schedule
+from clusterbench.heads.training_rows import HeldRows
 from clusterbench.kmeans.row_sources import ArrayRows
-from clusterbench.methods import trainer
 from clusterbench.neighbours import tiles
 from clusterbench.neighbours.search import CpuEngine, all_neighbours
 
@@ -55,22 +58,15 @@ def test_the_drawn_partner_is_a_neighbour_and_not_the_anchor(
     features[:, 1:] = torch.randn(n, 2, generator=torch.Generator().manual_seed(0))
     table = torch.from_numpy(graph(features.numpy(), 4)).long()
     pairs: list[np.ndarray] = []
-    original = trainer.logits
+    original = trainer.unit_rows
 
-    def spy(heads: dict[str, torch.Tensor], x: torch.Tensor) -> torch.Tensor:
+    def spy(heads: dict[str, torch.Tensor], x: torch.Tensor, precision: str) -> torch.Tensor:
         pairs.append(x[:, 0].view(2, -1).numpy().astype(int).T)
-        return original(heads, x)
+        return original(heads, x, precision)
 
-    monkeypatch.setattr(trainer, "logits", spy)
-    trainer.train_heads(
-        features,
-        table,
-        5,
-        lambda student, teacher: (student * teacher.exp()).sum(dim=(1, 2)),
-        trainer.Schedule(n_heads=1, epochs=3, batch_size=8, hidden=4, bottleneck=4),
-        seed=0,
-        progress=lambda done, total: None,
-    )
+    monkeypatch.setattr(trainer, "unit_rows", spy)
+    schedule = Schedule(n_heads=1, epochs=3, batch_size=8, hidden=4, bottleneck=4)
+    trainer.train_heads(HeldRows(features, table), 5, ScanObjective(5.0), schedule, seed=0)
     seen = np.concatenate(pairs)
     assert len(seen) == 2 * 3 * n  # teacher and student passes of every epoch
     assert all(b in table[a].tolist() and a != b for a, b in seen)

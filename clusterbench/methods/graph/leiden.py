@@ -12,6 +12,7 @@ from ...cost import Cost
 from ...errors import InputError
 from ...estimator import positive_float, positive_int
 from ...feature_rows import unit_rows
+from ...memory import check_memory
 from ...neighbours.kept import search_cost
 from ...progress import Progress
 from ..clusterer import Clusterer
@@ -19,7 +20,6 @@ from ..scaling import Scaler
 from .adjacency import adjacency
 from .communities import TRIALS, by_resolution, merged, numbered
 from .links import Neighbourhood, directions, fitted_directions, link_weights, search_bytes
-from .memory import check_memory
 
 _PACKAGE = "graspologic_native"
 #: Numbers that a cycle of Leiden moves for each edge, roughly.

@@ -10,6 +10,7 @@ from ...cost import Cost
 from ...errors import InputError
 from ...estimator import number, positive_int, true_or_false, whole_number
 from ...feature_rows import unit_rows
+from ...memory import check_memory
 from ...neighbours.kept import search_cost
 from ...progress import Progress
 from ..centroids import checked_init
@@ -17,7 +18,6 @@ from ..clusterer import Clusterer
 from ..kmeans import KMeans
 from ..scaling import Scaler
 from .links import Neighbourhood, search_bytes
-from .memory import check_memory
 from .smoothing import Smoothing
 
 #: What "auto" stands for: see docs/graph-baselines.md for what was tried and what it gave.

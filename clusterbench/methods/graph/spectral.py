@@ -11,6 +11,7 @@ from ...cost import Cost
 from ...estimator import number, positive_int
 from ...feature_rows import unit_rows
 from ...kmeans.starting.ward import ward
+from ...memory import check_memory
 from ...neighbours.kept import search_cost
 from ...progress import Progress
 from ..centroids import checked_init
@@ -20,7 +21,6 @@ from ..scaling import Scaler
 from .adjacency import adjacency, components
 from .eigenvectors import leading, work_bytes
 from .links import Links, Neighbourhood, directions, fitted_directions, link_weights, search_bytes
-from .memory import check_memory
 
 #: Times that Lanczos' vectors are made orthogonal anew, mostly.
 _RESTARTS = 8

@@ -9,7 +9,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clusterbench.methods.losses import TemiObjective, pair_weight, scan_loss, temi_loss
+from clusterbench.heads import torch_tiles
+from clusterbench.heads.objectives import Objective, ScanObjective, TemiObjective
+from clusterbench.heads.tiles import Tile
 
 
 def reference_pair_weight(teacher: torch.Tensor) -> list[torch.Tensor]:
@@ -77,6 +79,38 @@ def random_case(
     return student, teacher, marginal
 
 
+def ours(
+    objective: Objective, student: torch.Tensor, teacher: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Losses (H,) of logits in one tile, and the gradient of each by its head's logits."""
+    heads, pairs = student.shape[0], student.shape[1] // 2
+    whole = Tile(slice(0, heads), slice(0, pairs))
+    surveyed = torch_tiles.survey({"student": student, "teacher": teacher}[objective.surveys], 1.0)
+    objective.couple(surveyed.agreement, heads, lambda one: one)
+    losses = objective.settle(whole.heads, surveyed.sums, pairs)
+    terms = objective.terms(whole)
+    gradient = student.clone()
+    of_pairs = torch_tiles.pair_gradient(
+        gradient, teacher, 1.0, 1.0, torch_tiles.survey(teacher, 1.0).lse, terms.log_marginal,
+        terms.beta, terms.weight, terms.slope,
+    )  # fmt: skip
+    return losses + of_pairs.mean(dim=1), gradient / pairs
+
+
+def temi(marginal: torch.Tensor, beta: float) -> TemiObjective:
+    """TEMI with marginals that stay as they are."""
+    objective = TemiObjective(beta, 1.0, True)
+    objective.begin(*marginal.shape, marginal)
+    objective.marginal.copy_(marginal)
+    return objective
+
+
+def scan(student: torch.Tensor, alpha: float) -> ScanObjective:
+    objective = ScanObjective(alpha)
+    objective.begin(student.shape[0], student.shape[2], student)
+    return objective
+
+
 CASES = {
     "seed": st.integers(0, 2**20),
     "heads": st.integers(1, 3),
@@ -86,23 +120,26 @@ CASES = {
 }
 
 
+def compare(
+    found: tuple[torch.Tensor, torch.Tensor], expected: torch.Tensor, theirs: torch.Tensor
+) -> None:
+    """Losses of heads and their gradients against a reference that autograd goes through."""
+    losses, gradient = found
+    torch.testing.assert_close(losses.double(), expected, rtol=1e-5, atol=1e-5)
+    expected.sum().backward()
+    assert theirs.grad is not None
+    torch.testing.assert_close(gradient.double(), theirs.grad, rtol=1e-5, atol=1e-5)
+
+
 @settings(max_examples=40)
 @given(**CASES, beta=st.sampled_from([0.55, 0.6, 1.0]))
 def test_temi_equals_the_per_head_per_pair_reference_with_gradients(
     seed: int, heads: int, batch: int, clusters: int, scale: float, beta: float
 ) -> None:
     student, teacher, marginal = random_case(seed, heads, batch, clusters, scale)
-    ours, theirs = student.clone().requires_grad_(), student.double().requires_grad_()
-    log_teacher = torch.log_softmax(teacher, dim=2)
-
-    loss = temi_loss(ours, log_teacher, marginal.log(), beta, pair_weight(log_teacher))
+    theirs = student.double().requires_grad_()
     expected = reference_temi(theirs, teacher.double(), marginal.double(), beta)
-
-    torch.testing.assert_close(loss.double(), expected, rtol=1e-5, atol=1e-5)
-    mix = torch.linspace(0.5, 1.5, heads)  # unequal weights, so heads cannot be mixed up
-    (loss * mix).sum().backward()
-    (expected * mix).sum().backward()
-    torch.testing.assert_close(ours.grad.double(), theirs.grad, rtol=1e-5, atol=1e-5)
+    compare(ours(temi(marginal, beta), student, teacher), expected, theirs)
 
 
 @settings(max_examples=40)
@@ -111,63 +148,59 @@ def test_scan_equals_the_per_head_per_pair_reference_with_gradients(
     seed: int, heads: int, batch: int, clusters: int, scale: float, alpha: float
 ) -> None:
     student, teacher, _ = random_case(seed, heads, batch, clusters, scale)
-    ours, theirs = student.clone().requires_grad_(), student.double().requires_grad_()
-
-    loss = scan_loss(ours, torch.log_softmax(teacher, dim=2), alpha)
+    theirs = student.double().requires_grad_()
     expected = reference_scan(theirs, teacher.double(), alpha)
-
-    torch.testing.assert_close(loss.double(), expected, rtol=1e-5, atol=1e-5)
-    mix = torch.linspace(0.5, 1.5, heads)
-    (loss * mix).sum().backward()
-    (expected * mix).sum().backward()
-    torch.testing.assert_close(ours.grad.double(), theirs.grad, rtol=1e-5, atol=1e-5)
+    compare(ours(scan(student, alpha), student, teacher), expected, theirs)
 
 
-def test_the_written_gradient_passes_gradcheck_in_double_precision() -> None:
+def test_gradients_in_double_precision_to_the_last_digits() -> None:
     student, teacher, marginal = (t.double() for t in random_case(3, 2, 3, 4, 1.0))
-    log_teacher = torch.log_softmax(teacher, dim=2)
-    student.requires_grad_()
-    assert torch.autograd.gradcheck(
-        lambda s: temi_loss(s, log_teacher, marginal.log(), 0.6, pair_weight(log_teacher)),
-        (student,),
-    )
-    assert torch.autograd.gradcheck(lambda s: scan_loss(s, log_teacher, 5.0), (student,))
+    theirs = student.clone().requires_grad_()
+    expected = reference_temi(theirs, teacher, marginal, 0.6)
+    losses, gradient = ours(temi(marginal, 0.6), student, teacher)
+    torch.testing.assert_close(losses, expected, rtol=1e-12, atol=1e-12)
+    expected.sum().backward()
+    torch.testing.assert_close(gradient, theirs.grad, rtol=1e-11, atol=1e-12)
 
 
 def test_extreme_logits_give_finite_losses_and_gradients() -> None:
     student = torch.full((1, 4, 3), -60.0)
     student[0, :, 0] = 60.0
     teacher = student.flip(2).clone()  # the views are sure of different clusters
-    student.requires_grad_()
-    log_teacher = torch.log_softmax(teacher, dim=2)
-    loss = temi_loss(
-        student, log_teacher, torch.full((1, 3), 1 / 3).log(), 0.6, pair_weight(log_teacher)
-    ) + scan_loss(student, log_teacher, 5.0)
-    loss.sum().backward()
-    assert torch.isfinite(loss).all()
-    assert torch.isfinite(student.grad).all()
+    for objective in (temi(torch.full((1, 3), 1 / 3), 0.6), scan(student, 5.0)):
+        losses, gradient = ours(objective, student, teacher)
+        assert torch.isfinite(losses).all() and torch.isfinite(gradient).all()
 
 
 def test_hand_worked_scan_case() -> None:
     # Two clusters, one pair, both views certain of cluster 0 in student and teacher:
     # consistency -log 1 = 0, mean assignment (1, 0), entropy 0.
     certain = torch.tensor([[[100.0, 0.0], [100.0, 0.0]]])
-    assert scan_loss(certain, torch.log_softmax(certain, 2), 5.0).item() == pytest.approx(0.0)
+    assert ours(scan(certain, 5.0), certain, certain)[0].item() == pytest.approx(0.0)
     # Uniform everywhere: -log(1/2) + 5 * -log 2.
     uniform = torch.zeros(1, 2, 2)
     expected = math.log(2) - 5 * math.log(2)
-    loss = scan_loss(uniform, torch.log_softmax(uniform, 2), 5.0)
+    loss = ours(scan(uniform, 5.0), uniform, uniform)[0]
     assert loss.item() == pytest.approx(expected, rel=1e-6)
 
 
 def test_the_marginal_starts_uniform_and_moves_before_the_loss() -> None:
     student, teacher, _ = random_case(5, 2, 4, 3, 1.0)
-    log_teacher = torch.log_softmax(teacher, dim=2)
-    objective = TemiObjective(2, 3, 0.6, 0.9, True, torch.device("cpu"))
+    objective = TemiObjective(0.6, 0.9, True)
+    objective.begin(2, 3, student)
 
-    loss = objective(student, log_teacher)
+    losses, _ = ours(objective, student, teacher)
 
-    moved = 0.9 * torch.full((2, 3), 1 / 3) + 0.1 * log_teacher.exp().mean(dim=1)
+    moved = 0.9 * torch.full((2, 3), 1 / 3) + 0.1 * torch.softmax(teacher, dim=2).mean(dim=1)
     torch.testing.assert_close(objective.marginal, moved)
     expected = reference_temi(student.double(), teacher.double(), moved.double(), 0.6)
-    torch.testing.assert_close(loss.double(), expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(losses.double(), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_without_weighting_every_pair_counts_alike() -> None:
+    marginal = random_case(2, 2, 3, 4, 1.0)[2]
+    plain = TemiObjective(0.6, 1.0, False)
+    plain.begin(*marginal.shape, marginal)
+    assert not plain.couples_heads
+    plain.settle(slice(0, 2), torch.ones(2, 2, 4), 3)
+    assert plain.terms(Tile(slice(0, 2), slice(0, 3))).weight is None

@@ -8,7 +8,7 @@ import torch
 from scipy import stats
 from torch import nn
 
-from clusterbench.methods.heads import logits, new_heads, select_head
+from clusterbench.heads.stack import logits, new_heads, select_head
 
 
 def test_the_stack_equals_torch_modules_head_by_head() -> None:

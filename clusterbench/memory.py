@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ...errors import InputError
+from .errors import InputError
 
 _MEMINFO = Path("/proc/meminfo")
 #: Limit, use and what of it is files that could be dropped, by the versions of control groups.

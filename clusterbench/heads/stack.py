@@ -16,13 +16,12 @@ from torch.nn import functional
 
 HeadStack = dict[str, Tensor]
 
-_PREDICT_ROWS = 8192  # rows whose logits are held at a time
+#: Rows whose logits are held at a time, at most, and logits of one head.
+_PREDICT_ROWS, _PREDICT_LOGITS = 8192, 1 << 24
 
 #: The tensors that weight decay applies to: all but biases. The gain is among them, since TEMI's
 #: code leaves out what has one dimension, and a weight-normalised layer keeps its gain in two.
 DECAYED = ("weight_1", "weight_2", "direction", "gain")
-#: The tensors of the last layer, frozen in the first epoch.
-LAST_LAYER = ("direction", "gain")
 
 
 def new_heads(
@@ -100,8 +99,12 @@ def logits(heads: HeadStack, x: Tensor) -> Tensor:
     h = functional.gelu(h)
     h = torch.baddbmm(heads["bias_2"], h, heads["weight_2"])
     h = functional.normalize(h, dim=2)
-    weight = functional.normalize(heads["direction"], dim=1) * heads["gain"]
-    return torch.bmm(h, weight)
+    return torch.bmm(h, last_weight(heads["direction"], heads["gain"]))
+
+
+def last_weight(direction: Tensor, gain: Tensor) -> Tensor:
+    """The weight of the last layer, (H, bottleneck, n_clusters): unit columns times the gain."""
+    return functional.normalize(direction, dim=1) * gain
 
 
 def select_head(heads: HeadStack, which: int) -> HeadStack:
@@ -126,7 +129,6 @@ def probabilities(head: HeadStack, x: Tensor, temperature: float) -> Tensor:
 
 @torch.no_grad()
 def _in_blocks(head: HeadStack, x: Tensor, reduce: Callable[[Tensor], Tensor]) -> Tensor:
-    device = head["gain"].device
-    return torch.cat(
-        [reduce(logits(head, block.to(device))[0]) for block in x.split(_PREDICT_ROWS)]
-    )
+    device, n_clusters = head["gain"].device, head["gain"].shape[2]
+    rows = min(_PREDICT_ROWS, max(1, _PREDICT_LOGITS // n_clusters))
+    return torch.cat([reduce(logits(head, block.to(device))[0]) for block in x.split(rows)])

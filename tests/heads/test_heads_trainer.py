@@ -11,10 +11,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from clusterbench.methods.heads import HeadStack, new_heads
-from clusterbench.methods.losses import TemiObjective, scan_loss
-from clusterbench.methods.schedule import Schedule
-from clusterbench.methods.trainer import Objective, train_heads
+from clusterbench.heads.objectives import Objective, ScanObjective, TemiObjective
+from clusterbench.heads.schedule import Schedule
+from clusterbench.heads.stack import HeadStack, new_heads
+from clusterbench.heads.trainer import train_heads
+from clusterbench.heads.training_rows import HeldRows
 
 N, DIM, CLUSTERS, NEIGHBOURS = 53, 7, 4, 5
 TEMPERATURE, BETA, ALPHA = 0.1, 0.6, 5.0
@@ -172,20 +173,23 @@ def double_precision() -> Iterator[None]:
     torch.set_default_dtype(before)
 
 
-def objectives(method: str, n_heads: int) -> tuple[Objective, PlainLoss]:
+def objectives(method: str) -> tuple[Objective, PlainLoss]:
     if method == "temi":
-        ours = TemiObjective(n_heads, CLUSTERS, BETA, 0.9, True, torch.device("cpu"))
-        return ours, PlainTemi()
-    return lambda student, teacher: scan_loss(student, teacher, ALPHA), plain_scan
+        return TemiObjective(BETA, 0.9, True), PlainTemi()
+    return ScanObjective(ALPHA), plain_scan
 
 
-def compare(method: str, schedule: Schedule, tolerance: float) -> None:
+def compare(
+    method: str, schedule: Schedule, tolerance: float, tile_numbers: int | None = None
+) -> None:
     drawing = torch.Generator().manual_seed(11)
     features = torch.randn(N, DIM, generator=drawing)
     table = torch.randint(N, (N, NEIGHBOURS), generator=drawing)
-    ours, theirs = objectives(method, schedule.n_heads)
+    ours, theirs = objectives(method)
 
-    trained = train_heads(features, table, CLUSTERS, ours, schedule, 5, lambda done, total: None)
+    trained = train_heads(
+        HeldRows(features, table), CLUSTERS, ours, schedule, 5, tile_numbers=tile_numbers
+    )
     teachers, losses = plain_loop(features, table, schedule, 5, theirs)
 
     torch.testing.assert_close(trained.losses, losses.double(), rtol=tolerance, atol=tolerance)
@@ -215,6 +219,20 @@ class TestAgainstAPlainLoop:
             **SETTINGS, epochs=6, warmup_epochs=2, decay=decay, momentum_decay=decay
         )
         compare(method, schedule, 1e-9)
+
+    @pytest.mark.usefixtures("double_precision")
+    @pytest.mark.parametrize(
+        "numbers",
+        [
+            2 * 2 * 16 * CLUSTERS,  # two heads of all pairs
+            2 * 16 * CLUSTERS,  # one head
+            2 * 5 * CLUSTERS,  # one head, five pairs
+            1,  # one head, one pair
+        ],
+    )
+    def test_tiles_of_any_size(self, method: str, numbers: int) -> None:
+        schedule = Schedule(**SETTINGS, epochs=3, warmup_epochs=1)
+        compare(method, schedule, 1e-9, tile_numbers=numbers)
 
     @pytest.mark.usefixtures("double_precision")
     def test_the_epoch_in_which_the_last_layer_rests(self, method: str) -> None:

@@ -1,0 +1,59 @@
+"""The memory that a training takes at its peak, beyond the features as they were given."""
+
+from __future__ import annotations
+
+from .schedule import Schedule
+from .tiles import TILE_NUMBERS, Tiling
+
+
+def training_bytes(
+    schedule: Schedule,
+    n: int,
+    dim: int,
+    n_clusters: int,
+    n_heads: int,
+    resident: str,
+    given_dim: int,
+    n_neighbors: int,
+    device: str,
+    precision: str,
+) -> float:
+    """Bytes on the device, of what is held all the time and of the largest step.
+
+    Args:
+        schedule: of the training.
+        n: rows.
+        dim: of what heads see.
+        n_clusters: K.
+        n_heads: of this process.
+        resident: as `HeadInput.resident`.
+        given_dim: dimensions of the rows as given.
+        n_neighbors: that partners are drawn from.
+        device: "cpu" or "cuda".
+        precision: as of `train_heads`.
+    """
+    hidden, bottleneck = schedule.hidden, schedule.bottleneck
+    body = n_heads * (dim * hidden + hidden + hidden * bottleneck + bottleneck)
+    last = n_heads * (bottleneck * n_clusters + n_clusters)
+    # Student, teacher, two moments and the gradient.
+    weights = 4.0 * 5 * (body + last)
+    features = {
+        "float32": 4.0 * n * dim,
+        "float16": 2.0 * n * given_dim,
+        "streamed": 256e6,  # what is read ahead, and what is in use
+    }[resident]
+    # Neighbours and an epoch's order and partners.
+    table = 4.0 * n * n_neighbors + 16.0 * n
+    batch = min(schedule.batch_size, n)
+    rows = 2.0 * batch
+    # Of the layers below the last: before and after GELU and their gradients, and the bottleneck
+    # before and after it is brought to unit length, of student and teacher, and the gradient.
+    layers = 4.0 * rows * (n_heads * (4 * hidden + 6 * bottleneck) + dim)
+    numbers = TILE_NUMBERS.get(device, TILE_NUMBERS["cpu"])
+    tiling = Tiling.of(n_heads, batch, n_clusters, numbers)
+    half = precision == "bf16"
+    logits = 2.0 * (2 if half else 4) * tiling.numbers
+    # The last layer's weights of a group of heads, of both networks, and their gradient by parts.
+    group = 4.0 * 5 * tiling.heads * bottleneck * n_clusters
+    sums = 4.0 * n_heads * n_clusters * 8
+    return weights + features + table + layers + logits + group + sums

@@ -1,0 +1,341 @@
+"""Training of a stack of heads against their moving-average teacher.
+
+All heads see the same pairs in one batched computation, whatever the number of processes that
+share them. Draws come from one CPU generator, so a seed gives the same draws on every device.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..estimator import TrainingError
+from ..progress import Progress, unseen
+from .body import BODY, stacked, unit_rows, widened
+from .last_layer import LastLayer, Stepped
+from .objectives import Objective
+from .one_of_many import OneOfMany, Single
+from .schedule import Schedule
+from .stack import DECAYED, HeadStack, new_heads
+from .tiles import TILE_NUMBERS, Tiling
+from .training_log import Epoch, TrainingLog
+from .training_rows import TrainingRows
+from .training_state import NoKeeper, StateKeeper
+
+_log = logging.getLogger(__name__)
+
+#: Steps between two looks at whether the loss is still finite: each waits for a GPU.
+_LOOK_EVERY = 100
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The teachers after training and what became of each head in each epoch.
+
+    Attributes:
+        teacher: stack of the heads of this process, on the training device.
+        losses: (epochs, heads) float64 on the CPU, mean training losses.
+        history: the epochs, of the heads of all processes.
+        steps: taken in all, those before a resumption included.
+    """
+
+    teacher: HeadStack
+    losses: Tensor
+    history: list[Epoch]
+    steps: int
+
+    def history_of(self, head: int) -> list[float]:
+        """Mean loss by epoch of a head, by its number among those of all processes."""
+        return [epoch.losses[head] for epoch in self.history]
+
+
+@dataclass
+class _Moving:
+    """All that a training changes as it goes on."""
+
+    student: HeadStack
+    teacher: HeadStack
+    optimiser: torch.optim.Optimizer
+    generator: torch.Generator
+    objective: Objective
+    epoch: int = 0
+    step: int = 0  # within the epoch
+    order_from: Tensor = field(default_factory=lambda: torch.empty(0))  # generator, epoch's begin
+    losses: Tensor = field(default_factory=lambda: torch.empty(0))  # (H,), sums of this epoch
+    mass: Tensor = field(default_factory=lambda: torch.empty(0))  # (H, K), mean assignment
+    seen: Tensor = field(default_factory=lambda: torch.empty(0))  # (H, K) bool
+    history: list[Epoch] = field(default_factory=list)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything by name, the heads along the first axis."""
+        found = {f"student.{name}": t for name, t in stacked(self.student).items()}
+        found |= {f"teacher.{name}": t for name, t in stacked(self.teacher).items()}
+        for moment in ("exp_avg", "exp_avg_sq"):
+            moments = {
+                name: self.optimiser.state.get(p, {}).get(moment, torch.zeros_like(p))
+                for name, p in self.student.items()
+            }
+            found |= {f"{moment}.{name}": t for name, t in stacked(moments).items()}
+        found |= {f"objective.{name}": t for name, t in self.objective.state.items()}
+        found |= {"losses": self.losses, "mass": self.mass, "seen": self.seen}
+        return found
+
+    def shared(self) -> dict[str, Any]:
+        """What is the same for all heads, as JSON."""
+        return {
+            "epoch": self.epoch,
+            "step": self.step,
+            "generator": self.order_from.numpy().tobytes().hex(),
+            "updates": {
+                name: int(self.optimiser.state.get(p, {}).get("step", 0))
+                for name, p in self.student.items()
+            },
+        }
+
+    def restore(self, tensors: dict[str, Tensor], shared: dict[str, Any]) -> None:
+        """Go back to what `tensors` and `shared` said."""
+
+        def stack(of: str) -> HeadStack:
+            own = {n[len(of) + 1 :]: t for n, t in tensors.items() if n.startswith(f"{of}.")}
+            return widened(own)
+
+        with torch.no_grad():
+            for mine, theirs in ((self.student, "student"), (self.teacher, "teacher")):
+                for name, tensor in stack(theirs).items():
+                    mine[name].copy_(tensor)
+        moments = {moment: stack(moment) for moment in ("exp_avg", "exp_avg_sq")}
+        for name, parameter in self.student.items():
+            updates = shared["updates"][name]
+            if updates:
+                self.optimiser.state[parameter] = {
+                    "step": _count(updates, parameter),
+                    **{m: moments[m][name].to(parameter) for m in moments},
+                }
+        for name, tensor in self.objective.state.items():
+            tensor.copy_(tensors[f"objective.{name}"])
+        self.losses.copy_(tensors["losses"])
+        self.mass.copy_(tensors["mass"])
+        self.seen.copy_(tensors["seen"])
+        self.epoch, self.step = shared["epoch"], shared["step"]
+        self.order_from = torch.frombuffer(
+            bytearray.fromhex(shared["generator"]), dtype=torch.uint8
+        )
+        self.generator.set_state(self.order_from)
+
+
+def train_heads(
+    rows: TrainingRows,
+    n_clusters: int,
+    objective: Objective,
+    schedule: Schedule,
+    seed: int,
+    progress: Progress = unseen,
+    *,
+    precision: str = "float32",
+    start: HeadStack | None = None,
+    tile_numbers: int | None = None,
+    mates: OneOfMany | None = None,
+    keeper: StateKeeper | None = None,
+    log: TrainingLog | None = None,
+) -> Trained:
+    """Train `schedule.n_heads` heads together; each sees the same pairs.
+
+    Args:
+        rows: what is trained on.
+        n_clusters: K.
+        objective: the losses of the heads.
+        schedule: sizes, rates and temperatures.
+        seed: of weights, order and partners.
+        progress: called as `progress(done, total)` after each epoch.
+        precision: "float32", or "bf16": products of the body in bfloat16 and logits in float16,
+            with float32 sums, losses and weights; for GPUs.
+        start: heads to start from, as `new_heads` makes them; None starts them by the seed.
+        tile_numbers: logits in a tile at most; None takes what suits the device.
+        mates: the processes that share the heads; None has them all.
+        keeper: keeps the state from time to time, and is asked first for one to go on from.
+        log: written to after each epoch.
+
+    Returns:
+        What became of the heads of this process.
+
+    Raises:
+        TrainingError: the loss of every head stopped being finite.
+    """
+    mates, keeper, device = mates or Single(), keeper or NoKeeper(), rows.device
+    generator = torch.Generator().manual_seed(seed)
+    fresh = new_heads(
+        schedule.n_heads, rows.dim, n_clusters, generator, schedule.hidden, schedule.bottleneck
+    )
+    own = mates.heads(schedule.n_heads)
+    chosen = {n: t[own] for n, t in (start or fresh).items()}
+    del fresh
+    now = _begin(chosen, objective, schedule, generator, n_clusters, device)
+    n_heads = len(now.losses)
+    batch = min(schedule.batch_size, rows.n)
+    in_epoch = rows.n // batch  # the incomplete last batch is left out of its epoch
+    limit = tile_numbers or TILE_NUMBERS.get(device.type, TILE_NUMBERS["cpu"])
+    last = LastLayer(
+        Tiling.of(n_heads, batch, n_clusters, limit), schedule.n_heads,
+        schedule.student_temperature, schedule.teacher_temperature, precision == "bf16", mates.sum,
+    )  # fmt: skip
+    found = keeper.load(own)
+    if found is not None:
+        now.restore(found.tensors, found.shared)
+        now.history = found.history
+    while now.epoch < schedule.epochs:
+        begin = time.perf_counter()
+        if now.step == 0:
+            now.order_from = generator.get_state()
+        generator.set_state(now.order_from)
+        order = torch.randperm(rows.n, generator=generator)
+        drawn = torch.randint(rows.n_neighbors, (rows.n,), generator=generator)
+        for x in rows.batches(order, drawn, batch, now.step):
+            at = now.epoch * in_epoch + now.step
+            for group in now.optimiser.param_groups:
+                group["lr"] = schedule.rate(at, in_epoch, batch)
+            momentum = schedule.teacher_momentum(at, schedule.epochs * in_epoch)
+            _step(now, x, last, precision, momentum)
+            now.step += 1
+            if now.step < in_epoch:
+                if now.step % _LOOK_EVERY == 0:
+                    _check_finite(now.losses, now.epoch, schedule, mates)
+                if keeper.due(at + 1):
+                    keeper.save(at + 1, own, now.tensors(), now.shared(), now.history)
+        _check_finite(now.losses, now.epoch, schedule, mates)
+        now.history.append(_ended(now, in_epoch, schedule, mates, time.perf_counter() - begin))
+        now.epoch, now.step = now.epoch + 1, 0
+        for tensor in (now.losses, now.mass, now.seen):
+            tensor.zero_()
+        now.order_from = generator.get_state()
+        if log is not None and mates.first:
+            log.write(now.history)
+        progress(now.epoch, schedule.epochs)
+        done = now.epoch * in_epoch
+        if now.epoch < schedule.epochs and keeper.due(done):
+            keeper.save(done, own, now.tensors(), now.shared(), now.history)
+    return Trained(
+        teacher=stacked(now.teacher),
+        losses=torch.tensor([epoch.losses for epoch in now.history], dtype=torch.float64)[:, own],
+        history=now.history,
+        steps=schedule.epochs * in_epoch,
+    )
+
+
+def _begin(
+    heads: HeadStack,
+    objective: Objective,
+    schedule: Schedule,
+    generator: torch.Generator,
+    n_clusters: int,
+    device: torch.device,
+) -> _Moving:
+    student = {n: t.to(device).requires_grad_() for n, t in widened(heads).items()}
+    teacher = {n: t.detach().clone() for n, t in student.items()}
+    like = student["gain"].detach()
+    n_heads = len(like)
+    objective.begin(n_heads, n_clusters, like)
+    return _Moving(
+        student=student,
+        teacher=teacher,
+        optimiser=_adamw(student, schedule.weight_decay),
+        generator=generator,
+        objective=objective,
+        order_from=generator.get_state(),
+        losses=like.new_zeros(n_heads),
+        mass=like.new_zeros((n_heads, n_clusters)),
+        seen=torch.zeros((n_heads, n_clusters), dtype=torch.bool, device=device),
+    )
+
+
+def _step(now: _Moving, x: Tensor, last: LastLayer, precision: str, momentum: float) -> None:
+    student, teacher = now.student, now.teacher
+    with torch.no_grad():
+        teacher_rows = unit_rows(teacher, x, precision)
+    student_rows = unit_rows(student, x, precision)
+    stepped = last.step(student, teacher, student_rows.detach(), teacher_rows, now.objective)
+    body = [student[name] for name in BODY]
+    gradients = torch.autograd.grad(student_rows, body, stepped.below)
+    for parameter, gradient in zip(body, gradients, strict=True):
+        parameter.grad = gradient
+    # In the first epoch AdamW passes over the last layer, which has no gradient: neither moments
+    # nor decay reach it, and its count of steps begins in the second.
+    rests = now.epoch == 0
+    student["direction"].grad = None if rests else stepped.direction
+    student["gain"].grad = None if rests else stepped.gain
+    now.optimiser.step()
+    _follow(teacher, student, momentum)
+    _watch(now, stepped)
+
+
+@torch.no_grad()
+def _watch(now: _Moving, stepped: Stepped) -> None:
+    now.losses += stepped.losses
+    now.mass += stepped.survey.sums.sum(dim=1)
+    best = stepped.survey.best.view(len(now.losses), -1).long()
+    now.seen.scatter_(1, best.clamp_(0, now.seen.shape[1] - 1), True)
+
+
+def _ended(now: _Moving, steps: int, schedule: Schedule, mates: OneOfMany, seconds: float) -> Epoch:
+    """What an epoch came to, of the heads of all processes."""
+    share = now.mass / now.mass.sum(dim=1, keepdim=True)
+    entropy = -torch.xlogy(share, share).sum(dim=1)
+    found = Epoch(
+        epoch=now.epoch + 1,
+        steps=(now.epoch + 1) * steps,
+        losses=mates.gathered(now.losses / steps),
+        used=[int(n) for n in mates.gathered(now.seen.sum(dim=1))],
+        entropy=mates.gathered(entropy),
+        seconds=seconds,
+    )
+    best = found.best
+    _log.info(
+        "epoch %d of %d: loss %.4f, %d of %d clusters used",
+        found.epoch, schedule.epochs, found.losses[best], found.used[best], now.mass.shape[1],
+    )  # fmt: skip
+    return found
+
+
+def _check_finite(losses: Tensor, epoch: int, schedule: Schedule, mates: OneOfMany) -> None:
+    finite = mates.sum(torch.isfinite(losses).sum().to(losses.dtype))
+    if not finite:
+        raise TrainingError(
+            f"the loss of all {schedule.n_heads} heads is not finite in epoch {epoch + 1} of "
+            f"{schedule.epochs}; lower the learning rate ({schedule.learning_rate:g})"
+        )
+
+
+def _fused(parameter: Tensor) -> bool:
+    return parameter.device.type in ("cpu", "cuda")
+
+
+def _count(updates: int, parameter: Tensor) -> Tensor:
+    """AdamW's count of steps, where its fused and its plain form keep it."""
+    device = parameter.device if _fused(parameter) else torch.device("cpu")
+    return torch.tensor(float(updates), dtype=torch.float32, device=device)
+
+
+def _adamw(student: HeadStack, weight_decay: float) -> torch.optim.Optimizer:
+    return torch.optim.AdamW(
+        [
+            {"params": [student[name] for name in DECAYED], "weight_decay": weight_decay},
+            {
+                "params": [t for name, t in student.items() if name not in DECAYED],
+                "weight_decay": 0.0,
+            },
+        ],
+        lr=0.0,
+        fused=_fused(student["gain"]),
+    )
+
+
+@torch.no_grad()
+def _follow(teacher: HeadStack, student: HeadStack, momentum: float) -> None:
+    names = list(teacher)
+    torch._foreach_lerp_(
+        [teacher[name] for name in names], [student[name] for name in names], 1.0 - momentum
+    )

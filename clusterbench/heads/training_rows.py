@@ -1,0 +1,136 @@
+"""The rows that heads are trained on: batches of anchors and of one neighbour of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..kmeans.row_sources import Rows
+
+#: Bytes of rows that are read ahead; as many again are in use.
+_AHEAD = 128 << 20
+
+
+class TrainingRows(Protocol):
+    """Rows with their neighbours.
+
+    n: rows. dim: of scaled rows. n_neighbors: of each row. device: where batches come to.
+    """
+
+    n: int
+    dim: int
+    n_neighbors: int
+    device: torch.device
+
+    def batches(self, order: Tensor, drawn: Tensor, batch: int, first: int) -> Iterator[Tensor]:
+        """The batches of an epoch from batch number `first` on, an incomplete last one left out.
+
+        Args:
+            order: (n,) int64 on the CPU, the anchors.
+            drawn: (n,) int64 on the CPU, which of its neighbours each anchor is paired with.
+            batch: pairs of a batch.
+            first: number of the first batch that is wanted.
+
+        Yields:
+            (2 * batch, dim) scaled rows on the device, anchors first.
+        """
+        ...
+
+
+class HeldRows:
+    """Rows that lie on the device, in half precision if they were given so, scaled when taken.
+
+    Args:
+        rows: (n, dim) float32 or float16 on the device.
+        neighbours: (n, k) int32 or int64 on the device, the row itself excluded.
+        scale: from (m, dim) float32 rows, which it may overwrite, to those that heads see; None
+            where `rows` are scaled already.
+        dim: of scaled rows; None where it is that of `rows`.
+    """
+
+    def __init__(
+        self,
+        rows: Tensor,
+        neighbours: Tensor,
+        scale: Callable[[Tensor], Tensor] | None = None,
+        dim: int | None = None,
+    ) -> None:
+        self.n, self.dim = len(rows), rows.shape[1] if dim is None else dim
+        self.n_neighbors, self.device = neighbours.shape[1], rows.device
+        self._rows, self._neighbours, self._scale = rows, neighbours, scale
+
+    def batches(self, order: Tensor, drawn: Tensor, batch: int, first: int) -> Iterator[Tensor]:
+        """As `TrainingRows.batches`."""
+        order, drawn = order.to(self.device), drawn.to(self.device)
+        for start in range(first * batch, self.n // batch * batch, batch):
+            anchors = order[start : start + batch]
+            partners = self._neighbours[anchors, drawn[start : start + batch]]
+            rows = self._rows[torch.cat([anchors, partners.long()])]
+            if rows.dtype == torch.float16:
+                rows = rows.float()
+            yield rows if self._scale is None else self._scale(rows)
+
+
+class StreamedRows:
+    """Rows that are read from where they lie, some batches ahead of the training.
+
+    The order is that of `HeldRows`, so the answer is the same. What several batches need is read
+    at once, each row once and in the order in which it lies there.
+
+    Args:
+        rows: where they lie.
+        neighbours: (n, k) whole numbers, the row itself excluded.
+        device: of the batches.
+        scale: as `HeldRows` takes it.
+        dim: likewise.
+    """
+
+    def __init__(
+        self,
+        rows: Rows,
+        neighbours: np.ndarray,
+        device: torch.device,
+        scale: Callable[[Tensor], Tensor] | None = None,
+        dim: int | None = None,
+    ) -> None:
+        self.n, self.dim = rows.n, rows.dim if dim is None else dim
+        self.n_neighbors, self.device = neighbours.shape[1], device
+        self._rows, self._neighbours, self._scale = rows, neighbours, scale
+
+    def batches(self, order: Tensor, drawn: Tensor, batch: int, first: int) -> Iterator[Tensor]:
+        """As `TrainingRows.batches`."""
+        anchors, chosen = order.numpy(), drawn.numpy()
+        together = max(1, _AHEAD // (8 * batch * self._rows.dim)) * batch
+        end = self.n // batch * batch
+        parts = [
+            (start, min(start + together, end)) for start in range(first * batch, end, together)
+        ]
+
+        def read(start: int, stop: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+            own = anchors[start:stop]
+            partners = self._neighbours[own, chosen[start:stop]]
+            numbers, where = np.unique(np.concatenate([own, partners]), return_inverse=True)
+            return self._rows.take(numbers), where[: len(own)], where[len(own) :]
+
+        with ThreadPoolExecutor(1) as pool:
+            ahead = pool.submit(read, *parts[0]) if parts else None
+            for i in range(len(parts)):
+                assert ahead is not None
+                rows, own, partners = ahead.result()
+                ahead = pool.submit(read, *parts[i + 1]) if i + 1 < len(parts) else None
+                for start in range(0, len(own), batch):
+                    these = slice(start, start + batch)
+                    both = np.concatenate([own[these], partners[these]])
+                    yield self._placed(rows[both])
+
+    def _placed(self, rows: np.ndarray) -> Tensor:
+        found = torch.from_numpy(rows)
+        if self.device.type == "cuda":
+            found = found.pin_memory().to(self.device, non_blocking=True)
+        found = found.to(self.device)
+        return found if self._scale is None else self._scale(found)

@@ -1,0 +1,173 @@
+"""What heads see of features: smoothed if wanted, scaled, on the device or read when used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import InputError
+from ..feature_rows import unit_rows
+from ..kmeans.row_sources import ArrayRows, Rows
+from ..memory import available_memory
+from .scaling import Scaler
+from .streaming import streamed
+
+if TYPE_CHECKING:
+    import torch
+
+    from ..heads.training_rows import TrainingRows
+
+#: Rows that are scaled at a time.
+_BLOCK = 1 << 13
+#: Share of the free memory that rows may take.
+_SHARE = 0.6
+
+
+class Smoothed:
+    """Unit rows averaged with their mutual neighbours, as `SmoothedKMeans` does.
+
+    Args:
+        features: (n, dim) float32 training rows; kept at unit length.
+        n_neighbors: averaged with each row, those of them that are mutual.
+        rounds: times.
+        device: for the neighbours.
+    """
+
+    def __init__(self, features: np.ndarray, n_neighbors: int, rounds: int, device: str) -> None:
+        from .graph.links import Neighbourhood
+        from .graph.smoothing import Smoothing
+
+        unit = unit_rows(features)
+        k = min(n_neighbors, len(features) - 1)
+        neighbourhood = Neighbourhood(features, unit, unit, k, True, device)
+        self._smoothing = Smoothing(unit, neighbourhood, rounds, True)
+        assert self._smoothing.smoothed is not None
+        self.rows = self._smoothing.smoothed
+
+    def of(self, features: np.ndarray) -> np.ndarray:
+        """The same of (m, dim) float32 rows that come later."""
+        unit = unit_rows(features)
+        return self._smoothing.of(unit, unit)
+
+    def drop(self) -> None:
+        """Forget the training rows' last level, which no new row needs."""
+        self._smoothing.drop()
+        self.rows = np.empty((0, 0), dtype=np.float32)
+
+
+class HeadInput:
+    """Rows to train on, and the way of every row to what a head sees.
+
+    Args:
+        X: a (n, dim) float32 array; or what `streaming.streamed` takes.
+        scaling: as of `Scaler`.
+        device: of training.
+        smoothing: neighbours and rounds of `Smoothed`; None for features as they are.
+
+    Attributes:
+        raw: the rows as given.
+        dim: dimensions of what a head sees.
+        resident: "float32" scaled rows on the device, "float16" rows as given, or "streamed".
+
+    Raises:
+        InputError: rows that cannot be scaled, or to be smoothed and not in memory.
+    """
+
+    def __init__(
+        self, X: Any, scaling: str, device: torch.device, smoothing: tuple[int, int] | None = None
+    ) -> None:
+        rows = streamed(X)
+        self.raw: Rows = ArrayRows(X) if rows is None else rows
+        self.device, self._smoothed = device, None
+        seen = self.raw
+        if smoothing is not None:
+            if rows is not None:
+                raise InputError(
+                    "smooth_neighbors needs features in memory as float32; "
+                    "read them first, or leave it at 0"
+                )
+            self._smoothed = Smoothed(X, *smoothing, str(device))
+            seen = ArrayRows(self._smoothed.rows)
+        self._seen: Rows = seen
+        self.scaler = Scaler(scaling).fit_rows(seen)
+        self.dim = self.scaler.width(seen.dim)
+        half = rows is not None and _is_half(X)
+        self.resident = self._residence(half)
+
+    def _residence(self, half: bool) -> str:
+        n, free = self._seen.n, _free_bytes(self.device)
+        as_given = self.scaler.scaling in ("none", "standardize")
+        if half and as_given and 2.0 * n * self._seen.dim <= _SHARE * free:
+            return "float16"
+        return "float32" if 4.0 * n * self.dim <= _SHARE * free else "streamed"
+
+    def training_rows(self, neighbours: np.ndarray) -> TrainingRows:
+        """What `heads.trainer.train_heads` takes.
+
+        Args:
+            neighbours: (n, k) int32, of the rows as given, the row itself excluded.
+        """
+        import torch
+
+        from ..heads.training_rows import HeldRows, StreamedRows
+
+        if self.resident == "streamed":
+            return StreamedRows(self._seen, neighbours, self.device, self._rescaled, self.dim)
+        table = torch.tensor(np.asarray(neighbours), device=self.device)
+        if self.resident == "float16":
+            held = torch.empty(
+                (self._seen.n, self._seen.dim), dtype=torch.float16, device=self.device
+            )
+            for start, block in self._blocks_as_given():
+                held[start : start + len(block)] = block.half()
+                self.scaler.tensor(block)  # which looks at them once, and not in every step
+            return HeldRows(held, table, self._rescaled, self.dim)
+        whole = torch.empty((self._seen.n, self.dim), device=self.device)
+        for start, block in self.blocks():
+            whole[start : start + len(block)] = block
+        return HeldRows(whole, table)
+
+    def _rescaled(self, rows: torch.Tensor) -> torch.Tensor:
+        return self.scaler.tensor(rows, check=False)
+
+    def blocks(self) -> Iterator[tuple[int, torch.Tensor]]:
+        """First row and (m, dim) float32 rows on the device, as heads see the training rows."""
+        for start, block in self._blocks_as_given():
+            yield start, self.scaler.tensor(block)
+
+    def _blocks_as_given(self) -> Iterator[tuple[int, torch.Tensor]]:
+        import torch
+
+        for start in range(0, self._seen.n, _BLOCK):
+            block = self._seen.block(start, min(start + _BLOCK, self._seen.n))
+            yield start, torch.tensor(block, device=self.device)
+
+    def of(self, features: np.ndarray) -> torch.Tensor:
+        """(m, dim) float32 rows that come later, as heads see them, on the device."""
+        import torch
+
+        if self._smoothed is not None:
+            features = self._smoothed.of(features)
+        return self.scaler.tensor(torch.tensor(features, device=self.device))
+
+    def forget(self) -> None:
+        """Forget the training rows, which no new row needs."""
+        if self._smoothed is not None:
+            self._smoothed.drop()
+        nothing = ArrayRows(np.empty((0, self.raw.dim), dtype=np.float32))
+        self.raw = self._seen = nothing
+
+
+def _is_half(X: Any) -> bool:
+    return str(getattr(X, "dtype", "")) == "float16"
+
+
+def _free_bytes(device: torch.device) -> float:
+    if device.type == "cuda":
+        import torch
+
+        return float(torch.cuda.mem_get_info(device)[0])
+    free = available_memory()
+    return float("inf") if free is None else float(free)
