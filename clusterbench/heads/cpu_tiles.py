@@ -17,13 +17,13 @@ from torch import Tensor
 
 from ..cores import n_cores, torch_threads
 from ..kernels import pair_tiles
-from .torch_tiles import Survey
+from .torch_tiles import TileSurvey
 
 #: Logits that a thread takes at a time.
 SHARE = 1 << 18
 
 
-def survey(logits: Tensor, scale: float) -> Survey:
+def survey(logits: Tensor, scale: float) -> TileSurvey:
     """What a tile of logits says before the loss; `torch_tiles.survey` for float32 on the CPU.
 
     Args:
@@ -46,7 +46,7 @@ def survey(logits: Tensor, scale: float) -> Survey:
 
     _spread(some, heads * blocks, 1)
     of_blocks = sums.reshape(heads, blocks, 2, n_clusters)
-    return Survey(
+    return TileSurvey(
         lse=torch.from_numpy(lse),
         best=torch.from_numpy(best),
         sums=torch.from_numpy(of_blocks.sum(axis=1)),

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from .tiles import Tile, Tiling
-from .torch_tiles import Survey
+from .torch_tiles import TileSurvey
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ class ScanObjective(Objective):
 
 @dataclass
 class Surveyed:
-    """The surveys of the tiles of a batch, put together; shapes as in `Survey`."""
+    """The surveys of the tiles of a batch, put together; shapes as in `TileSurvey`."""
 
     lse: Tensor
     best: Tensor
@@ -185,7 +185,7 @@ class Surveyed:
             agreement=like.new_empty((tiling.n_heads, tiling.n_pairs)),
         )
 
-    def note(self, tile: Tile, found: Survey) -> None:
+    def note(self, tile: Tile, found: TileSurvey) -> None:
         """Put in what a tile says."""
         shape = (tile.n_heads, 2, tile.n_pairs)
         self.lse[tile.heads, :, tile.pairs] = found.lse.view(shape)

@@ -20,7 +20,7 @@ from torch import Tensor
 
 
 @dataclass
-class Survey:
+class TileSurvey:
     """What a loss needs to know of a tile before its gradients.
 
     lse: (heads, 2 * pairs), log of the sum of exponentials of the scaled logits. best: (heads,
@@ -35,7 +35,7 @@ class Survey:
     agreement: Tensor
 
 
-def survey(logits: Tensor, scale: float) -> Survey:
+def survey(logits: Tensor, scale: float) -> TileSurvey:
     """What a tile of logits says before the loss.
 
     Args:
@@ -47,7 +47,7 @@ def survey(logits: Tensor, scale: float) -> Survey:
     lse = scaled.logsumexp(dim=2)
     q = (scaled - lse[:, :, None]).exp()
     views = q.view(heads, 2, rows // 2, n_clusters)
-    return Survey(
+    return TileSurvey(
         lse=lse,
         best=logits.argmax(dim=2).int(),
         sums=views.sum(dim=2),
