@@ -45,12 +45,12 @@ class TileCut:
 #: On a device. Sums over columns have a row in memory for each `pairs`: 2 / pairs of the bytes of
 #: float16 logits.
 _SURVEY = TileCut(elements=1024, columns=_WHOLE, pairs=32, warps=2, stages=2)
-_SURVEY_BLOCKS = TileCut(elements=1024, columns=1024, pairs=1, warps=4, stages=2)
-_SUMS = TileCut(elements=1024, columns=1024, pairs=64, warps=4, stages=2)
-_GRADIENT = TileCut(elements=1024, columns=_WHOLE, pairs=8, warps=4, stages=2)
-_GRADIENT_BLOCKS = TileCut(elements=1024, columns=1024, pairs=1, warps=4, stages=2)
+_SURVEY_BLOCKS = TileCut(elements=1024, columns=1024, pairs=1, warps=4, stages=1)
+_SUMS = TileCut(elements=2048, columns=1024, pairs=64, warps=4, stages=1)
+_GRADIENT = TileCut(elements=1024, columns=_WHOLE, pairs=8, warps=2, stages=2)
+_GRADIENT_BLOCKS = TileCut(elements=1024, columns=1024, pairs=1, warps=4, stages=1)
 #: An interpreter likes large blocks: elements of each view.
-_INTERPRETED = 1 << 15
+_INTERPRETED = 1 << 13
 
 
 def survey(logits: Tensor, scale: float) -> Survey:
