@@ -31,8 +31,9 @@ class TileCut:
 
     elements: of each view in a block, which has as many pairs as fit, at least one. columns: the
     most in a block where a row does not fit into one. pairs: those that one program goes through,
-    a block after the other. warps: of a program with `elements` in a block; more where a block has
-    more. stages: of loading ahead; 1 for none.
+    a block after the other, and the most in a block: of many short rows, what there is one of for
+    each row would fill the registers. warps: of a program with `elements` in a block; more where a
+    block has more, fewer where it has fewer. stages: of loading ahead; 1 for none.
     """
 
     elements: int
@@ -45,10 +46,10 @@ class TileCut:
 #: On a device. Sums over columns have a row in memory for each `pairs`: 2 / pairs of the bytes of
 #: float16 logits.
 _SURVEY = TileCut(elements=1024, columns=_WHOLE, pairs=32, warps=2, stages=2)
-_SURVEY_BLOCKS = TileCut(elements=1024, columns=1024, pairs=1, warps=4, stages=1)
+_SURVEY_BLOCKS = TileCut(elements=1024, columns=1024, pairs=8, warps=4, stages=1)
 _SUMS = TileCut(elements=2048, columns=1024, pairs=64, warps=4, stages=1)
 _GRADIENT = TileCut(elements=1024, columns=_WHOLE, pairs=8, warps=2, stages=2)
-_GRADIENT_BLOCKS = TileCut(elements=1024, columns=1024, pairs=1, warps=4, stages=1)
+_GRADIENT_BLOCKS = TileCut(elements=1024, columns=1024, pairs=8, warps=4, stages=1)
 #: An interpreter likes large blocks: elements of each view.
 _INTERPRETED = 1 << 13
 
@@ -162,7 +163,8 @@ def _block_columns(cut: TileCut, n_clusters: int) -> int:
 
 
 def _block_pairs(cut: TileCut, n_clusters: int) -> int:
-    return max(1, cut.elements // _block_columns(cut, n_clusters))
+    most = max(1, min(cut.pairs, cut.elements // _block_columns(cut, n_clusters)))
+    return 1 << (most.bit_length() - 1)  # Triton's blocks are powers of two
 
 
 def _run(
