@@ -6,8 +6,10 @@ are made in tiles of some heads and some pairs, used, and forgotten.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from types import ModuleType
 
 import torch
@@ -101,8 +103,26 @@ def engine(device: torch.device, dtype: torch.dtype) -> ModuleType:
 
         return cpu_tiles
     if device.type == "cuda" and dtype in (torch.float32, torch.float16):
+        return _on_gpu(device)
+    return torch_tiles
+
+
+@cache
+def _on_gpu(device: torch.device) -> ModuleType:
+    """Triton's kernels where they compile and run, else torch's."""
+    from . import torch_tiles
+
+    try:
         from . import triton_tiles
 
-        if triton_tiles.usable():
-            return triton_tiles
-    return torch_tiles
+        two = torch.zeros((1, 2, 2), device=device)
+        lse = triton_tiles.survey(two, 1.0).lse
+        triton_tiles.pair_gradient(two, two.clone(), 1.0, 1.0, lse, None, 1.0, None, None)
+    except Exception as error:  # whatever Triton or its compiler dislikes about this machine
+        warnings.warn(
+            f"Triton cannot be used ({type(error).__name__}: {error}): heads are trained by "
+            "torch's own operations, several times slower",
+            stacklevel=2,
+        )
+        return torch_tiles
+    return triton_tiles

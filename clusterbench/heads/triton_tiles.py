@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .torch_tiles import Survey
+from .torch_tiles import TileSurvey
 
 #: Rows of up to so many columns are held in registers and read once.
 _WHOLE = 4096
@@ -54,7 +54,7 @@ _GRADIENT_BLOCKS = TileCut(elements=1024, columns=1024, pairs=8, warps=4, stages
 _INTERPRETED = 1 << 13
 
 
-def survey(logits: Tensor, scale: float) -> Survey:
+def survey(logits: Tensor, scale: float) -> TileSurvey:
     """As `torch_tiles.survey`; `best` of a row with NaN is any cluster.
 
     Raises:
@@ -84,7 +84,7 @@ def survey(logits: Tensor, scale: float) -> Survey:
         _run(kernels.survey_blocks, grid, blocks, logits, *found, pairs, scale)
         grid = (-(-n_clusters // cut.columns), groups, heads)
         _run(kernels.column_sums, grid, cut, logits, lse, sums, pairs, steps, scale)
-    return Survey(lse=lse, best=best, sums=sums.sum(dim=1), agreement=agreement)
+    return TileSurvey(lse=lse, best=best, sums=sums.sum(dim=1), agreement=agreement)
 
 
 def pair_gradient(

@@ -1,6 +1,6 @@
 """Write docs/schemas/*.json, the JSON Schemas of the result and the leaderboard.
 
-Run from the repository: python scripts/write_schemas.py
+Run from the repository: python scripts/pages/write_schemas.py
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from clusterbench.files import write_json
 from clusterbench.leaderboard.models import Leaderboard
 from clusterbench.results.record import ResultRecord
 
-FOLDER = Path(__file__).resolve().parents[1] / "docs" / "schemas"
+FOLDER = Path(__file__).resolve().parents[2] / "docs" / "schemas"
 MODELS: dict[str, type[BaseModel]] = {
     "result-1.json": ResultRecord,
     "leaderboard-1.json": Leaderboard,

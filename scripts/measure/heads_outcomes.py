@@ -1,7 +1,7 @@
 """TEMI and SCANv2 beside a plain loop over torch modules, on a sample of Fashion-MNIST.
 
-    python scripts/measure/compare_heads.py DOWNLOADS WORK
-    python scripts/measure/compare_heads.py DOWNLOADS WORK --methods scan --seeds 3 --only ours
+    python scripts/measure/heads_outcomes.py DOWNLOADS WORK
+    python scripts/measure/heads_outcomes.py DOWNLOADS WORK --methods scan --seeds 3 --only ours
 
 DOWNLOADS is the folder of the data's package, fetched if it is not there; WORK keeps the features
 and a file of scores for each method and engine, so that the same command goes on where it ended,

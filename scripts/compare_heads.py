@@ -1,0 +1,374 @@
+"""Training of heads side by side with a plain implementation of the same recipe.
+
+    python scripts/compare_heads.py                              # CPU, three shapes
+    python scripts/compare_heads.py --method scan --shapes 128,280,2,128
+    python scripts/compare_heads.py --device cuda                # 768, K = 1,000, 50 heads
+
+The plain implementation is what most public code does: a DataLoader that fetches pair by pair, a
+Python loop over heads that are torch modules, autograd, AdamW, a loop for the teacher; on a GPU
+with autocast to bfloat16. Both have the same sizes, rates, batches and made-up rows (random, with
+50 random neighbours each: no number of a step depends on what they hold).
+
+Prints Markdown: milliseconds of a step (median), and the rate of its matrix products as a share of
+the rate at which this machine multiplies, in the same run: "alone" the products of this very step
+one after the other and nothing else, "large" two matrices of 4,096 (on a CPU 2,048) squared.
+`--loss` trains both for some epochs on made-up groups and says when each has come to the loss that
+the plain one ends with.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import itertools
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+from clusterbench.cores import n_cores
+from clusterbench.heads.objectives import Objective, ScanObjective, TemiObjective
+from clusterbench.heads.schedule import Schedule
+from clusterbench.heads.trainer import train_heads
+from clusterbench.heads.training_rows import HeldRows
+
+HIDDEN, BOTTLENECK, NEIGHBOURS, TEMPERATURE, BETA, ALPHA = 512, 256, 50, 0.1, 0.6, 5.0
+#: dimensions, clusters, heads, pairs in a batch
+ON_CPU = ("1280,10,4,256", "768,1000,4,256", "128,280,2,128")
+ON_GPU = ("768,1000,50,1024",)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Sizes of a step."""
+
+    dim: int
+    n_clusters: int
+    n_heads: int
+    batch: int
+
+    @property
+    def flops(self) -> float:
+        """Of a step's products: student forward and twice backward, teacher forward."""
+        later = HIDDEN * BOTTLENECK + BOTTLENECK * self.n_clusters
+        return 2.0 * 2 * self.batch * self.n_heads * (3 * self.dim * HIDDEN + 4 * later)
+
+
+class Stop(Exception):
+    """Enough steps were timed."""
+
+
+class Clock:
+    """Seconds of steps, after the first ones."""
+
+    def __init__(self, device: torch.device, seconds: float, first: int = 5) -> None:
+        self._device, self._seconds, self._first = device, seconds, first
+        self._times: list[float] = []
+
+    def tick(self) -> None:
+        """A step begins; raises Stop when enough of them are known."""
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+        self._times.append(time.perf_counter())
+        timed = self._times[self._first :]
+        if len(timed) > 3 and timed[-1] - timed[0] > self._seconds:
+            raise Stop
+
+    @property
+    def step(self) -> float:
+        """Median seconds of a step."""
+        times = self._times[self._first :]
+        return statistics.median(b - a for a, b in itertools.pairwise(times))
+
+
+class ClockedRows(HeldRows):
+    """Rows whose batches tell the time."""
+
+    def __init__(self, rows: Tensor, neighbours: Tensor, tick: Callable[[], None]) -> None:
+        super().__init__(rows, neighbours)
+        self._tick = tick
+
+    def batches(self, order: Tensor, drawn: Tensor, batch: int, first: int) -> Iterator[Tensor]:
+        """As `HeldRows.batches`."""
+        for rows in super().batches(order, drawn, batch, first):
+            self._tick()
+            yield rows
+
+
+class Pairs(Dataset[tuple[Tensor, Tensor]]):
+    """A row and one of its neighbours, one pair at a time."""
+
+    def __init__(self, rows: Tensor, neighbours: Tensor) -> None:
+        self.rows, self.neighbours = rows, neighbours
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, i: int) -> tuple[Tensor, Tensor]:
+        drawn = int(torch.randint(self.neighbours.shape[1], ()))
+        return self.rows[i], self.rows[self.neighbours[i, drawn]]
+
+
+class PlainHead(nn.Module):
+    """Linear, GELU, Linear, unit length, weight-normalised Linear."""
+
+    def __init__(self, dim: int, n_clusters: int) -> None:
+        super().__init__()
+        first, second = nn.Linear(dim, HIDDEN), nn.Linear(HIDDEN, BOTTLENECK)
+        self.body = nn.Sequential(first, nn.GELU(), second)
+        for layer in (first, second):
+            nn.init.trunc_normal_(layer.weight, std=0.02)
+            nn.init.zeros_(layer.bias)
+        last = nn.Linear(BOTTLENECK, n_clusters, bias=False)
+        self.last = nn.utils.parametrizations.weight_norm(last)
+        nn.init.ones_(self.last.parametrizations.weight.original0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(rows, n_clusters) logits."""
+        logits: Tensor = self.last(nn.functional.normalize(self.body(x), dim=1))
+        return logits
+
+
+def plain_temi(
+    student: list[tuple[Tensor, Tensor]], teacher: list[tuple[Tensor, Tensor]], kept: Any
+) -> Tensor:
+    """TEMI's losses of probabilities of two views, head by head; `kept` has the marginals."""
+    weight = torch.stack([(a * b).sum(1) for a, b in teacher]).mean(0)
+    losses = []
+    for h, ((s1, s2), (t1, t2)) in enumerate(zip(student, teacher, strict=True)):
+        kept[h] = 0.9 * kept.get(h, 1 / s1.shape[1]) + 0.1 * torch.cat([t1, t2]).mean(0)
+        one = torch.log(((s1 * t2) ** BETA / kept[h]).sum(1))
+        other = torch.log(((s2 * t1) ** BETA / kept[h]).sum(1))
+        losses.append(-(weight * (one + other)).mean() / 2)
+    return torch.stack(losses)
+
+
+def plain_scan(
+    student: list[tuple[Tensor, Tensor]], teacher: list[tuple[Tensor, Tensor]], kept: Any
+) -> Tensor:
+    """SCANv2's, likewise."""
+    losses = []
+    for (s1, s2), (t1, t2) in zip(student, teacher, strict=True):
+        pairs = torch.log((s1 * t2).sum(1)) + torch.log((s2 * t1).sum(1))
+        m1, m2 = s1.mean(0), s2.mean(0)
+        spread = (m1 * m1.log()).sum() + (m2 * m2.log()).sum()
+        losses.append(-pairs.mean() / 2 + ALPHA * spread / 2)
+    return torch.stack(losses)
+
+
+def plain(
+    rows: Tensor, neighbours: Tensor, shape: Shape, schedule: Schedule, method: str,
+    device: torch.device, tick: Callable[[], None], told: Callable[[float], None] | None = None,
+) -> None:  # fmt: skip
+    """Train as most public code does; `told` hears the lowest loss of each epoch."""
+    torch.manual_seed(0)
+    students = [PlainHead(shape.dim, shape.n_clusters).to(device) for _ in range(shape.n_heads)]
+    teachers = copy.deepcopy(students)
+    parameters = [p for head in students for p in head.parameters()]
+    followers = [p for head in teachers for p in head.parameters()]
+    optimiser = torch.optim.AdamW(
+        [
+            {"params": [p for p in parameters if p.ndim > 1], "weight_decay": 1e-4},
+            {"params": [p for p in parameters if p.ndim == 1], "weight_decay": 0.0},
+        ]
+    )
+    loss_of, kept = {"temi": plain_temi, "scan": plain_scan}[method], {}
+    loader = DataLoader(
+        Pairs(rows, neighbours), batch_size=shape.batch, shuffle=True, drop_last=True
+    )
+    steps, at = len(loader), 0
+
+    def seen(heads: list[PlainHead], views: list[Tensor]) -> list[tuple[Tensor, Tensor]]:
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            found = [[head(view) for view in views] for head in heads]
+        q = [[(one.float() / TEMPERATURE).softmax(1) for one in both] for both in found]
+        return [(a, b) for a, b in q]
+
+    for epoch in range(schedule.epochs):
+        total = torch.zeros(shape.n_heads, device=device)
+        for pair in loader:
+            tick()
+            views = [view.to(device, non_blocking=True) for view in pair]
+            with torch.no_grad():
+                targets = seen(teachers, views)
+            losses = loss_of(seen(students, views), targets, kept)
+            optimiser.zero_grad()
+            losses.mean().backward()
+            if epoch == 0:
+                for head in students:
+                    for p in head.last.parameters():
+                        p.grad = None
+            for group in optimiser.param_groups:
+                group["lr"] = schedule.rate(at, steps, shape.batch)
+            optimiser.step()
+            with torch.no_grad():
+                for mine, theirs in zip(followers, parameters, strict=True):
+                    mine.mul_(schedule.momentum).add_(theirs, alpha=1 - schedule.momentum)
+            total += losses.detach()
+            at += 1
+        if told is not None:
+            told(float(total.min()) / steps)
+
+
+def objective(method: str) -> Objective:
+    """The losses of the package."""
+    return TemiObjective(BETA, 0.9, True) if method == "temi" else ScanObjective(ALPHA)
+
+
+def step_seconds(
+    engine: str, shape: Shape, method: str, device: torch.device, seconds: float, n: int
+) -> float:
+    """Median seconds of a step."""
+    generator = torch.Generator().manual_seed(0)
+    rows = torch.randn(n, shape.dim, generator=generator)
+    neighbours = torch.randint(n, (n, NEIGHBOURS), generator=generator, dtype=torch.int32)
+    schedule = Schedule(
+        n_heads=shape.n_heads, epochs=1_000, batch_size=shape.batch, warmup_epochs=1
+    )
+    clock = Clock(device, seconds)
+    try:
+        if engine == "plain":
+            plain(rows, neighbours, shape, schedule, method, device, clock.tick)
+        else:
+            held = ClockedRows(rows.to(device), neighbours.to(device), clock.tick)
+            precision = "bf16" if device.type == "cuda" else "float32"
+            train_heads(held, shape.n_clusters, objective(method), schedule, 0, precision=precision)
+    except Stop:
+        pass
+    return clock.step
+
+
+def best_seconds(action: Callable[[], object], device: torch.device, times: int) -> float:
+    """The shortest of several times that something takes."""
+    best = np.inf
+    for _ in range(times):
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        begin = time.perf_counter()
+        action()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        best = min(best, time.perf_counter() - begin)
+    return float(best)
+
+
+def alone_seconds(shape: Shape, device: torch.device) -> float:
+    """Seconds of the matrix products of a step, one after the other, and nothing else."""
+    dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
+    rows, heads, k = 2 * shape.batch, shape.n_heads, shape.n_clusters
+
+    def made(*size: int) -> Tensor:
+        return torch.randn(*size, device=device, dtype=dtype)
+
+    x, wide = made(rows, shape.dim), made(shape.dim, heads * HIDDEN)
+    h, second = made(heads, rows, HIDDEN), made(heads, HIDDEN, BOTTLENECK)
+    z, last = made(heads, rows, BOTTLENECK), made(heads, BOTTLENECK, k)
+    a, logits = made(rows, heads * HIDDEN), made(heads, rows, k)
+
+    def step() -> None:
+        for _ in range(2):  # student and teacher
+            x @ wide, h @ second, z @ last
+        x.T @ a, h.mT @ z, z @ second.mT, z.mT @ logits, logits @ last.mT
+
+    return best_seconds(step, device, 10)
+
+
+def large_rate(device: torch.device) -> float:
+    """Operations per second of one large product."""
+    n = 4096 if device.type == "cuda" else 2048
+    dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
+    a, b = (torch.randn(n, n, device=device, dtype=dtype) for _ in range(2))
+    return 2 * n**3 / best_seconds(lambda: a @ b, device, 10)
+
+
+def to_the_same_loss(shape: Shape, method: str, device: torch.device, epochs: int) -> str:
+    """When each has come to the loss that the plain one ends with, on made-up groups."""
+    generator = torch.Generator().manual_seed(0)
+    n, size = 6_000, 60
+    middles = torch.randn(n // size, shape.dim, generator=generator)
+    rows = middles.repeat_interleave(size, 0)
+    rows = rows + 1.5 * torch.randn(n, shape.dim, generator=generator)
+    unit = nn.functional.normalize(rows, dim=1)
+    neighbours = (unit @ unit.T).fill_diagonal_(-2).topk(NEIGHBOURS, dim=1).indices.int()
+    schedule = Schedule(
+        n_heads=shape.n_heads, epochs=epochs, batch_size=shape.batch, warmup_epochs=2,
+        learning_rate=1e-3,
+    )  # fmt: skip
+    curves: dict[str, list[tuple[float, float]]] = {"plain": [], "ours": []}
+    begin = time.perf_counter()
+    plain(
+        rows, neighbours, shape, schedule, method, device, lambda: None,
+        lambda loss: curves["plain"].append((time.perf_counter() - begin, loss)),
+    )  # fmt: skip
+    begin = time.perf_counter()
+    ends: list[float] = []
+    precision = "bf16" if device.type == "cuda" else "float32"
+    trained = train_heads(
+        HeldRows(rows.to(device), neighbours.to(device)), shape.n_clusters, objective(method),
+        schedule, 0, lambda done, of: ends.append(time.perf_counter() - begin),
+        precision=precision,
+    )  # fmt: skip
+    losses = [min(epoch.losses) for epoch in trained.history]
+    goal = curves["plain"][-1][1]
+    reached = next((t for t, loss in zip(ends, losses, strict=True) if loss <= goal), None)
+    ours = "not" if reached is None else f"{reached:.1f} s"
+    return (
+        f"{method}, {epochs} epochs of {n:,} rows: the plain one ends at {goal:.4f} after "
+        f"{curves['plain'][-1][0]:.1f} s; ours comes to it in {ours} (ends at {losses[-1]:.4f} "
+        f"after {ends[-1]:.1f} s)"
+    )
+
+
+def main() -> None:
+    """Time each engine at each shape and print the table."""
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    options.add_argument("--shapes", nargs="+", help="dim,K,heads,batch; default: by the device")
+    options.add_argument("--method", choices=("temi", "scan"), default="temi")
+    options.add_argument("--device", default="cpu")
+    options.add_argument("--threads", type=int, default=n_cores(), help="default: all cores")
+    options.add_argument("--seconds", type=float, default=10.0, help="that steps are timed for")
+    options.add_argument("--rows", type=int, default=20_000, help="default: %(default)s")
+    options.add_argument("--only", choices=("ours", "plain"))
+    options.add_argument("--loss", type=int, default=0, metavar="EPOCHS")
+    arguments = options.parse_args()
+    torch.set_num_threads(arguments.threads)
+    device = torch.device(arguments.device)
+    texts = arguments.shapes or (ON_GPU if device.type == "cuda" else ON_CPU)
+    print("| dim, K, heads, batch | engine | ms a step | of products alone | of a large product |")
+    print("|---|---|--:|--:|--:|")
+    for text in texts:
+        shape = Shape(*map(int, text.split(",")))
+        found: dict[str, float] = {}
+        for engine in ("ours", "plain"):
+            if arguments.only in (None, engine):
+                found[engine] = step_seconds(
+                    engine, shape, arguments.method, device, arguments.seconds, arguments.rows
+                )
+            alone, large = alone_seconds(shape, device), large_rate(device)
+            if engine in found:
+                seconds = found[engine]
+                print(
+                    f"| {text.replace(',', ', ')} | {engine} | {1e3 * seconds:.2f} | "
+                    f"{alone / seconds:.2f} | {shape.flops / seconds / large:.2f} |",
+                    flush=True,
+                )
+        if len(found) == 2:
+            print(
+                f"{text}: a plain step takes {found['plain'] / found['ours']:.2f} of ours",
+                file=sys.stderr,
+            )
+        if arguments.loss:
+            print(to_the_same_loss(shape, arguments.method, device, arguments.loss))
+
+
+if __name__ == "__main__":
+    main()
