@@ -30,23 +30,28 @@ C6 = np.float32(0.001381454)
 ONE = np.float32(1)
 ZERO = np.float32(0)
 INFINITE = np.float32(np.inf)
-#: From here down the power of two of the result has no exponent left, and is 0.
-LOWEST = np.float32(-88)
+#: There the power of two of an exponential has no exponent left, and is 0.
+NOTHING = np.float32(-88)
+#: Exponentials of less are taken for 0. Numbers below 1.2e-38 make processors slow: none is an
+#: exponential, and of those that become parts of a gradient none is the product with its factor.
+LEAST = np.float32(-87)
+LEAST_OF_GRADIENT = np.float32(-69)
+#: Changes the order of negative numbers, as integers, to that of all.
+OTHER_BITS = np.int32(0x7FFFFFFF)
 #: Logits compared together, when their place is looked for.
 CHUNK = 64
 
 summing = partial(compiled, fastmath={"reassoc", "contract"})
-#: Of a number that is none the extremes say nothing: it is found where exponentials are summed.
-comparing = partial(compiled, fastmath={"nnan", "nsz"})
+fusing = partial(compiled, fastmath={"contract"})
 
 
-@partial(compiled, fastmath={"contract"})
-def exponential(x: np.float32) -> np.float32:
-    """exp x of a float32 that is not above 0, within 2 units in the last place.
+@fusing
+def exponential(x: np.float32, least: np.float32) -> np.float32:
+    """exp x of a float32 that is not above 0, within 1 unit in the last place; 0 below `least`.
 
-    exp 0 is 1. Below -87.3 it has fewer digits, below -87.7 it is 0; of NaN it is NaN.
+    least is -87 or more. exp 0 is 1, that of NaN is NaN.
     """
-    x = LOWEST if x < LOWEST else x
+    x = NOTHING if x < least else x
     shifted = x * LOG2_E + TO_WHOLE
     n = shifted - TO_WHOLE
     r = (x - n * LOG_2_HIGH) - n * LOG_2_LOW
@@ -55,14 +60,21 @@ def exponential(x: np.float32) -> np.float32:
     return ((p * r + ONE) * r + ONE) * bits.view(np.float32)
 
 
-@comparing
+@compiled
 def extremes(row: np.ndarray) -> tuple[np.float32, np.float32]:
-    """Lowest and highest of a (k,) float32 row."""
-    low, high = INFINITE, -INFINITE
-    for j in range(len(row)):
-        low = row[j] if row[j] < low else low
-        high = row[j] if row[j] > high else high
-    return low, high
+    """Lowest and highest of a (k,) float32 row; where it has a NaN, that is one of them.
+
+    As integers, so that it takes vector instructions, in which NaN is beyond the infinities.
+    """
+    bits = row.view(np.int32)
+    low, high = np.int32(0x7FFFFFFF), np.int32(-0x80000000)
+    for j in range(len(bits)):
+        key = np.int32(bits[j] ^ ((bits[j] >> np.int32(31)) & OTHER_BITS))
+        low = key if key < low else low
+        high = key if key > high else high
+    low = np.int32(low ^ ((low >> np.int32(31)) & OTHER_BITS))
+    high = np.int32(high ^ ((high >> np.int32(31)) & OTHER_BITS))
+    return low.view(np.float32), high.view(np.float32)
 
 
 @compiled
@@ -87,12 +99,12 @@ def place_of(row: np.ndarray, value: np.float32) -> int:
 
 @summing
 def exponentials(
-    row: np.ndarray, high: np.float32, scale: np.float32, to: np.ndarray
+    row: np.ndarray, high: np.float32, scale: np.float32, least: np.float32, to: np.ndarray
 ) -> np.float32:
-    """Put exp(scale (row - high)) of (k,) float32 into `to`, which may be the row; their sum."""
+    """Put exp(scale (row - high)) of (k,) float32 into `to`, another array; their sum."""
     total = ZERO
     for j in range(len(row)):
-        e = exponential((row[j] - high) * scale)
+        e = exponential((row[j] - high) * scale, least)
         to[j] = e
         total += e
     return total
@@ -107,14 +119,16 @@ def count_both(
     sums_a: np.ndarray,
     sums_b: np.ndarray,
 ) -> np.float32:
-    """Add a * of_a to sums_a and b * of_b to sums_b, all (k,) float32; sum of their products."""
+    """Add a * of_a to sums_a and b * of_b to sums_b, all (k,) float32; the sum of their products.
+
+    Each product is added in the instruction that makes it, if the machine can: it may be tiny.
+    """
     total = ZERO
     for j in range(len(a)):
-        p, q = a[j] * of_a, b[j] * of_b
-        sums_a[j] += p
-        sums_b[j] += q
-        total += p * q
-    return total
+        sums_a[j] += a[j] * of_a
+        sums_b[j] += b[j] * of_b
+        total += a[j] * b[j]
+    return total * of_a * of_b
 
 
 @compiled
@@ -154,8 +168,8 @@ def survey_blocks(
                 i = view * pairs + pair
                 row = logits[head, i]
                 low, high = extremes(row)
-                total = exponentials(row, high, scale, e[view])
-                if low == -INFINITE:
+                total = exponentials(row, high, scale, LEAST, e[view])
+                if not (low > -INFINITE and high < INFINITE):
                     total = np.float32(np.nan)
                 best[head, i] = place_of(row, high)
                 lse[head, i] = high * scale + np.float32(math.log(total))
@@ -198,7 +212,7 @@ def dot(a: np.ndarray, b: np.ndarray) -> np.float32:
     return total
 
 
-@partial(compiled, fastmath={"contract"})
+@fusing
 def difference(
     q: np.ndarray, r: np.ndarray, of_q: np.float32, of_r: np.float32, to: np.ndarray
 ) -> None:
@@ -207,7 +221,7 @@ def difference(
         to[j] = q[j] * of_q - r[j] * of_r
 
 
-@partial(compiled, fastmath={"contract"})
+@fusing
 def add_slope(
     q: np.ndarray, slope: np.ndarray, mean: np.float32, of_q: np.float32, to: np.ndarray
 ) -> None:
@@ -250,15 +264,15 @@ def gradient_rows(
     """
     rows, k = student.shape[1:]
     pairs = rows // 2
-    e, inner = np.empty(k, np.float32), np.empty(k, np.float32)
+    inner, q, r = np.empty(k, np.float32), np.empty(k, np.float32), np.empty(k, np.float32)
     for number in range(first, last):
         head, i = number // rows, number % rows
         view, pair = i // pairs, i % pairs
         partner = (1 - view) * pairs + pair
         row = student[head, i]
         low, high = extremes(row)
-        total = exponentials(row, high, student_scale, e)
-        if low == -INFINITE:
+        total = exponentials(row, high, student_scale, LEAST_OF_GRADIENT, q)
+        if not (low > -INFINITE and high < INFINITE):
             total = np.float32(np.nan)
         inner_terms(
             row, teacher[head, partner], high, student_scale, teacher_scale,
@@ -267,11 +281,11 @@ def gradient_rows(
         if len(log_marginal):
             take_off(log_marginal[head], inner)
         highest = extremes(inner)[1]
-        inner_total = exponentials(inner, highest, ONE, inner)
+        inner_total = exponentials(inner, highest, ONE, LEAST_OF_GRADIENT, r)
         log_sum = highest + np.float32(math.log(inner_total) - beta * math.log(total))
         losses[head, i] = -half[pair] * log_sum
         factor = half[pair] * beta * student_scale
-        difference(e, inner, factor / total, factor / inner_total, row)
+        difference(q, r, factor / total, factor / inner_total, row)
         if len(slope):
-            mean = dot(e, slope[head, view]) / total
-            add_slope(e, slope[head, view], mean, student_scale / total, row)
+            mean = dot(q, slope[head, view]) / total
+            add_slope(q, slope[head, view], mean, student_scale / total, row)
