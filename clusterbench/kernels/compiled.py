@@ -8,9 +8,7 @@ from typing import Any
 import numba
 
 
-def compiled(
-    function: Callable[..., Any], fastmath: set[str] | bool = False
-) -> Callable[..., Any]:
+def compiled(function: Callable[..., Any], fastmath: set[str] | bool = False) -> Callable[..., Any]:
     """`numba.njit` without fast-math, releasing the GIL, cached on disk.
 
     Numba looks for a writable folder beside the module, then `NUMBA_CACHE_DIR`, then the user's
@@ -21,7 +19,9 @@ def compiled(
         fastmath: LLVM's flags for the function's own operations, where their freedom is harmless.
     """
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": fastmath}
+    result: Callable[..., Any]
     try:
-        return numba.njit(cache=True, **options)(function)
+        result = numba.njit(cache=True, **options)(function)
     except RuntimeError:  # "cannot cache function: no locator available"
-        return numba.njit(**options)(function)
+        result = numba.njit(**options)(function)
+    return result

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -40,14 +41,16 @@ LEAST_OF_GRADIENT = np.float32(-69)
 OTHER_BITS = np.int32(0x7FFFFFFF)
 #: Logits compared together, when their place is looked for.
 CHUNK = 64
+#: Pairs whose probabilities are summed one after the other.
+BLOCK = 64
 
 summing = partial(compiled, fastmath={"reassoc", "contract"})
 fusing = partial(compiled, fastmath={"contract"})
 
 
 @fusing
-def exponential(x: np.float32, least: np.float32) -> np.float32:
-    """exp x of a float32 that is not above 0, within 1 unit in the last place; 0 below `least`.
+def exponential(x: np.float32, least: np.float32) -> Any:
+    """exp x of a float32 that is not above 0, within 2 units in the last place; 0 below `least`.
 
     least is -87 or more. exp 0 is 1, that of NaN is NaN.
     """
@@ -61,7 +64,7 @@ def exponential(x: np.float32, least: np.float32) -> np.float32:
 
 
 @compiled
-def extremes(row: np.ndarray) -> tuple[np.float32, np.float32]:
+def extremes(row: np.ndarray) -> tuple[Any, Any]:
     """Lowest and highest of a (k,) float32 row; where it has a NaN, that is one of them.
 
     As integers, so that it takes vector instructions, in which NaN is beyond the infinities.
@@ -100,7 +103,7 @@ def place_of(row: np.ndarray, value: np.float32) -> int:
 @summing
 def exponentials(
     row: np.ndarray, high: np.float32, scale: np.float32, least: np.float32, to: np.ndarray
-) -> np.float32:
+) -> Any:
     """Put exp(scale (row - high)) of (k,) float32 into `to`, another array; their sum."""
     total = ZERO
     for j in range(len(row)):
@@ -118,7 +121,7 @@ def count_both(
     of_b: np.float32,
     sums_a: np.ndarray,
     sums_b: np.ndarray,
-) -> np.float32:
+) -> Any:
     """Add a * of_a to sums_a and b * of_b to sums_b, all (k,) float32; the sum of their products.
 
     Each product is added in the instruction that makes it, if the machine can: it may be tiny.
@@ -135,7 +138,6 @@ def count_both(
 def survey_blocks(
     logits: np.ndarray,
     scale: np.float32,
-    block: int,
     first: int,
     last: int,
     lse: np.ndarray,
@@ -143,12 +145,13 @@ def survey_blocks(
     partial_sums: np.ndarray,
     agreement: np.ndarray,
 ) -> None:
-    """Survey the blocks [first, last) of pairs of a tile; of all heads one after the other.
+    """Survey the blocks [first, last) of pairs of a tile, of all heads one after the other.
+
+    A block is of BLOCK pairs, the last one of a head of those that are left.
 
     Args:
         logits: (heads, 2 * pairs, k) float32.
         scale: 1 / temperature.
-        block: pairs in a block; the last one of a head may have fewer.
         first: number of a block.
         last: number of the block after the last.
         lse: (heads, 2 * pairs) float32; written to, NaN where a logit is not finite.
@@ -157,13 +160,13 @@ def survey_blocks(
         agreement: (heads, pairs) float32; written to.
     """
     pairs, k = logits.shape[1] // 2, logits.shape[2]
-    blocks = -(-pairs // block)
+    blocks = -(-pairs // BLOCK)
     e = np.empty((2, k), np.float32)
     share = np.empty(2, np.float32)
     for number in range(first, last):
         head = number // blocks
-        start = (number % blocks) * block
-        for pair in range(start, min(start + block, pairs)):
+        start = (number % blocks) * BLOCK
+        for pair in range(start, min(start + BLOCK, pairs)):
             for view in range(2):
                 i = view * pairs + pair
                 row = logits[head, i]
@@ -172,13 +175,13 @@ def survey_blocks(
                 if not (low > -INFINITE and high < INFINITE):
                     total = np.float32(np.nan)
                 best[head, i] = place_of(row, high)
-                lse[head, i] = high * scale + np.float32(math.log(total))
+                lse[head, i] = np.float64(high) * scale + math.log(np.float64(total))
                 share[view] = ONE / total
             sums = partial_sums[number]
             agreement[head, pair] = count_both(e[0], e[1], share[0], share[1], sums[0], sums[1])
 
 
-@summing
+@fusing
 def inner_terms(
     student: np.ndarray,
     teacher: np.ndarray,
@@ -187,24 +190,27 @@ def inner_terms(
     teacher_scale: np.float32,
     teacher_lse: np.float32,
     beta: np.float32,
+    log_marginal: np.ndarray,
     to: np.ndarray,
 ) -> None:
-    """Put beta (log q_s + log q_t) of a row, up to a constant of the student, into `to`."""
-    for j in range(len(student)):
-        log_q = (student[j] - high) * student_scale
-        log_t = teacher[j] * teacher_scale - teacher_lse
-        to[j] = beta * (log_q + log_t)
+    """Put beta (log q_s + log q_t) - log p, up to a constant of the student, into `to`.
 
-
-@compiled
-def take_off(row: np.ndarray, to: np.ndarray) -> None:
-    """Subtract a (k,) float32 row from `to`."""
-    for j in range(len(row)):
-        to[j] -= row[j]
+    All rows are (k,) float32; log_marginal may be (0,) for p = 1.
+    """
+    if len(log_marginal):
+        for j in range(len(student)):
+            log_q = (student[j] - high) * student_scale
+            log_t = teacher[j] * teacher_scale - teacher_lse
+            to[j] = beta * (log_q + log_t) - log_marginal[j]
+    else:
+        for j in range(len(student)):
+            log_q = (student[j] - high) * student_scale
+            log_t = teacher[j] * teacher_scale - teacher_lse
+            to[j] = beta * (log_q + log_t)
 
 
 @summing
-def dot(a: np.ndarray, b: np.ndarray) -> np.float32:
+def dot(a: np.ndarray, b: np.ndarray) -> Any:
     """Sum of products of (k,) float32."""
     total = ZERO
     for j in range(len(a)):
@@ -253,7 +259,7 @@ def gradient_rows(
         student_scale: 1 / temperature.
         teacher_scale: of the teacher.
         teacher_lse: (heads, 2 * pairs) float32.
-        log_marginal: (heads, k) float32; (0, k) for none.
+        log_marginal: (heads, k) float32; (heads, 0) for none.
         beta: exponent.
         half: (pairs,) float32, half the weight of each pair.
         slope: (heads, 2, k) float32; (0, 2, k) for none.
@@ -276,14 +282,12 @@ def gradient_rows(
             total = np.float32(np.nan)
         inner_terms(
             row, teacher[head, partner], high, student_scale, teacher_scale,
-            teacher_lse[head, partner], beta, inner,
+            teacher_lse[head, partner], beta, log_marginal[head], inner,
         )  # fmt: skip
-        if len(log_marginal):
-            take_off(log_marginal[head], inner)
         highest = extremes(inner)[1]
         inner_total = exponentials(inner, highest, ONE, LEAST_OF_GRADIENT, r)
-        log_sum = highest + np.float32(math.log(inner_total) - beta * math.log(total))
-        losses[head, i] = -half[pair] * log_sum
+        log_sum = math.log(np.float64(inner_total)) - beta * math.log(np.float64(total))
+        losses[head, i] = -half[pair] * (highest + log_sum)
         factor = half[pair] * beta * student_scale
         difference(q, r, factor / total, factor / inner_total, row)
         if len(slope):
