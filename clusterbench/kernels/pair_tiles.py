@@ -2,8 +2,8 @@
 
 The definitions are those of `heads.torch_tiles`. Loops are written so that LLVM makes vector
 instructions of them. Sums may be taken in any order of their terms: in which, depends on the
-machine and on the length of a row, never on the number of threads. No number that comes out of
-`exponential` is reordered.
+machine and on the length of a row, never on the number of threads. The steps of `exponential` keep
+their order.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ INFINITE = np.float32(np.inf)
 #: There the power of two of an exponential has no exponent left, and is 0.
 NOTHING = np.float32(-88)
 #: Exponentials of less are taken for 0. Numbers below 1.2e-38 make processors slow: none is an
-#: exponential, and of those that become parts of a gradient none is the product with its factor.
+#: exponential, and hardly one that times its factor is part of a gradient.
 LEAST = np.float32(-87)
 LEAST_OF_GRADIENT = np.float32(-69)
 #: Changes the order of negative numbers, as integers, to that of all.
@@ -195,18 +195,12 @@ def inner_terms(
 ) -> None:
     """Put beta (log q_s + log q_t) - log p, up to a constant of the student, into `to`.
 
-    All rows are (k,) float32; log_marginal may be (0,) for p = 1.
+    All rows are (k,) float32.
     """
-    if len(log_marginal):
-        for j in range(len(student)):
-            log_q = (student[j] - high) * student_scale
-            log_t = teacher[j] * teacher_scale - teacher_lse
-            to[j] = beta * (log_q + log_t) - log_marginal[j]
-    else:
-        for j in range(len(student)):
-            log_q = (student[j] - high) * student_scale
-            log_t = teacher[j] * teacher_scale - teacher_lse
-            to[j] = beta * (log_q + log_t)
+    for j in range(len(student)):
+        log_q = (student[j] - high) * student_scale
+        log_t = teacher[j] * teacher_scale - teacher_lse
+        to[j] = beta * (log_q + log_t) - log_marginal[j]
 
 
 @summing
@@ -259,7 +253,7 @@ def gradient_rows(
         student_scale: 1 / temperature.
         teacher_scale: of the teacher.
         teacher_lse: (heads, 2 * pairs) float32.
-        log_marginal: (heads, k) float32; (heads, 0) for none.
+        log_marginal: (heads, k) float32; zeros for none.
         beta: exponent.
         half: (pairs,) float32, half the weight of each pair.
         slope: (heads, 2, k) float32; (0, 2, k) for none.
