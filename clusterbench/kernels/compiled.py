@@ -19,7 +19,9 @@ def compiled(function: Callable[..., Any], fastmath: set[str] | bool = False) ->
         fastmath: LLVM's flags for the function's own operations, where their freedom is harmless.
     """
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": fastmath}
+    result: Callable[..., Any]
     try:
-        return numba.njit(cache=True, **options)(function)
+        result = numba.njit(cache=True, **options)(function)
     except RuntimeError:  # "cannot cache function: no locator available"
-        return numba.njit(**options)(function)
+        result = numba.njit(**options)(function)
+    return result

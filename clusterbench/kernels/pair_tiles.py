@@ -2,14 +2,15 @@
 
 The definitions are those of `heads.torch_tiles`. Loops are written so that LLVM makes vector
 instructions of them. Sums may be taken in any order of their terms: in which, depends on the
-machine and on the length of a row, never on the number of threads. No number that comes out of
-`exponential` is reordered.
+machine and on the length of a row, never on the number of threads. The steps of `exponential` keep
+their order.
 """
 
 from __future__ import annotations
 
 import math
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -30,23 +31,30 @@ C6 = np.float32(0.001381454)
 ONE = np.float32(1)
 ZERO = np.float32(0)
 INFINITE = np.float32(np.inf)
-#: From here down the power of two of the result has no exponent left, and is 0.
-LOWEST = np.float32(-88)
+#: There the power of two of an exponential has no exponent left, and is 0.
+NOTHING = np.float32(-88)
+#: Exponentials of less are taken for 0. Numbers below 1.2e-38 make processors slow: none is an
+#: exponential, and hardly one that times its factor is part of a gradient.
+LEAST = np.float32(-87)
+LEAST_OF_GRADIENT = np.float32(-69)
+#: Changes the order of negative numbers, as integers, to that of all.
+OTHER_BITS = np.int32(0x7FFFFFFF)
 #: Logits compared together, when their place is looked for.
 CHUNK = 64
+#: Pairs whose probabilities are summed one after the other.
+BLOCK = 64
 
 summing = partial(compiled, fastmath={"reassoc", "contract"})
-#: Of a number that is none the extremes say nothing: it is found where exponentials are summed.
-comparing = partial(compiled, fastmath={"nnan", "nsz"})
+fusing = partial(compiled, fastmath={"contract"})
 
 
-@partial(compiled, fastmath={"contract"})
-def exponential(x: np.float32) -> np.float32:
-    """exp x of a float32 that is not above 0, within 2 units in the last place.
+@fusing
+def exponential(x: np.float32, least: np.float32) -> Any:
+    """exp x of a float32 that is not above 0, within 2 units in the last place; 0 below `least`.
 
-    exp 0 is 1. Below -87.3 it has fewer digits, below -87.7 it is 0; of NaN it is NaN.
+    least is -87 or more. exp 0 is 1, that of NaN is NaN.
     """
-    x = LOWEST if x < LOWEST else x
+    x = NOTHING if x < least else x
     shifted = x * LOG2_E + TO_WHOLE
     n = shifted - TO_WHOLE
     r = (x - n * LOG_2_HIGH) - n * LOG_2_LOW
@@ -55,14 +63,21 @@ def exponential(x: np.float32) -> np.float32:
     return ((p * r + ONE) * r + ONE) * bits.view(np.float32)
 
 
-@comparing
-def extremes(row: np.ndarray) -> tuple[np.float32, np.float32]:
-    """Lowest and highest of a (k,) float32 row."""
-    low, high = INFINITE, -INFINITE
-    for j in range(len(row)):
-        low = row[j] if row[j] < low else low
-        high = row[j] if row[j] > high else high
-    return low, high
+@compiled
+def extremes(row: np.ndarray) -> tuple[Any, Any]:
+    """Lowest and highest of a (k,) float32 row; where it has a NaN, that is one of them.
+
+    As integers, so that it takes vector instructions, in which NaN is beyond the infinities.
+    """
+    bits = row.view(np.int32)
+    low, high = np.int32(0x7FFFFFFF), np.int32(-0x80000000)
+    for j in range(len(bits)):
+        key = np.int32(bits[j] ^ ((bits[j] >> np.int32(31)) & OTHER_BITS))
+        low = key if key < low else low
+        high = key if key > high else high
+    low = np.int32(low ^ ((low >> np.int32(31)) & OTHER_BITS))
+    high = np.int32(high ^ ((high >> np.int32(31)) & OTHER_BITS))
+    return low.view(np.float32), high.view(np.float32)
 
 
 @compiled
@@ -87,12 +102,12 @@ def place_of(row: np.ndarray, value: np.float32) -> int:
 
 @summing
 def exponentials(
-    row: np.ndarray, high: np.float32, scale: np.float32, to: np.ndarray
-) -> np.float32:
-    """Put exp(scale (row - high)) of (k,) float32 into `to`, which may be the row; their sum."""
+    row: np.ndarray, high: np.float32, scale: np.float32, least: np.float32, to: np.ndarray
+) -> Any:
+    """Put exp(scale (row - high)) of (k,) float32 into `to`, another array; their sum."""
     total = ZERO
     for j in range(len(row)):
-        e = exponential((row[j] - high) * scale)
+        e = exponential((row[j] - high) * scale, least)
         to[j] = e
         total += e
     return total
@@ -106,22 +121,23 @@ def count_both(
     of_b: np.float32,
     sums_a: np.ndarray,
     sums_b: np.ndarray,
-) -> np.float32:
-    """Add a * of_a to sums_a and b * of_b to sums_b, all (k,) float32; sum of their products."""
+) -> Any:
+    """Add a * of_a to sums_a and b * of_b to sums_b, all (k,) float32; the sum of their products.
+
+    Each product is added in the instruction that makes it, if the machine can: it may be tiny.
+    """
     total = ZERO
     for j in range(len(a)):
-        p, q = a[j] * of_a, b[j] * of_b
-        sums_a[j] += p
-        sums_b[j] += q
-        total += p * q
-    return total
+        sums_a[j] += a[j] * of_a
+        sums_b[j] += b[j] * of_b
+        total += a[j] * b[j]
+    return total * of_a * of_b
 
 
 @compiled
 def survey_blocks(
     logits: np.ndarray,
     scale: np.float32,
-    block: int,
     first: int,
     last: int,
     lse: np.ndarray,
@@ -129,12 +145,13 @@ def survey_blocks(
     partial_sums: np.ndarray,
     agreement: np.ndarray,
 ) -> None:
-    """Survey the blocks [first, last) of pairs of a tile; of all heads one after the other.
+    """Survey the blocks [first, last) of pairs of a tile, of all heads one after the other.
+
+    A block is of BLOCK pairs, the last one of a head of those that are left.
 
     Args:
         logits: (heads, 2 * pairs, k) float32.
         scale: 1 / temperature.
-        block: pairs in a block; the last one of a head may have fewer.
         first: number of a block.
         last: number of the block after the last.
         lse: (heads, 2 * pairs) float32; written to, NaN where a logit is not finite.
@@ -143,28 +160,28 @@ def survey_blocks(
         agreement: (heads, pairs) float32; written to.
     """
     pairs, k = logits.shape[1] // 2, logits.shape[2]
-    blocks = -(-pairs // block)
+    blocks = -(-pairs // BLOCK)
     e = np.empty((2, k), np.float32)
     share = np.empty(2, np.float32)
     for number in range(first, last):
         head = number // blocks
-        start = (number % blocks) * block
-        for pair in range(start, min(start + block, pairs)):
+        start = (number % blocks) * BLOCK
+        for pair in range(start, min(start + BLOCK, pairs)):
             for view in range(2):
                 i = view * pairs + pair
                 row = logits[head, i]
                 low, high = extremes(row)
-                total = exponentials(row, high, scale, e[view])
-                if low == -INFINITE:
+                total = exponentials(row, high, scale, LEAST, e[view])
+                if not (low > -INFINITE and high < INFINITE):
                     total = np.float32(np.nan)
                 best[head, i] = place_of(row, high)
-                lse[head, i] = high * scale + np.float32(math.log(total))
+                lse[head, i] = np.float64(high) * scale + math.log(np.float64(total))
                 share[view] = ONE / total
             sums = partial_sums[number]
             agreement[head, pair] = count_both(e[0], e[1], share[0], share[1], sums[0], sums[1])
 
 
-@summing
+@fusing
 def inner_terms(
     student: np.ndarray,
     teacher: np.ndarray,
@@ -173,24 +190,21 @@ def inner_terms(
     teacher_scale: np.float32,
     teacher_lse: np.float32,
     beta: np.float32,
+    log_marginal: np.ndarray,
     to: np.ndarray,
 ) -> None:
-    """Put beta (log q_s + log q_t) of a row, up to a constant of the student, into `to`."""
+    """Put beta (log q_s + log q_t) - log p, up to a constant of the student, into `to`.
+
+    All rows are (k,) float32.
+    """
     for j in range(len(student)):
         log_q = (student[j] - high) * student_scale
         log_t = teacher[j] * teacher_scale - teacher_lse
-        to[j] = beta * (log_q + log_t)
-
-
-@compiled
-def take_off(row: np.ndarray, to: np.ndarray) -> None:
-    """Subtract a (k,) float32 row from `to`."""
-    for j in range(len(row)):
-        to[j] -= row[j]
+        to[j] = beta * (log_q + log_t) - log_marginal[j]
 
 
 @summing
-def dot(a: np.ndarray, b: np.ndarray) -> np.float32:
+def dot(a: np.ndarray, b: np.ndarray) -> Any:
     """Sum of products of (k,) float32."""
     total = ZERO
     for j in range(len(a)):
@@ -198,7 +212,7 @@ def dot(a: np.ndarray, b: np.ndarray) -> np.float32:
     return total
 
 
-@partial(compiled, fastmath={"contract"})
+@fusing
 def difference(
     q: np.ndarray, r: np.ndarray, of_q: np.float32, of_r: np.float32, to: np.ndarray
 ) -> None:
@@ -207,7 +221,7 @@ def difference(
         to[j] = q[j] * of_q - r[j] * of_r
 
 
-@partial(compiled, fastmath={"contract"})
+@fusing
 def add_slope(
     q: np.ndarray, slope: np.ndarray, mean: np.float32, of_q: np.float32, to: np.ndarray
 ) -> None:
@@ -239,7 +253,7 @@ def gradient_rows(
         student_scale: 1 / temperature.
         teacher_scale: of the teacher.
         teacher_lse: (heads, 2 * pairs) float32.
-        log_marginal: (heads, k) float32; (0, k) for none.
+        log_marginal: (heads, k) float32; zeros for none.
         beta: exponent.
         half: (pairs,) float32, half the weight of each pair.
         slope: (heads, 2, k) float32; (0, 2, k) for none.
@@ -250,28 +264,26 @@ def gradient_rows(
     """
     rows, k = student.shape[1:]
     pairs = rows // 2
-    e, inner = np.empty(k, np.float32), np.empty(k, np.float32)
+    inner, q, r = np.empty(k, np.float32), np.empty(k, np.float32), np.empty(k, np.float32)
     for number in range(first, last):
         head, i = number // rows, number % rows
         view, pair = i // pairs, i % pairs
         partner = (1 - view) * pairs + pair
         row = student[head, i]
         low, high = extremes(row)
-        total = exponentials(row, high, student_scale, e)
-        if low == -INFINITE:
+        total = exponentials(row, high, student_scale, LEAST_OF_GRADIENT, q)
+        if not (low > -INFINITE and high < INFINITE):
             total = np.float32(np.nan)
         inner_terms(
             row, teacher[head, partner], high, student_scale, teacher_scale,
-            teacher_lse[head, partner], beta, inner,
+            teacher_lse[head, partner], beta, log_marginal[head], inner,
         )  # fmt: skip
-        if len(log_marginal):
-            take_off(log_marginal[head], inner)
         highest = extremes(inner)[1]
-        inner_total = exponentials(inner, highest, ONE, inner)
-        log_sum = highest + np.float32(math.log(inner_total) - beta * math.log(total))
-        losses[head, i] = -half[pair] * log_sum
+        inner_total = exponentials(inner, highest, ONE, LEAST_OF_GRADIENT, r)
+        log_sum = math.log(np.float64(inner_total)) - beta * math.log(np.float64(total))
+        losses[head, i] = -half[pair] * (highest + log_sum)
         factor = half[pair] * beta * student_scale
-        difference(e, inner, factor / total, factor / inner_total, row)
+        difference(q, r, factor / total, factor / inner_total, row)
         if len(slope):
-            mean = dot(e, slope[head, view]) / total
-            add_slope(e, slope[head, view], mean, student_scale / total, row)
+            mean = dot(q, slope[head, view]) / total
+            add_slope(q, slope[head, view], mean, student_scale / total, row)
