@@ -1,54 +1,70 @@
-"""The layers below the last one, of all heads at once: rows to unit rows of the bottleneck.
-
-While a stack is trained its first layer is kept wide, the heads side by side, as one product
-then serves all of them without a copy of the weights.
-"""
+"""The layers below the last one, of all heads at once: rows to unit rows of the bottleneck."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
-from torch.nn import functional
 
+from .engines import layer_engine
+from .products import multiplied, multiplied_by_shared, shared_transposed
 from .stack import HeadStack
 
 #: The tensors of the layers below the last one.
 BODY = ("weight_1", "bias_1", "weight_2", "bias_2")
 
 
-def widened(heads: HeadStack) -> HeadStack:
-    """The stack with weight_1 (dim, H * hidden) and bias_1 (H * hidden,), in tensors of its own."""
-    n_heads, dim, hidden = heads["weight_1"].shape
-    wide = {name: tensor.detach().clone() for name, tensor in heads.items()}
-    wide["weight_1"] = wide["weight_1"].permute(1, 0, 2).reshape(dim, n_heads * hidden)
-    wide["bias_1"] = wide["bias_1"].reshape(-1)
-    return wide
+@dataclass
+class Passed:
+    """Rows that went through the layers, with what the way back needs.
+
+    x: (rows, dim). kept: of the first layer (`layers.activated`). active: (H, rows, hidden). rows:
+    (H, rows, bottleneck) at unit length. length: (H, rows, 1).
+    """
+
+    x: Tensor
+    kept: Tensor
+    active: Tensor
+    rows: Tensor
+    length: Tensor
 
 
-def stacked(wide: HeadStack) -> HeadStack:
-    """The stack of which `widened` made this, in tensors of its own."""
-    n_heads, hidden = wide["weight_2"].shape[:2]
-    heads = {name: tensor.detach().clone() for name, tensor in wide.items()}
-    first = heads["weight_1"].view(-1, n_heads, hidden)
-    heads["weight_1"] = first.permute(1, 0, 2).contiguous()
-    heads["bias_1"] = heads["bias_1"].view(n_heads, 1, hidden)
-    return heads
-
-
-def unit_rows(wide: HeadStack, x: Tensor, precision: str) -> Tensor:
-    """Rows of the bottleneck at unit length.
+@torch.no_grad()
+def forward(heads: HeadStack, x: Tensor, half: bool) -> Passed:
+    """Pass rows through the layers.
 
     Args:
-        wide: a stack as `widened` makes it.
+        heads: a stack of H heads.
         x: (rows, dim), the same rows for every head.
-        precision: "float32", or "bf16" to multiply on tensor cores, with sums in float32.
-
-    Returns:
-        (H, rows, bottleneck), in the dtype of the weights.
+        half: multiply in bfloat16, with sums in float32; unit rows are float16 then.
     """
-    n_heads, hidden = wide["weight_2"].shape[:2]
-    with torch.autocast(x.device.type, torch.bfloat16, enabled=precision == "bf16"):
-        h = torch.addmm(wide["bias_1"], x, wide["weight_1"])
-        h = functional.gelu(h).view(len(x), n_heads, hidden).transpose(0, 1)
-        h = torch.baddbmm(wide["bias_2"], h, wide["weight_2"])
-    return functional.normalize(h.to(wide["weight_2"].dtype), dim=2)
+    layers = layer_engine(x.device, half)
+    dtype = torch.bfloat16 if half else x.dtype
+    x = x.to(dtype)
+    first, second = heads["weight_1"].to(dtype), heads["weight_2"].to(dtype)
+    kept, active = layers.activated(multiplied_by_shared(x, first), heads["bias_1"])
+    unit_dtype = torch.float16 if half else x.dtype
+    rows, length = layers.unit(torch.bmm(active, second), heads["bias_2"], unit_dtype)
+    return Passed(x, kept, active, rows, length)
+
+
+@torch.no_grad()
+def backward(heads: HeadStack, passed: Passed, of_rows: Tensor, scale: float) -> HeadStack:
+    """Gradients by the tensors of the layers.
+
+    Args:
+        heads: that the rows went through.
+        passed: as `forward` made it.
+        of_rows: (H, rows, bottleneck) gradient by the unit rows, divided by `scale`; may be
+            overwritten.
+        scale: that the gradient is multiplied by.
+    """
+    dtype = passed.x.dtype
+    layers = layer_engine(passed.x.device, dtype == torch.bfloat16)
+    of_second, bias_2 = layers.unit_back(of_rows, passed.rows, passed.length, scale, dtype)
+    weight_2 = multiplied(passed.active.mT, of_second)
+    of_active = torch.bmm(of_second, heads["weight_2"].to(dtype).mT)
+    of_first, bias_1 = layers.activated_back(of_active, passed.kept, heads["bias_1"])
+    weight_1 = shared_transposed(passed.x, of_first)
+    return {"weight_1": weight_1, "bias_1": bias_1, "weight_2": weight_2, "bias_2": bias_2}

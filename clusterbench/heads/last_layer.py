@@ -11,22 +11,25 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .engines import layer_engine, tile_engine
 from .objectives import Objective, SumOverHeads, Surveyed
-from .stack import HeadStack, last_weight
-from .tiles import Tile, Tiling, engine
+from .products import multiplied
+from .stack import HeadStack
+from .tiles import Tile, Tiling
 
 
 @dataclass(frozen=True)
 class Stepped:
     """What a step through the last layer comes to.
 
-    losses: (heads,) float32 of each head. below: (heads, 2 * pairs, bottleneck), the gradient of
-    the mean loss of all heads by the student's unit rows. direction, gain: by these tensors, in
-    their shapes. survey: of the batch.
+    losses: (heads,) of each head. below: (heads, 2 * pairs, bottleneck), the gradient of the mean
+    loss of all heads by the student's unit rows, divided by `scale`. direction, gain: by these
+    tensors, in their shapes. survey: of the batch.
     """
 
     losses: Tensor
     below: Tensor
+    scale: float
     direction: Tensor
     gain: Tensor
     survey: Surveyed
@@ -40,10 +43,10 @@ class LastLayer:
         all_heads: heads of all processes, of which the mean loss is taken.
         student_temperature: of the student's softmax.
         teacher_temperature: of the teacher's.
-        half: whether logits and their gradient are float16, with sums in float32: unit rows and
-            cosines lose at most 2^-11 of their size. Gradients are kept in the scale in which
-            they fit.
         total: sums over the heads of all processes.
+
+    Of unit rows in float16 logits and their gradient are float16, with sums in float32: unit rows
+    and cosines lose at most 2^-11 of their size. Gradients are kept in the scale in which they fit.
     """
 
     def __init__(
@@ -52,10 +55,9 @@ class LastLayer:
         all_heads: int,
         student_temperature: float,
         teacher_temperature: float,
-        half: bool,
         total: SumOverHeads = lambda one: one,
     ) -> None:
-        self.tiling, self._all_heads, self._half, self._total = tiling, all_heads, half, total
+        self.tiling, self._all_heads, self._total = tiling, all_heads, total
         self._student_scale = 1.0 / student_temperature
         self._teacher_scale = 1.0 / teacher_temperature
         self._buffers: dict[str, Tensor] = {}
@@ -80,29 +82,38 @@ class LastLayer:
         """
         tiling = self.tiling
         scale = 1.0 / (tiling.n_pairs * self._all_heads)
-        surveyed = Surveyed.nothing(tiling, student_rows)
-        losses = student_rows.new_zeros(tiling.n_heads)
-        below = torch.empty_like(student_rows)
+        like = student["gain"]
+        surveyed = Surveyed.nothing(tiling, like)
+        losses = like.new_zeros(tiling.n_heads)
+        below = like.new_empty(student_rows.shape)
         direction = torch.empty_like(student["direction"])
         gain = torch.empty_like(student["gain"])
         rows = {"student": student_rows, "teacher": teacher_rows}
         stacks = {"student": student, "teacher": teacher}
-        kernels = engine(student_rows.device, self._dtype(student_rows))
+        kernels = tile_engine(student_rows.device, student_rows.dtype)
+        layers = layer_engine(student_rows.device, student_rows.dtype == torch.float16)
         scales = {"student": self._student_scale, "teacher": self._teacher_scale}
 
         def survey(tile: Tile, logits: Tensor) -> None:
             surveyed.note(tile, kernels.survey(logits, scales[objective.surveys]))
 
+        def weight_of(name: str, heads: slice) -> Tensor:
+            stack = stacks[name]
+            found: Tensor = layers.last_weight(
+                stack["direction"][heads], stack["gain"][heads], student_rows.dtype
+            )
+            return found
+
         first_pass = not tiling.single and objective.couples_heads
         if first_pass:
             for heads in tiling.groups():
-                weight = self._weight(stacks[objective.surveys], heads)
+                weight = weight_of(objective.surveys, heads)
                 for tile in tiling.tiles(heads):
                     survey(tile, self._logits("first", rows[objective.surveys], weight, tile))
             objective.couple(surveyed.agreement, self._all_heads, self._total)
         for heads in tiling.groups():
             tiles = tiling.tiles(heads)
-            weights = {name: self._weight(stack, heads) for name, stack in stacks.items()}
+            weights = {name: weight_of(name, heads) for name in stacks}
             logits: dict[str, Tensor] = {}
             if not first_pass:
                 for tile in tiles:
@@ -132,19 +143,14 @@ class LastLayer:
                 losses[heads] += pairs.sum(dim=1) / tiling.n_pairs
                 gradient = logits["student"]
                 part = self._rows(student_rows, tile)
-                found = _product(part.mT, gradient)
+                found = multiplied(part.mT, gradient)
                 whole = found if whole is None else whole.add_(found)
-                self._put(below, tile, _product(gradient, weights["student"].mT))
+                self._put(below, tile, multiplied(gradient, weights["student"].mT))
             assert whole is not None  # a group has a tile
-            _through_weight(student, heads, whole.mul_(scale), direction, gain)
-        return Stepped(losses, below.mul_(scale), direction, gain, surveyed)
-
-    def _dtype(self, rows: Tensor) -> torch.dtype:
-        return torch.float16 if self._half else rows.dtype
-
-    def _weight(self, stack: HeadStack, heads: slice) -> Tensor:
-        weight = last_weight(stack["direction"][heads], stack["gain"][heads])
-        return weight.half() if self._half else weight
+            direction[heads], gain[heads] = layers.last_weight_back(
+                whole, student["direction"][heads], student["gain"][heads], scale
+            )
+        return Stepped(losses, below, scale, direction, gain, surveyed)
 
     def _rows(self, rows: Tensor, tile: Tile) -> Tensor:
         """(heads, 2 * pairs, bottleneck) of a tile."""
@@ -152,7 +158,7 @@ class LastLayer:
         if tile.n_pairs < self.tiling.n_pairs:
             views = rows.view(len(rows), 2, self.tiling.n_pairs, -1)[:, :, tile.pairs]
             rows = views.reshape(len(rows), 2 * tile.n_pairs, -1)
-        return rows.half() if self._half else rows
+        return rows
 
     def _put(self, into: Tensor, tile: Tile, rows: Tensor) -> None:
         views = into.view(len(into), 2, self.tiling.n_pairs, -1)
@@ -168,27 +174,3 @@ class LastLayer:
             self._buffers[name] = rows.new_empty(self.tiling.numbers)
         numbers = shape[0] * shape[1] * shape[2]
         return torch.bmm(rows, weight, out=self._buffers[name][:numbers].view(shape))
-
-
-def _product(a: Tensor, b: Tensor) -> Tensor:
-    """a @ b of batches, in float32 if they are of half precision."""
-    if a.dtype == torch.float16:
-        if a.device.type == "cuda":
-            return torch.bmm(a, b, out_dtype=torch.float32)
-        return torch.bmm(a.float(), b.float())
-    return torch.bmm(a, b)
-
-
-def _through_weight(
-    student: HeadStack, heads: slice, of_weight: Tensor, direction: Tensor, gain: Tensor
-) -> None:
-    """Gradients of some heads by direction and gain from that by the weight made of them.
-
-    The weight is gain * v / |v|, v a column of `direction`: along v it does not move.
-    """
-    v, g = student["direction"][heads], student["gain"][heads]
-    length = v.norm(dim=1, keepdim=True).clamp_min(1e-12)
-    unit = v / length
-    along = (unit * of_weight).sum(dim=1, keepdim=True)
-    gain[heads] = along
-    direction[heads] = (of_weight - unit * along).mul_(g / length)

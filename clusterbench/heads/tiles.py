@@ -1,4 +1,4 @@
-"""The parts in which a step looks at the logits of a batch, and what computes them on a device.
+"""The parts in which a step looks at the logits of a batch.
 
 All logits of all heads can be many GB (50 heads, 2 x 1,024 rows, 10,450 clusters: 4.3), so they
 are made in tiles of some heads and some pairs, used, and forgotten.
@@ -6,13 +6,8 @@ are made in tiles of some heads and some pairs, used, and forgotten.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
-from types import ModuleType
-
-import torch
 
 #: Numbers in the logits of a tile, of the student and of the teacher alike. A CPU's tile is as
 #: large as matrix products need to be fast, a GPU's as large as memory allows without regret.
@@ -89,40 +84,3 @@ def _even(n: int, at_most: int) -> int:
 
 def _slices(n: int, size: int) -> Iterator[slice]:
     return (slice(start, min(start + size, n)) for start in range(0, n, size))
-
-
-def engine(device: torch.device, dtype: torch.dtype) -> ModuleType:
-    """The fastest module with `survey` and `pair_gradient` for logits on a device.
-
-    All follow the definitions in `torch_tiles`.
-    """
-    from . import torch_tiles
-
-    if device.type == "cpu" and dtype == torch.float32:
-        from . import cpu_tiles
-
-        return cpu_tiles
-    if device.type == "cuda" and dtype in (torch.float32, torch.float16):
-        return _on_gpu(device)
-    return torch_tiles
-
-
-@cache
-def _on_gpu(device: torch.device) -> ModuleType:
-    """Triton's kernels where they compile and run, else torch's."""
-    from . import torch_tiles
-
-    try:
-        from . import triton_tiles
-
-        two = torch.zeros((1, 2, 2), device=device)
-        lse = triton_tiles.survey(two, 1.0).lse
-        triton_tiles.pair_gradient(two, two.clone(), 1.0, 1.0, lse, None, 1.0, None, None)
-    except Exception as error:  # whatever Triton or its compiler dislikes about this machine
-        warnings.warn(
-            f"Triton cannot be used ({type(error).__name__}: {error}): heads are trained by "
-            "torch's own operations, several times slower",
-            stacklevel=2,
-        )
-        return torch_tiles
-    return triton_tiles

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..estimator import TrainingError
 from ..progress import Progress, unseen
-from .body import BODY, stacked, unit_rows, widened
+from .body import BODY, backward, forward
 from .last_layer import LastLayer, Stepped
 from .objectives import Objective
 from .one_of_many import OneOfMany, Single
@@ -73,14 +73,12 @@ class _Moving:
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything by name, the heads along the first axis."""
-        found = {f"student.{name}": t for name, t in stacked(self.student).items()}
-        found |= {f"teacher.{name}": t for name, t in stacked(self.teacher).items()}
+        found = {f"student.{name}": t for name, t in self.student.items()}
+        found |= {f"teacher.{name}": t for name, t in self.teacher.items()}
         for moment in ("exp_avg", "exp_avg_sq"):
-            moments = {
-                name: self.optimiser.state.get(p, {}).get(moment, torch.zeros_like(p))
-                for name, p in self.student.items()
-            }
-            found |= {f"{moment}.{name}": t for name, t in stacked(moments).items()}
+            for name, p in self.student.items():
+                known = self.optimiser.state.get(p, {})
+                found[f"{moment}.{name}"] = known.get(moment, torch.zeros_like(p))
         found |= {f"objective.{name}": t for name, t in self.objective.state.items()}
         found |= {"losses": self.losses, "mass": self.mass, "seen": self.seen}
         return found
@@ -99,22 +97,19 @@ class _Moving:
 
     def restore(self, tensors: dict[str, Tensor], shared: dict[str, Any]) -> None:
         """Go back to what `tensors` and `shared` said."""
-
-        def stack(of: str) -> HeadStack:
-            own = {n[len(of) + 1 :]: t for n, t in tensors.items() if n.startswith(f"{of}.")}
-            return widened(own)
-
         with torch.no_grad():
             for mine, theirs in ((self.student, "student"), (self.teacher, "teacher")):
-                for name, tensor in stack(theirs).items():
-                    mine[name].copy_(tensor)
-        moments = {moment: stack(moment) for moment in ("exp_avg", "exp_avg_sq")}
+                for name, tensor in mine.items():
+                    tensor.copy_(tensors[f"{theirs}.{name}"])
         for name, parameter in self.student.items():
             updates = shared["updates"][name]
             if updates:
                 self.optimiser.state[parameter] = {
                     "step": _count(updates, parameter),
-                    **{m: moments[m][name].to(parameter) for m in moments},
+                    **{
+                        moment: tensors[f"{moment}.{name}"].to(parameter)
+                        for moment in ("exp_avg", "exp_avg_sq")
+                    },
                 }
         for name, tensor in self.objective.state.items():
             tensor.copy_(tensors[f"objective.{name}"])
@@ -181,7 +176,7 @@ def train_heads(
     limit = tile_numbers or TILE_NUMBERS.get(device.type, TILE_NUMBERS["cpu"])
     last = LastLayer(
         Tiling.of(n_heads, batch, n_clusters, limit), schedule.n_heads,
-        schedule.student_temperature, schedule.teacher_temperature, precision == "bf16", mates.sum,
+        schedule.student_temperature, schedule.teacher_temperature, mates.sum,
     )  # fmt: skip
     found = keeper.load(own)
     if found is not None:
@@ -219,7 +214,7 @@ def train_heads(
         if now.epoch < schedule.epochs and keeper.due(done):
             keeper.save(done, own, now.tensors(), now.shared(), now.history)
     return Trained(
-        teacher=stacked(now.teacher),
+        teacher=now.teacher,
         losses=torch.tensor([epoch.losses for epoch in now.history], dtype=torch.float64)[:, own],
         history=now.history,
         steps=schedule.epochs * in_epoch,
@@ -234,7 +229,7 @@ def _begin(
     n_clusters: int,
     device: torch.device,
 ) -> _Moving:
-    student = {n: t.to(device).requires_grad_() for n, t in widened(heads).items()}
+    student = {n: t.detach().clone().to(device).requires_grad_() for n, t in heads.items()}
     teacher = {n: t.detach().clone() for n, t in student.items()}
     like = student["gain"].detach()
     n_heads = len(like)
@@ -253,15 +248,13 @@ def _begin(
 
 
 def _step(now: _Moving, x: Tensor, last: LastLayer, precision: str, momentum: float) -> None:
-    student, teacher = now.student, now.teacher
-    with torch.no_grad():
-        teacher_rows = unit_rows(teacher, x, precision)
-    student_rows = unit_rows(student, x, precision)
-    stepped = last.step(student, teacher, student_rows.detach(), teacher_rows, now.objective)
-    body = [student[name] for name in BODY]
-    gradients = torch.autograd.grad(student_rows, body, stepped.below)
-    for parameter, gradient in zip(body, gradients, strict=True):
-        parameter.grad = gradient
+    student, teacher, half = now.student, now.teacher, precision == "bf16"
+    teacher_rows = forward(teacher, x, half).rows
+    passed = forward(student, x, half)
+    stepped = last.step(student, teacher, passed.rows, teacher_rows, now.objective)
+    gradients = backward(student, passed, stepped.below, stepped.scale)
+    for name in BODY:
+        student[name].grad = gradients[name]
     # In the first epoch AdamW passes over the last layer, which has no gradient: neither moments
     # nor decay reach it, and its count of steps begins in the second.
     rests = now.epoch == 0

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .body import unit_rows, widened
+from .body import forward
 from .schedule import Schedule
 from .stack import HeadStack, new_heads
 
@@ -37,12 +37,11 @@ def started_from(
     heads = new_heads(
         schedule.n_heads, x.shape[1], n_clusters, generator, schedule.hidden, schedule.bottleneck
     )
-    wide = widened(heads)
     cluster = torch.from_numpy(np.asarray(labels, dtype=np.int64))
     sums = torch.zeros(schedule.n_heads, n_clusters, schedule.bottleneck, dtype=torch.float64)
     for start in range(0, len(x), _ROWS):
         rows = torch.from_numpy(x[start : start + _ROWS])
-        z = unit_rows(wide, rows, "float32").double()
+        z = forward(heads, rows, half=False).rows.double()
         sums.index_add_(1, cluster[start : start + _ROWS], z)
     sizes = torch.bincount(cluster, minlength=n_clusters)
     filled = sizes > 0

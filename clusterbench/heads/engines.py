@@ -1,0 +1,57 @@
+"""What computes the losses and what lies between the products, by device: the fastest there is."""
+
+from __future__ import annotations
+
+import warnings
+from functools import cache
+from types import ModuleType
+
+import torch
+
+
+def tile_engine(device: torch.device, dtype: torch.dtype) -> ModuleType:
+    """The module with `survey` and `pair_gradient` for logits of a dtype on a device.
+
+    All follow the definitions in `torch_tiles`.
+    """
+    from . import torch_tiles
+
+    if device.type == "cpu" and dtype == torch.float32:
+        from . import cpu_tiles
+
+        return cpu_tiles
+    if device.type == "cuda" and dtype in (torch.float32, torch.float16) and _triton(device):
+        from . import triton_tiles
+
+        return triton_tiles
+    return torch_tiles
+
+
+def layer_engine(device: torch.device, half: bool) -> ModuleType:
+    """The module with the functions of `layers`, which has their definitions."""
+    from . import layers
+
+    if device.type == "cuda" and half and _triton(device):
+        from . import triton_layers
+
+        return triton_layers
+    return layers
+
+
+@cache
+def _triton(device: torch.device) -> bool:
+    """Whether Triton's kernels compile and run on a device."""
+    try:
+        from . import triton_tiles
+
+        two = torch.zeros((1, 2, 2), device=device)
+        lse = triton_tiles.survey(two, 1.0).lse
+        triton_tiles.pair_gradient(two, two.clone(), 1.0, 1.0, lse, None, 1.0, None, None)
+    except Exception as error:  # whatever Triton or its compiler dislikes about this machine
+        warnings.warn(
+            f"Triton cannot be used ({type(error).__name__}: {error}): heads are trained by "
+            "torch's own operations, several times slower",
+            stacklevel=2,
+        )
+        return False
+    return True
