@@ -88,7 +88,7 @@ class DeviceSide:
             (r, k) ids and cosines.
         """
         product = found.product.double()
-        # What is below is nearest than k others. Only the rest is compared in float64.
+        # What is below is farther than k others. Only the rest is compared in float64.
         low = self.least[rows, None] - error
         if product.shape[1] >= self.k:
             low = torch.maximum(low, product[:, self.k - 1, None] - 2.0 * error)
