@@ -1,11 +1,10 @@
 """Two panels compared on a GPU, by the same rules and to the same bits as on a CPU.
 
-A product costs a GPU little, and looking at it much: so of each row the largest products are
-taken, in two readings of which the second is short, some more of them than neighbours are wanted,
-and the cosines of those are computed in float64. If the k-th is above the largest product left
-out by more than a bound on its rounding, the row is certain. First that is tried in TF32, then in
-float32 for the rows that are not; those with too many nearly equal neighbours are left, all of
-which are compared in float64.
+A product costs a GPU little, and looking at it much. So the largest products of each row are
+taken, some more of them than neighbours are wanted, and their cosines computed in float64. If the
+k-th is above the largest product left out by more than a bound on its rounding, the row is
+certain. That is tried in TF32, then in float32 for the rows that are not. Of those left, which
+have many nearly equal neighbours, whatever may count is compared in float64.
 """
 
 from __future__ import annotations
@@ -93,7 +92,7 @@ def _tried(
     """Write the lists of the rows that are certain with products of some precision.
 
     Returns:
-        The rows that are not, (m,) int64, ascending as they came; and how many are.
+        The rows that are not, (m,) int64, in the order given; and how many are.
     """
     error = units.error_with(others)
     left, tried, certain = [rows[:0]], 0, 0
@@ -104,12 +103,13 @@ def _tried(
         own = block if side is other else None
         found = largest(units.rows[block], others, side.k + _MARGIN, own)
         ids, cosines = side.merged(block, found, other, error)
-        # Neither is what comes next in the list below the k rows that it has now, nor does it
-        # matter from which of the stages they are.
+        # A list only grows more similar, whether or not this one is certain.
         side.least[block] = torch.maximum(side.least[block], cosines[:, -1])
         cutoff = found.cutoff.double()
         sure = (cosines[:, -1] > cutoff + error) | (cutoff == -torch.inf)
-        side.ids[block[sure]], side.cosines[block[sure]] = ids[sure], cosines[sure]
+        # Lists of the others stay as they were: a later stage sees all of `other` once more.
+        side.ids[block] = torch.where(sure[:, None], ids, side.ids[block])
+        side.cosines[block] = torch.where(sure[:, None], cosines, side.cosines[block])
         left.append(block[~sure])
         tried += len(block)
         certain += len(block) - len(left[-1])

@@ -26,8 +26,8 @@ class DeviceSide:
     """A panel on a device; the arguments are those of `panels.Side`.
 
     ids: (n, k) int64 and cosines: (n, k) float64, as `Known` has them. least: (n,) float64, which
-    the k-th cosine of the list will not be below in the end. All are None's for rows that are only
-    compared with.
+    the k-th cosine of the list will not be below in the end. Rows that are only compared with have
+    none of them.
     """
 
     def __init__(

@@ -17,7 +17,7 @@ GROUP = 64
 #: Rows and columns of a block of products: 1 GiB of them.
 ROWS, COLUMNS = 2048, 1 << 17
 #: Rows that are prepared at a time.
-PREPARED = 1 << 16
+PREPARED = 1 << 15
 # Bits of a float32 mantissa that TF32 lacks.
 _LOST = 13
 

@@ -17,6 +17,7 @@ from clusterbench.neighbours import device_side, panel_products
 from clusterbench.neighbours.device import Certified, DeviceEngine
 from clusterbench.neighbours.graph import Graph
 from clusterbench.neighbours.panel_products import UnitRows, to_tf32
+from clusterbench.neighbours.panels import Known
 from clusterbench.neighbours.search import CpuEngine, all_neighbours, nearest_among
 
 DEVICES = [
@@ -277,6 +278,16 @@ def test_the_largest_products_are_those_of_a_sort(data) -> None:
         real = found.product[i].numpy() > -np.inf
         assert len(set(columns[real])) == real.sum()
         np.testing.assert_array_equal(products[i, columns[real]], found.product[i].numpy()[real])
+
+
+@pytest.mark.usefixtures("sizes")
+def test_a_panel_with_fewer_rows_than_neighbours_leaves_lists_open(engine) -> None:
+    x, known = around(6, 4, 2, 0.5), Known.nothing(6, 9, 1)
+    side = engine.side(ArrayRows(x), 0, 6, known, 9)
+    engine.merge(side, side, True, True)
+    np.testing.assert_array_equal(known.ids[:, :5], nearest(x, x, 5, own=True))
+    assert (known.ids[:, 5:] == -1).all()
+    assert (known.cosines[:, 5:] == -np.inf).all()
 
 
 def test_half_finished_by_one_engine_and_finished_by_another(engine, tmp_path) -> None:
