@@ -56,7 +56,8 @@ class DeviceEngine:
         if device.type == "cuda":
             memory = torch.cuda.get_device_properties(device).total_memory
             self.budget = min(_MOST, memory // _SHARE)
-            self._tf32 = torch.cuda.get_device_capability(device) >= (8, 0)
+            capable = torch.cuda.get_device_capability(device) >= (8, 0)
+            self._tf32 = capable and torch.version.hip is None
 
     def side(
         self, rows: Rows, start: int, stop: int, known: Known | None, k: int, offset: int = 0

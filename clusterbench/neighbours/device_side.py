@@ -95,9 +95,9 @@ class DeviceSide:
         near = ((product >= low) & (product > -torch.inf)).nonzero(as_tuple=True)
         cosine = torch.full_like(product, -torch.inf)
         cosine[near] = self.cosines_with(rows[near[0]], other, found.column[near])
-        ids = torch.where(cosine > -torch.inf, found.column + other.start, -1)
-        ids = torch.cat([self.ids[rows], ids], dim=1)
+        ids = torch.cat([self.ids[rows], found.column + other.start], dim=1)
         cosine = torch.cat([self.cosines[rows], cosine], dim=1)
+        # Of cosines of -inf the places not filled yet come first, as their number is -1.
         order = ids.argsort(dim=1, stable=True)
         nearest = cosine.gather(1, order).argsort(dim=1, descending=True, stable=True)
         order = order.gather(1, nearest[:, : self.k])
