@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from clusterbench.kmeans.row_sources import ArrayRows
 from clusterbench.neighbours import device as on_device
 from clusterbench.neighbours import device_side, panel_products
-from clusterbench.neighbours.device import Certified, DeviceEngine
+from clusterbench.neighbours.device import DeviceEngine, StageCounts
 from clusterbench.neighbours.graph import Graph
 from clusterbench.neighbours.panel_products import UnitRows, to_tf32
 from clusterbench.neighbours.panels import Known
@@ -165,7 +165,7 @@ def test_neither_sizes_of_blocks_nor_margins_change_a_bit(data) -> None:
         assert_the_same(graph(x, k, DeviceEngine(torch.device("cpu")), size), expected)
 
 
-def stages(x: np.ndarray, k: int, engine: DeviceEngine) -> Certified:
+def stages(x: np.ndarray, k: int, engine: DeviceEngine) -> StageCounts:
     """Rows that were certain at each stage; all of them at one."""
     np.testing.assert_array_equal(graph(x, k, engine).ids, nearest(x, x, k, own=True))
     counted = engine.certified
@@ -176,9 +176,9 @@ def stages(x: np.ndarray, k: int, engine: DeviceEngine) -> Certified:
 def test_each_stage_takes_the_rows_that_the_one_before_is_not_certain_of(engine) -> None:
     n = 300
     for made, expected in [
-        (around(n, 24, 1, 1.0), Certified(in_tf32=n)),
-        (around(n, 24, 1, 0.01), Certified(in_float32=n)),
-        (np.ones((n, 24), dtype=np.float32), Certified(of_all=n)),
+        (around(n, 24, 1, 1.0), StageCounts(in_tf32=n)),
+        (around(n, 24, 1, 0.01), StageCounts(in_float32=n)),
+        (np.ones((n, 24), dtype=np.float32), StageCounts(of_all=n)),
     ]:
         assert stages(made, 10, DeviceEngine(engine.device)) == expected
 
@@ -188,7 +188,7 @@ def test_tf32_is_given_up_where_it_is_of_no_use(engine, monkeypatch, given_up: b
     resize(monkeypatch, SMALL | {"_TRIED": 14 if given_up else 10**9, "_MARGIN": 64})
     close, apart = around(100, 24, 1, 0.01), around(200, 24, 1, 1.0, 1)
     counted = stages(np.concatenate([close, apart]), 10, engine)
-    expected = Certified(in_float32=300) if given_up else Certified(in_tf32=200, in_float32=100)
+    expected = StageCounts(in_float32=300) if given_up else StageCounts(in_tf32=200, in_float32=100)
     assert counted == expected
 
 
