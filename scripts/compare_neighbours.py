@@ -11,7 +11,8 @@ the machine multiplies matrices of these rows (float32, measured in the same run
 divided by that of the engine: above 1 it is faster than multiplying all rows with all others.
 "wrong" is the share of neighbours that are farther than the true one of their place by more than
 1e-12, of up to 500 rows looked at in float64. Memory is what the resident set grew by beyond the
-data.
+data. On a GPU, stderr tells what torch held there at most, and of how many rows our search was
+certain at which stage. scikit-learn has no GPU and is left out there unless it is named.
 """
 
 from __future__ import annotations
@@ -64,8 +65,11 @@ def ours(x: np.ndarray, k: int, device: str) -> np.ndarray:
     from clusterbench.kmeans.row_sources import ArrayRows
     from clusterbench.neighbours.search import all_neighbours, engine_on
 
-    graph = all_neighbours(ArrayRows(x), k, engine_on(torch.device(device)))
+    engine = engine_on(torch.device(device))
+    graph = all_neighbours(ArrayRows(x), k, engine)
     assert graph is not None
+    if hasattr(engine, "certified"):
+        print(f"{len(x):,} rows: {engine.certified}", file=sys.stderr)
     return graph.ids
 
 
@@ -93,7 +97,7 @@ def torch_topk(x: np.ndarray, k: int, device: str) -> np.ndarray:
     import torch
 
     on = torch.tensor(x, device=device)
-    block = max(1, (1 << 28) // len(x))
+    block = max(1, (1 << 28) // len(x))  # 1 GiB of products, whatever the number of rows
     found = []
     for rows in on.split(block):
         found.append((rows @ on.T).topk(k + 1, dim=1).indices.cpu().numpy())
@@ -178,8 +182,12 @@ def child(name: str, path: str, k: int, device: str) -> None:
         ids = ENGINES[name](x, k, device)
         _wait(device)
         seconds = min(seconds, time.perf_counter() - begin)
-    grown = peak_mib() - before
-    print(json.dumps({"seconds": seconds, "wrong": wrong(x, ids), "mib": grown}))
+    found = {"seconds": seconds, "wrong": wrong(x, ids), "mib": peak_mib() - before}
+    if device == "cuda":
+        import torch
+
+        found["device_mib"] = torch.cuda.max_memory_allocated() / 2**20
+    print(json.dumps(found))
 
 
 def compared(x: np.ndarray, k: int, names: list[str], device: str, threads: int) -> list[Any]:
@@ -197,6 +205,7 @@ def compared(x: np.ndarray, k: int, names: list[str], device: str, threads: int)
                 command, env=environment, capture_output=True, text=True, check=False
             )
             words = done.stderr.strip().splitlines()
+            sys.stderr.write(done.stderr)
             if done.returncode:
                 rows.append({"engine": name, "failed": words[-1] if words else "no word"})
             else:
@@ -234,7 +243,7 @@ def main() -> None:
     parser.add_argument("--features", help="an .npy of (n, dim); rows are brought to unit length")
     parser.add_argument("--shapes", nargs="*", default=SHAPES, help="n,dim of made-up data")
     parser.add_argument("--neighbors", type=int, default=50)
-    parser.add_argument("--engines", nargs="*", default=list(ENGINES), choices=list(ENGINES))
+    parser.add_argument("--engines", nargs="*", choices=list(ENGINES))
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--child", nargs=4, help=argparse.SUPPRESS)
@@ -243,6 +252,8 @@ def main() -> None:
         name, path, k, device = arguments.child
         child(name, path, int(k), device)
         return
+    usual = [name for name in ENGINES if name != "scikit-learn" or arguments.device == "cpu"]
+    names = arguments.engines or usual
     if arguments.features:
         x = unit_rows(np.load(arguments.features).astype(np.float32))
         sets = [(Path(arguments.features).name, x)]
@@ -251,9 +262,7 @@ def main() -> None:
         sets = [("made up", made_up(*shape)) for shape in shapes]
     for name, x in sets:
         product = product_seconds(x, arguments.device)
-        rows = compared(
-            x, arguments.neighbors, arguments.engines, arguments.device, arguments.threads
-        )
+        rows = compared(x, arguments.neighbors, names, arguments.device, arguments.threads)
         title = f"{name}: {len(x):,} x {x.shape[1]}, k = {arguments.neighbors}"
         print(f"\n{table(f'{title}, {arguments.threads} threads', rows, product)}", flush=True)
 

@@ -1,8 +1,10 @@
 """Two panels compared on a GPU, by the same rules and to the same bits as on a CPU.
 
-Blocks of products are written once and looked at once: of what may enter a list the places are
-gathered, and only those are sorted. Cosines are summed in float64 in the order of
-`kernels.near_lists.dot`, so that what decides is the same number on every device.
+A product costs a GPU little, and looking at it much. So the largest products of each row are
+taken, some more of them than neighbours are wanted, and their cosines computed in float64. If the
+k-th is above the largest product left out by more than a bound on its rounding, the row is
+certain. That is tried in TF32, then in float32 for the rows that are not. Of those left, which
+have many nearly equal neighbours, whatever may count is compared in float64.
 """
 
 from __future__ import annotations
@@ -12,134 +14,50 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..kernels import near_lists as kernels
 from ..kmeans.row_sources import Rows
-from .panels import Known, product_error
+from .device_side import DeviceSide
+from .panel_products import COLUMNS, ROWS, UnitRows, largest, leave_out, product
+from .panels import Known
 
-#: Numbers of a block of products, and columns that tell a first low.
-_PRODUCTS, _FIRST = 1 << 27, 8192
-#: Numbers of the rows whose cosines are summed at a time.
-_GATHERED = 1 << 26
-#: Candidates of the columns' lists, in lists, from which they are thinned.
-_FULL = 4
+#: Products that are taken beyond k: the more, the lower what is left out.
+_MARGIN = 64
+#: TF32 is given up in a merge where of so many rows a smaller share was certain.
+_TRIED, _WORTH = 2 * ROWS, 0.25
+#: Products among which all that may count are looked for at a time, where ties are many.
+_TIES = 1 << 23
+#: The share of a GPU's memory, and the most of it, that is `DeviceEngine.budget`.
+_SHARE, _MOST = 8, 4 << 30
 
 
 @dataclass
-class Candidates:
-    """Candidates for lists: row and other row within their panels, and the product; (m,) each."""
+class StageCounts:
+    """How many rows were certain at which stage, summed over all pairs of panels."""
 
-    row: Tensor
-    other: Tensor
-    product: Tensor
-
-    @classmethod
-    def nothing(cls, device: torch.device) -> Candidates:
-        """None yet."""
-        whole = torch.empty(0, dtype=torch.int64, device=device)
-        return cls(whole, whole, torch.empty(0, device=device))
-
-    def and_more(self, row: Tensor, other: Tensor, product: Tensor) -> Candidates:
-        """These and others."""
-        return Candidates(
-            torch.cat([self.row, row]),
-            torch.cat([self.other, other]),
-            torch.cat([self.product, product]),
-        )
-
-    def where(self, chosen: Tensor) -> Candidates:
-        """Some of them."""
-        return Candidates(self.row[chosen], self.other[chosen], self.product[chosen])
-
-
-class DeviceSide:
-    """A panel on a device; the arguments are those of `panels.Side`."""
-
-    def __init__(
-        self,
-        rows: Rows,
-        start: int,
-        stop: int,
-        known: Known | None,
-        k: int,
-        offset: int,
-        device: torch.device,
-    ) -> None:
-        del offset  # rows of queries and of what is searched are told apart by their panels
-        block = rows.block(start, stop)
-        self.x = torch.tensor(block, device=device)
-        self.start, self.k, self.known = start, k, known
-        # On the host: not every square root of torch is the nearest number to the true one.
-        self.lengths = torch.from_numpy(kernels.lengths(block)).to(device)
-        length = torch.where(self.lengths > 0, self.lengths, torch.ones_like(self.lengths))
-        self.unit = torch.cat(
-            [
-                (x.double() / of[:, None]).float()
-                for x, of in zip(self.x.split(65_536), length.split(65_536), strict=True)
-            ]
-        )
-        self.error = product_error(self.x.shape[1])
-        n = len(self.x) if known is not None else 0
-        self.low = torch.full((n,), -torch.inf, device=device)
-        if known is not None:
-            self.ids = torch.tensor(known.ids, device=device).long()
-            self.cosines = torch.tensor(known.cosines, device=device)
-            self.low = (self.cosines[:, -1] - self.error).float()
-
-    @property
-    def n(self) -> int:
-        """Rows of the panel."""
-        return len(self.x)
-
-    def take(self, found: Candidates, other: DeviceSide) -> None:
-        """Compare candidates of `other` in float64 and keep what belongs into the lists."""
-        both = self.lengths[found.row] * other.lengths[found.other]
-        cosine = _products(self.x, found.row, other.x, found.other)
-        cosine = torch.where(both > 0, cosine / torch.where(both > 0, both, 1.0), 0.0)
-        rows = found.row.unique()
-        if not len(rows):
-            return
-        old = (self.ids[rows] >= 0).nonzero()
-        old_rows = rows[old[:, 0]]
-        row = torch.cat([found.row, old_rows])
-        ids = torch.cat([found.other + other.start, self.ids[old_rows, old[:, 1]]])
-        cosine = torch.cat([cosine, self.cosines[old_rows, old[:, 1]]])
-        order = ids.argsort(stable=True)
-        order = order[cosine[order].argsort(descending=True, stable=True)]
-        order = order[row[order].argsort(stable=True)]
-        row, ids, cosine = row[order], ids[order], cosine[order]
-        place = _places(row)
-        best = place < self.k
-        self.ids[row[best], place[best]] = ids[best]
-        self.cosines[row[best], place[best]] = cosine[best]
-        self.low[rows] = torch.maximum(
-            self.low[rows], (self.cosines[rows, -1] - self.error).float()
-        )
-
-    def thinned(self, found: Candidates) -> Candidates:
-        """Candidates without those that cannot be among the k most similar; raises the lows."""
-        order = found.product.argsort(descending=True, stable=True)
-        order = order[found.row[order].argsort(stable=True)]
-        found = found.where(order)
-        last = _places(found.row) == self.k - 1
-        rows = found.row[last]
-        low = (found.product[last].double() - 2.0 * self.error).float()
-        self.low[rows] = torch.maximum(self.low[rows], low)
-        return found.where(found.product >= self.low[found.row])
-
-    def written(self) -> None:
-        """What was found, into `known`."""
-        if self.known is not None:
-            self.known.ids[:] = self.ids.int().cpu().numpy()
-            self.known.cosines[:] = self.cosines.cpu().numpy()
+    in_tf32: int = 0
+    in_float32: int = 0
+    of_all: int = 0
 
 
 class DeviceEngine:
-    """Panels compared on a device of torch; see `search.Engine`."""
+    """Panels compared on a device of torch; see `search.Engine`.
 
-    budget = 2 << 30
+    Args:
+        device: a CUDA device; the CPU computes the same, TF32 by rounding alone.
+
+    Attributes:
+        budget: an eighth of the device's memory, at most 4 GiB.
+        certified: what was certain at which stage so far.
+    """
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
+        self.certified = StageCounts()
+        self.budget, self._tf32 = _MOST, True
+        if device.type == "cuda":
+            memory = torch.cuda.get_device_properties(device).total_memory
+            self.budget = min(_MOST, memory // _SHARE)
+            capable = torch.cuda.get_device_capability(device) >= (8, 0)
+            self._tf32 = capable and torch.version.hip is None
 
     def side(
         self, rows: Rows, start: int, stop: int, known: Known | None, k: int, offset: int = 0
@@ -149,89 +67,67 @@ class DeviceEngine:
 
     @torch.no_grad()
     def merge(self, a: DeviceSide, b: DeviceSide, to_a: bool, to_b: bool) -> None:
-        """As `tiles.merge`."""
-        same = a is b
-        waiting = Candidates.nothing(self.device)
-        size = max(1, _PRODUCTS // b.n)
-        never = torch.full((), torch.inf, device=self.device)
-        for start in range(0, a.n, size):
-            stop = min(start + size, a.n)
-            first = start if same else 0
-            products = _whole_precision(a.unit[start:stop], b.unit[first:])
-            if same:  # each pair once, and no row with itself
-                corner = products[:, : stop - start]
-                corner.masked_fill_(torch.ones_like(corner, dtype=torch.bool).tril_(), -torch.inf)
-            low_a = a.low[start:stop] if to_a else never.expand(stop - start)
-            low_b = b.low[first:] if to_b else never.expand(b.n - first)
-            if to_a and products.shape[1] > a.k:
-                low_a = torch.maximum(low_a, _first_low(products, a))
-                a.low[start:stop] = low_a
-            at = (products >= torch.minimum(low_a[:, None], low_b[None, :])).nonzero()
-            product = products[at[:, 0], at[:, 1]]
-            del products
-            row, column = at[:, 0] + start, at[:, 1] + first
-            finite = product > -torch.inf
-            if to_b:
-                of_b = finite & (product >= low_b[at[:, 1]])
-                waiting = waiting.and_more(column[of_b], row[of_b], product[of_b])
-            if to_a:
-                of_a = finite & (product >= low_a[at[:, 0]])
-                found = Candidates(row[of_a], column[of_a], product[of_a])
-                if same:  # what came from earlier blocks is of these rows, too
-                    mine = (waiting.row >= start) & (waiting.row < stop)
-                    earlier = waiting.where(mine)
-                    waiting = waiting.where(~mine)
-                    found = found.and_more(earlier.row, earlier.other, earlier.product)
-                a.take(a.thinned(found), b)
-            if len(waiting.row) > _FULL * b.k * b.n:
-                waiting = b.thinned(waiting)
-        if to_b:
-            b.take(b.thinned(waiting), a)
+        """As `tiles.merge`, but each pair of rows is multiplied once for each list it may enter."""
+        if to_a:
+            self._into(a, b)
+        if to_b and a is not b:
+            self._into(b, a)
         for side in (a, b):
             side.written()
 
-
-def _whole_precision(a: Tensor, b: Tensor) -> Tensor:
-    """a @ b.T in float32, whatever the process allows elsewhere."""
-    before = torch.backends.cuda.matmul.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = False
-    try:
-        return a @ b.T
-    finally:
-        torch.backends.cuda.matmul.allow_tf32 = before
-
-
-def _first_low(products: Tensor, side: DeviceSide) -> Tensor:
-    """Lows of rows by the first products alone."""
-    some = products[:, : max(_FIRST, side.k)]
-    least = some.topk(side.k, dim=1).values[:, -1]
-    return (least.double() - 2.0 * side.error).float()
+    def _into(self, side: DeviceSide, other: DeviceSide) -> None:
+        """Rows of `other` into the lists of `side`, by stages; each writes what is certain."""
+        left = torch.arange(side.n, device=self.device)
+        if self._tf32:
+            left, certain = _tried(side, other, left, side.coarse, other.coarse)
+            self.certified.in_tf32 += certain
+        if len(left):  # else unit rows in float32 need not be made
+            left, certain = _tried(side, other, left, side.whole, other.whole)
+            self.certified.in_float32 += certain
+            _all_compared(side, other, left)
+            self.certified.of_all += len(left)
 
 
-def _products(x: Tensor, rows: Tensor, y: Tensor, others: Tensor) -> Tensor:
-    """x[rows] . y[others] in float64, eight sums side by side: (m,), as `near_lists.dot` has it."""
-    dim = x.shape[1]
-    whole = dim - dim % 8
-    parts = []
-    for at, to in zip(
-        rows.split(max(1, _GATHERED // dim)), others.split(max(1, _GATHERED // dim)), strict=True
-    ):
-        a, b = x[at], y[to]
-        sums = torch.zeros((len(at), 8), dtype=torch.float64, device=x.device)
-        for j in range(0, whole, 8):
-            # Two steps: fused into one they would be rounded once, as nothing is on the CPU.
-            product = a[:, j : j + 8].double() * b[:, j : j + 8].double()
-            sums += product
-        rest = torch.zeros(len(at), dtype=torch.float64, device=x.device)
-        for j in range(whole, dim):
-            product = a[:, j].double() * b[:, j].double()
-            rest += product
-        s = sums.unbind(dim=1)
-        total = ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]))
-        parts.append(total + rest)
-    return torch.cat(parts) if parts else torch.empty(0, dtype=torch.float64, device=x.device)
+def _tried(
+    side: DeviceSide, other: DeviceSide, rows: Tensor, units: UnitRows, others: UnitRows
+) -> tuple[Tensor, int]:
+    """Write the lists of the rows that are certain with products of some precision.
+
+    Returns:
+        The rows that are not, (m,) int64, in the order given; and how many are.
+    """
+    error = units.error_with(others)
+    left, tried, certain = [rows[:0]], 0, 0
+    for block in rows.split(ROWS):
+        if units.tf32 and tried >= _TRIED and certain < _WORTH * tried:
+            left.append(block)
+            continue
+        own = block if side is other else None
+        found = largest(units.rows[block], others, side.k + _MARGIN, own)
+        ids, cosines = side.merged(block, found, other, error)
+        # A list only grows more similar, whether or not this one is certain.
+        side.least[block] = torch.maximum(side.least[block], cosines[:, -1])
+        cutoff = found.cutoff.double()
+        sure = (cosines[:, -1] > cutoff + error) | (cutoff == -torch.inf)
+        # Lists of the others stay as they were: a later stage sees all of `other` once more.
+        side.ids[block] = torch.where(sure[:, None], ids, side.ids[block])
+        side.cosines[block] = torch.where(sure[:, None], cosines, side.cosines[block])
+        left.append(block[~sure])
+        tried += len(block)
+        certain += len(block) - len(left[-1])
+    return torch.cat(left), certain
 
 
-def _places(row: Tensor) -> Tensor:
-    """Of sorted row numbers, how many equal ones stand before each: (m,) int64."""
-    return torch.arange(len(row), device=row.device) - torch.searchsorted(row, row)
+def _all_compared(side: DeviceSide, other: DeviceSide, rows: Tensor) -> None:
+    """Write the lists of rows by comparing in float64 whatever may be in them."""
+    units, others = side.whole, other.whole
+    error = units.error_with(others)
+    for block in rows.split(max(1, _TIES // min(other.n, COLUMNS))):
+        for first in range(0, other.n, COLUMNS):
+            last = min(first + COLUMNS, other.n)
+            products = product(units.rows[block], others.rows[first:last], tf32=False)
+            if side is other:
+                leave_out(products, block - first)
+            low = (side.least[block] - error).float()
+            row, column = (products >= low[:, None]).nonzero(as_tuple=True)
+            side.take(block[row], column + first, other)

@@ -91,9 +91,10 @@ def all_neighbours(
 ) -> Graph | None:
     """The k nearest other rows of each row, by the cosine in float64.
 
-    A row is never its own neighbour; a copy of it is one. Each pair of rows is multiplied once.
-    Beyond the rows and the graph this takes 12 k bytes a row (with a folder at most 512 MB of
-    them), and 192 MB or a 32nd of the rows as float32, whichever is more.
+    A row is never its own neighbour; a copy of it is one. Each pair of rows is multiplied once, on
+    a GPU once for each of the two. Beyond the rows and the graph this takes 12 k bytes a row (with
+    a folder at most 512 MB of them), and 192 MB or a 32nd of the rows as float32, whichever is
+    more; on a GPU that memory is the device's, see `device.DeviceEngine`.
 
     Args:
         rows: n > k rows.
