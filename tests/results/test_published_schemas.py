@@ -1,4 +1,4 @@
-"""The published JSON Schemas say what the models say: scripts/pages/write_schemas.py writes them."""
+"""The published JSON Schemas say what the models say (scripts/pages/write_schemas.py)."""
 
 from __future__ import annotations
 
