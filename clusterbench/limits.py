@@ -121,7 +121,7 @@ UNPACKED = 512 * _MB
 UNPACKED_RATIO = 200
 
 #: Bytes of the header of a saved head: its settings, diagnostics and names of columns.
-HEAD_HEADER = 32 * _MB
+HEAD_HEADER = 16 * _MB
 #: Objects of an HDF5 file of someone else, levels of its groups, bytes of one chunk.
 HDF5_OBJECTS, HDF5_DEPTH, HDF5_CHUNK = 20_000, 32, 256 * _MB
 #: Bytes of what torch.save pickles beside the tensors, and steps that rebuild it.

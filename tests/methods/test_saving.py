@@ -78,6 +78,16 @@ def assert_same(found: DeepClusterer, wanted: DeepClusterer) -> None:
     assert found.n_features_in_ == wanted.n_features_in_
 
 
+class Frame:
+    """As much of a DataFrame as is looked at."""
+
+    def __init__(self, values: np.ndarray, columns: list[str]) -> None:
+        self.values, self.columns, self.shape = values, columns, values.shape
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return self.values
+
+
 class TestSaveAndLoad:
     @pytest.mark.parametrize("scaling", SCALINGS)
     def test_what_is_loaded_is_what_was_saved(
@@ -110,15 +120,14 @@ class TestSaveAndLoad:
             SCAN.load(saved)
 
     def test_names_of_columns_are_kept(self, tmp_path: Path) -> None:
-        pandas = pytest.importorskip("pandas")
-        frame = pandas.DataFrame(features(300, 0), columns=[f"c{i}" for i in range(10)])
+        frame = Frame(features(300, 0), [f"c{i}" for i in range(10)])
         scan = SCAN(**SMALL).fit(frame)
         scan.save(tmp_path / "head")
         again = cb.methods.load(tmp_path / "head", device="cpu")
         assert isinstance(again, SCAN)
         np.testing.assert_array_equal(again.feature_names_in_, scan.feature_names_in_)
         with pytest.raises(InputError, match="feature names"):
-            again.predict(frame[frame.columns[::-1]])
+            again.predict(Frame(frame.values, frame.columns[::-1]))
 
     def test_what_is_not_fitted_or_smoothed_is_not_saved(self, tmp_path: Path) -> None:
         with pytest.raises(NotFittedError):
@@ -165,6 +174,10 @@ def record_of(path: Path) -> dict[str, Any]:
     header = json.loads(data[8 : 8 + struct.unpack("<Q", data[:8])[0]])
     found: dict[str, Any] = json.loads(header["__metadata__"]["clusterbench"])
     return found
+
+
+def with_record(text: str) -> bytes:
+    return save({"x": np.zeros(1)}, {"clusterbench": text})
 
 
 def put(name: str, value: Any) -> Callable[..., Any]:
@@ -270,17 +283,17 @@ class TestHostileFiles:
             (struct.pack("<Q", 2**20) + b"{}", "no readable safetensors file"),
             (struct.pack("<Q", 2) + b"[]", "no readable safetensors file"),
             (save({"x": np.zeros(3)}), "a safetensors file, but no head of clusterbench"),
-            (save({}, {"clusterbench": "{"}), "not whole JSON"),
-            (save({}, {"clusterbench": "[" * 10**5}), "not whole JSON"),
-            (save({}, {"clusterbench": "[1]"}), "is a list; wanted an object"),
-            (save({}, {"clusterbench": "{}"}), "has no 'format'"),
-            (save({}, {"clusterbench": '{"format": NaN}'}), "not whole JSON"),
-            (save({}, {"clusterbench": '{"format": 1}'}), "format is 1; wanted str"),
+            (with_record("{"), "not whole JSON"),
+            (with_record("[" * 10**5), "not whole JSON"),
+            (with_record("[1]"), "is a list; wanted an object"),
+            (with_record("{}"), "has no 'format'"),
+            (with_record('{"format": NaN}'), "not whole JSON"),
+            (with_record('{"format": 1}'), "format is 1; wanted str"),
             (
-                save({}, {"clusterbench": '{"format": "clusterbench-head/2"}'}),
+                with_record('{"format": "clusterbench-head/2"}'),
                 "format 'clusterbench-head/2'; this version of clusterbench reads",
             ),
-            (save({}, {"clusterbench": "[" + "0," * 2_000_001 + "0]"}), "values; a saved head has"),
+            (with_record("[" + "0," * 2_000_001 + "0]"), "values; a saved head has"),
         ],
         ids=range(15),
     )
@@ -325,7 +338,7 @@ class TestHostileFiles:
 
     def test_what_could_not_be_read_back_is_not_written(self, saved: Path, tmp_path: Path) -> None:
         temi = TEMI.load(saved, device="cpu")
-        temi.diagnostics_ = {"log": ["x" * 900_000] * 40}
+        temi.diagnostics_ = {"log": ["x" * 900_000] * 20}
         with pytest.raises(InputError, match="header"):
             temi.save(tmp_path / "head")
         assert list(tmp_path.iterdir()) == []
