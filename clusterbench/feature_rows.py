@@ -5,6 +5,7 @@ Whatever X is, what comes out is float32 whose squared distances can be computed
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -110,6 +111,24 @@ def check_standardised(features: Any, first: int = 0) -> None:
             f"than {ROW_LENGTH:g} standard deviations from the training rows; they come from "
             "elsewhere, or a dimension is constant but for rounding: use another scaling"
         )
+
+
+def check_arrays(
+    arrays: Mapping[str, np.ndarray], wanted: Mapping[str, tuple[tuple[int, ...], str]]
+) -> None:
+    """Refuse arrays that are not those wanted: name -> (shape, name of the dtype).
+
+    Raises InputError for other names, shapes and dtypes, and for floats that are not finite.
+    """
+    if arrays.keys() != wanted.keys():
+        names = ", ".join(sorted(arrays)) or "none"
+        raise InputError(f"has the arrays {names}; wanted {', '.join(sorted(wanted)) or 'none'}")
+    for name, (shape, dtype) in wanted.items():
+        found = arrays[name]
+        if found.shape != shape or found.dtype != np.dtype(dtype):
+            raise InputError(f"{name} is {found.dtype} {found.shape}; wanted {dtype} {shape}")
+        if found.dtype.kind == "f" and not np.isfinite(found).all():
+            raise InputError(f"{name} holds NaN or infinity; wanted finite numbers")
 
 
 def unit_rows(features: np.ndarray) -> np.ndarray:

@@ -47,6 +47,7 @@ JSON_LABELS = FileKind("a JSON file of labels", 128 * _MB, "use .npy or .parquet
 TEXT_LABELS = FileKind("a CSV or TSV file of labels", 2048 * _MB, "use .npy or .parquet")
 BROKEN_LIST = FileKind("a store's list of broken images", 256 * _MB)
 CHECKPOINT = FileKind("a checkpoint of k-means", 16384 * _MB)
+SAVED_HEAD = FileKind("a saved head", 16384 * _MB, values=2_000_000)
 SIDECAR = FileKind("a sample's label", 1 * _MB)
 IMAGE = FileKind("an image", 256 * _MB)
 
@@ -119,6 +120,8 @@ UNPACKED = 512 * _MB
 #: features compress to a third at best, and a few kilobytes must not become a full disk.
 UNPACKED_RATIO = 200
 
+#: Bytes of the header of a saved head: its settings, diagnostics and names of columns.
+HEAD_HEADER = 16 * _MB
 #: Objects of an HDF5 file of someone else, levels of its groups, bytes of one chunk.
 HDF5_OBJECTS, HDF5_DEPTH, HDF5_CHUNK = 20_000, 32, 256 * _MB
 #: Bytes of what torch.save pickles beside the tensors, and steps that rebuild it.

@@ -65,6 +65,7 @@ def _values() -> list[tuple[str, str]]:
         ),
         ("a line of a CSV file of labels", _size(limits.LINE)),
         ("the footer of a Parquet file of labels", _size(limits.PARQUET_FOOTER)),
+        ("the header of a saved head", _size(limits.HEAD_HEADER)),
         ("characters of an error message", f"{printable.MESSAGE_LENGTH:,}"),
         ("characters of a name shown in a table", f"{printable.SHOWN_LENGTH}"),
     ]

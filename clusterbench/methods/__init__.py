@@ -6,6 +6,7 @@ clusterbench.methods.get("temi")(n_clusters=100, random_state=0).fit(X).labels_
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..catalog import Registry
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from .hierarchical import HierarchicalKMeans as HierarchicalKMeans
     from .kmeans import KMeans as KMeans
     from .minibatch import MiniBatchKMeans as MiniBatchKMeans
+    from .saving import HeadClusterer
     from .scan import SCAN as SCAN
     from .temi import TEMI as TEMI
 
@@ -62,6 +64,7 @@ __all__ = [
     "SpectralClustering",
     "choose_k",
     "get",
+    "load",
     "names",
 ]
 
@@ -78,6 +81,21 @@ def get(name: str) -> type[Clusterer]:
         InputError: no such method (the nearest names are suggested), or not a Clusterer.
     """
     return METHODS.get(name)
+
+
+def load(path: Path | str, *, device: str = "auto") -> HeadClusterer:
+    """The fitted method that its `save` wrote to a file, whichever method it is.
+
+    Args:
+        path: of the file; see `HeadClusterer.load`.
+        device: where it predicts: "auto", "cpu", "cuda[:N]" or "mps".
+
+    Raises:
+        InputError: no such file, a damaged one, or one of a method that is not installed.
+    """
+    from .saving import load_as
+
+    return load_as(get, path, device)
 
 
 def __getattr__(name: str) -> Any:

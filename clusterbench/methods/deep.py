@@ -25,8 +25,9 @@ from ..heads.schedule import Schedule
 from ..memory import check_memory
 from ..neighbours.kept import neighbours_of_rows, rows_hash, search_cost
 from ..progress import Progress, unseen
-from .clusterer import Clusterer, check_enough
+from .clusterer import check_enough
 from .head_input import HeadInput
+from .saving import HeadClusterer
 from .scaling import Scaler
 from .streaming import streamed
 from .top_order import led_by
@@ -46,7 +47,7 @@ _PRECISIONS = ("auto", "float32", "bf16")
 _STARTS = ("random", "kmeans")
 
 
-class DeepClusterer(Clusterer):
+class DeepClusterer(HeadClusterer):
     """A clustering head trained on frozen features; see `TEMI` and `SCAN` for the settings."""
 
     #: Settings of `Schedule`, by the same names in the constructors.

@@ -96,6 +96,20 @@ class HeadInput:
         half = rows is not None and _is_half(X)
         self.resident = self._residence(half)
 
+    @classmethod
+    def restored(cls, scaler: Scaler, dim: int, device: torch.device) -> HeadInput:
+        """The way of rows of `dim` dimensions through a fitted scaler, without training rows."""
+        found = cls.__new__(cls)
+        found.raw = found._seen = ArrayRows(np.empty((0, dim), dtype=np.float32))
+        found.device, found._smoothed, found.scaler = device, None, scaler
+        found.dim, found.resident = scaler.width(dim), "float32"
+        return found
+
+    @property
+    def smooths(self) -> bool:
+        """Whether rows are averaged with training rows before they are scaled."""
+        return self._smoothed is not None
+
     def _residence(self, half: bool) -> str:
         n, free = self._seen.n, _free_bytes(self.device)
         as_given = self.scaler.scaling in ("none", "standardize")

@@ -9,12 +9,12 @@ import numpy as np
 
 from ..cost import Cost
 from ..errors import InputError
-from ..feature_rows import check_standardised, to_unit_length, unit_rows
+from ..feature_rows import check_arrays, check_standardised, to_unit_length, unit_rows
 from ..kmeans.row_sources import ArrayRows, Rows
 from . import whitening
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from torch import Tensor
 
@@ -95,6 +95,36 @@ class Scaler:
                 for start, stop in _blocks(rows.n)
             ]
             _warn_of(np.concatenate(zeros), rows.n)
+        return self
+
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """What was learned, by name: nothing for "none" and "l2".
+
+        "standardize": mean and deviation, (dim,) float32. "whiten": mean (dim,), basis
+        (dim, width) and factors (width,), float64.
+        """
+        if self._whitening is not None:
+            return self._whitening.arrays
+        if self.scaling == "standardize":
+            return {"mean": self._mean, "deviation": self._deviation}
+        return {}
+
+    def restore(self, arrays: Mapping[str, np.ndarray], dim: int) -> Scaler:
+        """Become what had learned these `arrays` from rows of `dim` dimensions.
+
+        Raises:
+            InputError: arrays of other names, shapes, dtypes or ranges than a fit gives.
+        """
+        if self._whitening is not None:
+            self._whitening.restore(arrays, dim)
+        elif self.scaling == "standardize":
+            check_arrays(arrays, {"mean": ((dim,), "float32"), "deviation": ((dim,), "float32")})
+            if not (arrays["deviation"] > 0).all():
+                raise InputError("deviation is not above 0 everywhere")
+            self._mean, self._deviation = arrays["mean"], arrays["deviation"]
+        else:
+            check_arrays(arrays, {})
         return self
 
     def __call__(self, features: np.ndarray) -> np.ndarray:

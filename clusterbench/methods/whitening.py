@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -15,7 +15,8 @@ from scipy import linalg
 from ..cores import one_blas_thread, torch_threads
 from ..cost import Cost
 from ..errors import InputError
-from ..limits import DIMENSIONS
+from ..feature_rows import check_arrays
+from ..limits import DIMENSIONS, ROW_LENGTH
 
 if TYPE_CHECKING:
     import torch
@@ -118,6 +119,34 @@ class Whitening:
         self.basis = np.ascontiguousarray(_whole(components[:, kept].T, _BASIS_BITS).T)
         self.factors = (deviation[0] / deviation[kept]) ** self.power
         self.width = int(kept.sum())
+        return self
+
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """What was learned, by the names of the attributes."""
+        return {"mean": self.mean, "basis": self.basis, "factors": self.factors}
+
+    def restore(self, arrays: Mapping[str, np.ndarray], dim: int) -> Whitening:
+        """Become what had learned these `arrays` from rows of `dim` dimensions.
+
+        Raises:
+            InputError: arrays of other names, shapes, dtypes or ranges than a fit gives.
+        """
+        width = arrays["basis"].shape[-1] if "basis" in arrays and arrays["basis"].ndim else 0
+        if not 1 <= width <= min(self.n_components, dim):
+            most = min(self.n_components, dim)
+            raise InputError(f"basis has {width:,} components; wanted 1 to {most:,}")
+        shapes = {"mean": (dim,), "basis": (dim, width), "factors": (width,)}
+        check_arrays(arrays, {name: (shape, "float64") for name, shape in shapes.items()})
+        basis, factors = arrays["basis"], arrays["factors"]
+        if (np.abs(basis) > 2.0**_BASIS_BITS).any() or (basis != np.rint(basis)).any():
+            raise InputError(f"basis is not of whole numbers up to 2^{_BASIS_BITS}")
+        if not ((factors >= 1.0) & (factors <= 1.0 / _OF_FIRST)).all():
+            raise InputError(f"factors are not between 1 and {1.0 / _OF_FIRST:,.0f}")
+        if (np.abs(arrays["mean"]) > ROW_LENGTH).any():
+            raise InputError(f"mean is above {ROW_LENGTH:g}")
+        self.mean, self.basis, self.factors = arrays["mean"], basis, factors
+        self.width = width
         return self
 
     def __call__(self, features: np.ndarray) -> np.ndarray:
