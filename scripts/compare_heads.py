@@ -34,7 +34,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from clusterbench.cores import n_cores
-from clusterbench.heads.objectives import Objective, ScanObjective, TemiObjective
+from clusterbench.heads.losses.objectives import Objective, ScanObjective, TemiObjective
 from clusterbench.heads.schedule import Schedule
 from clusterbench.heads.trainer import train_heads
 from clusterbench.heads.training_rows import HeldRows
@@ -179,7 +179,8 @@ def plain(
             {"params": [p for p in parameters if p.ndim == 1], "weight_decay": 0.0},
         ]
     )
-    loss_of, kept = {"temi": plain_temi, "scan": plain_scan}[method], {}
+    loss_of = {"temi": plain_temi, "scan": plain_scan}[method]
+    kept: dict[int, Tensor] = {}
     loader = DataLoader(
         Pairs(rows, neighbours), batch_size=shape.batch, shuffle=True, drop_last=True
     )

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from clusterbench import memory
+from clusterbench import cost as memory
+from clusterbench.cost import available_memory, check_memory
 from clusterbench.errors import InputError
-from clusterbench.memory import available_memory, check_memory
 
 
 def test_there_is_some_memory_and_no_more_than_the_machine_has() -> None:

@@ -14,14 +14,14 @@ def tile_engine(device: torch.device, dtype: torch.dtype) -> ModuleType:
 
     All follow the definitions in `torch_tiles`.
     """
-    from . import torch_tiles
+    from .losses import torch_tiles
 
     if device.type == "cpu" and dtype == torch.float32:
-        from . import cpu_tiles
+        from .losses import cpu_tiles
 
         return cpu_tiles
     if device.type == "cuda" and dtype in (torch.float32, torch.float16) and _triton(device):
-        from . import triton_tiles
+        from .losses import triton_tiles
 
         return triton_tiles
     return torch_tiles
@@ -42,7 +42,7 @@ def layer_engine(device: torch.device, half: bool) -> ModuleType:
 def _triton(device: torch.device) -> bool:
     """Whether Triton's kernels compile and run on a device."""
     try:
-        from . import triton_tiles
+        from .losses import triton_tiles
 
         two = torch.zeros((1, 2, 2), device=device)
         lse = triton_tiles.survey(two, 1.0).lse

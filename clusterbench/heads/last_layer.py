@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from .engines import layer_engine, tile_engine
-from .objectives import Objective, SumOverHeads, Surveyed
+from .losses.objectives import Objective, SumOverHeads, Surveyed
+from .losses.tiling import Tile, Tiling
 from .products import multiplied
 from .stack import HeadStack
-from .tiles import Tile, Tiling
 
 
 @dataclass(frozen=True)

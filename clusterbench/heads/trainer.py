@@ -18,11 +18,11 @@ from ..estimator import TrainingError
 from ..progress import Progress, unseen
 from .body import BODY, backward, forward
 from .last_layer import LastLayer, Stepped
-from .objectives import Objective
+from .losses.objectives import Objective
+from .losses.tiling import TILE_NUMBERS, Tiling
 from .one_of_many import OneOfMany, Single
 from .schedule import Schedule
 from .stack import DECAYED, HeadStack, new_heads
-from .tiles import TILE_NUMBERS, Tiling
 from .training_log import Epoch, TrainingLog
 from .training_rows import TrainingRows
 from .training_state import NoKeeper, StateKeeper

@@ -1,6 +1,6 @@
 """Losses over pairs on tiles of logits, a row at a time while it is in cache; float32.
 
-The definitions are those of `heads.torch_tiles`. Loops are written so that LLVM makes vector
+The definitions are those of `heads.losses.torch_tiles`. Loops are written so that LLVM makes vector
 instructions of them. Sums may be taken in any order of their terms: in which, depends on the
 machine and on the length of a row, never on the number of threads. The steps of `exponential` keep
 their order.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from ..cost import Cost
+from ..cost import Cost, check_memory
 from ..devices import resolve_device, team
 from ..errors import InputError
 from ..estimator import (
@@ -22,7 +22,6 @@ from ..estimator import (
 )
 from ..files import sha256_json
 from ..heads.schedule import Schedule
-from ..memory import check_memory
 from ..neighbours.kept import neighbours_of_rows, rows_hash, search_cost
 from ..progress import Progress, unseen
 from .clusterer import check_enough
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
     import torch
     from typing_extensions import Self
 
-    from ..heads.objectives import Objective
+    from ..heads.losses.objectives import Objective
     from ..heads.one_of_many import OneOfMany
     from ..heads.stack import HeadStack
     from ..heads.trainer import Trained
@@ -181,7 +180,7 @@ class DeepClusterer(HeadClusterer):
         return labels[begin : begin + n]
 
     def _train(self, X: Any, progress: Progress, mates: OneOfMany | None = None) -> np.ndarray:
-        from ..heads.memory import training_bytes
+        from ..heads.footprint import training_bytes
         from ..heads.one_of_many import Single
         from ..heads.trainer import train_heads
         from ..heads.training_log import TrainingLog

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..cost import available_memory
 from ..errors import InputError
 from ..feature_rows import unit_rows
 from ..kmeans.row_sources import ArrayRows, Rows
-from ..memory import available_memory
 from .scaling import Scaler
 from .streaming import streamed
 

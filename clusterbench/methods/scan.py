@@ -8,7 +8,7 @@ from ..estimator import number
 from .deep import DeepClusterer
 
 if TYPE_CHECKING:
-    from ..heads.objectives import Objective
+    from ..heads.losses.objectives import Objective
 
 
 class SCAN(DeepClusterer):
@@ -80,6 +80,6 @@ class SCAN(DeepClusterer):
         self.alpha = number("alpha", alpha, at_least=0.0)
 
     def _objective(self) -> Objective:
-        from ..heads.objectives import ScanObjective
+        from ..heads.losses.objectives import ScanObjective
 
         return ScanObjective(self.alpha)

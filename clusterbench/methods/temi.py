@@ -8,7 +8,7 @@ from ..estimator import number, true_or_false
 from .deep import DeepClusterer
 
 if TYPE_CHECKING:
-    from ..heads.objectives import Objective
+    from ..heads.losses.objectives import Objective
 
 
 class TEMI(DeepClusterer):
@@ -110,6 +110,6 @@ class TEMI(DeepClusterer):
         self.weighting = true_or_false("weighting", weighting)
 
     def _objective(self) -> Objective:
-        from ..heads.objectives import TemiObjective
+        from ..heads.losses.objectives import TemiObjective
 
         return TemiObjective(self.beta, self.marginal_momentum, self.weighting)

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from clusterbench.heads.objectives import Objective, ScanObjective, TemiObjective
+from clusterbench.heads.losses.objectives import Objective, ScanObjective, TemiObjective
 from clusterbench.heads.schedule import Schedule
 from clusterbench.heads.stack import HeadStack, new_heads
 from clusterbench.heads.trainer import train_heads

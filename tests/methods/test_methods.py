@@ -16,7 +16,7 @@ import clusterbench as cb
 from clusterbench.devices import resolve_device
 from clusterbench.errors import InputError
 from clusterbench.estimator import NotFittedError, TrainingError
-from clusterbench.heads.objectives import ScanObjective, TemiObjective
+from clusterbench.heads.losses.objectives import ScanObjective, TemiObjective
 from clusterbench.heads.schedule import Schedule
 from clusterbench.heads.stack import new_heads
 from clusterbench.heads.trainer import train_heads

@@ -9,7 +9,7 @@ import torch
 
 from clusterbench.heads import trainer
 from clusterbench.heads.body import Passed
-from clusterbench.heads.objectives import ScanObjective
+from clusterbench.heads.losses.objectives import ScanObjective
 from clusterbench.heads.schedule import Schedule
 from clusterbench.heads.training_rows import HeldRows
 from clusterbench.kmeans.row_sources import ArrayRows

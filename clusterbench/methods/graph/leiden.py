@@ -8,11 +8,10 @@ from typing import ClassVar
 import numpy as np
 from scipy import sparse
 
-from ...cost import Cost
+from ...cost import Cost, check_memory
 from ...errors import InputError
 from ...estimator import positive_float, positive_int
 from ...feature_rows import unit_rows
-from ...memory import check_memory
 from ...neighbours.kept import search_cost
 from ...progress import Progress
 from ..clusterer import Clusterer

@@ -6,11 +6,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ...cost import Cost
+from ...cost import Cost, check_memory
 from ...errors import InputError
 from ...estimator import number, positive_int, true_or_false, whole_number
 from ...feature_rows import unit_rows
-from ...memory import check_memory
 from ...neighbours.kept import search_cost
 from ...progress import Progress
 from ..centroids import checked_init

@@ -7,11 +7,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ...cores import torch_threads
-from ...cost import Cost
+from ...cost import Cost, check_memory
 from ...estimator import number, positive_int
 from ...feature_rows import unit_rows
 from ...kmeans.starting.ward import ward
-from ...memory import check_memory
 from ...neighbours.kept import search_cost
 from ...progress import Progress
 from ..centroids import checked_init

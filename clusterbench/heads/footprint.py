@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from .losses.tiling import TILE_NUMBERS, Tiling
 from .schedule import Schedule
-from .tiles import TILE_NUMBERS, Tiling
 
 
 def training_bytes(

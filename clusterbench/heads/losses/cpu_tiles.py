@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..cores import n_cores, torch_threads
-from ..kernels import pair_tiles
+from ...cores import n_cores, torch_threads
+from ...kernels import pair_tiles
 from .torch_tiles import TileSurvey
 
 #: Logits that a thread takes at a time.

@@ -15,7 +15,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from .tiles import Tile, Tiling
+from .tiling import Tile, Tiling
 from .torch_tiles import TileSurvey
 
 

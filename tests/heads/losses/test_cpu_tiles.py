@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from clusterbench.heads import cpu_tiles, torch_tiles
+from clusterbench.heads.losses import cpu_tiles, torch_tiles
 
 #: Heads, pairs, clusters: one of each; rows shorter and longer than vectors; several blocks.
 SHAPES = [(1, 1, 1), (2, 3, 2), (3, 1, 3), (2, 70, 17), (1, 130, 64), (2, 5, 1000), (1, 1, 4111)]

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from clusterbench import heads as room
-from clusterbench.heads import torch_tiles, triton_tiles
+from clusterbench.heads.losses import torch_tiles, triton_tiles
 
 HERE = Path(__file__)
 DTYPES = [torch.float32, torch.float16]
@@ -172,7 +172,7 @@ def test_without_triton_the_module_can_be_imported(monkeypatch: pytest.MonkeyPat
     for name in ("survey_kernels", "triton_tiles"):
         monkeypatch.delitem(sys.modules, f"clusterbench.heads.{name}", raising=False)
         monkeypatch.delattr(room, name, raising=False)
-    fresh = importlib.import_module("clusterbench.heads.triton_tiles")
+    fresh = importlib.import_module("clusterbench.heads.losses.triton_tiles")
     with pytest.raises(ImportError):
         fresh.survey(torch.zeros((1, 2, 3)), 1.0)
 

@@ -9,9 +9,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clusterbench.heads import torch_tiles
-from clusterbench.heads.objectives import Objective, ScanObjective, TemiObjective
-from clusterbench.heads.tiles import Tile
+from clusterbench.heads.losses import torch_tiles
+from clusterbench.heads.losses.objectives import Objective, ScanObjective, TemiObjective
+from clusterbench.heads.losses.tiling import Tile
 
 
 def reference_pair_weight(teacher: torch.Tensor) -> list[torch.Tensor]:

@@ -1,0 +1,1 @@
+"""What heads learn: losses over pairs, tile by tile, and what computes them on each device."""
