@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,12 +43,15 @@ class Trained:
         losses: (epochs, heads) float64 on the CPU, mean training losses.
         history: the epochs, of the heads of all processes.
         steps: taken in all, those before a resumption included.
+        resumed: of these, steps that an earlier training had taken whose state this one went on
+            from.
     """
 
     teacher: HeadStack
     losses: Tensor
     history: list[Epoch]
     steps: int
+    resumed: int = 0
 
     def history_of(self, head: int) -> list[float]:
         """Mean loss by epoch of a head, by its number among those of all processes."""
@@ -72,15 +76,15 @@ class _Moving:
     history: list[Epoch] = field(default_factory=list)
 
     def tensors(self) -> dict[str, Tensor]:
-        """Everything by name, the heads along the first axis."""
-        found = {f"student.{name}": t for name, t in stacked(self.student).items()}
-        found |= {f"teacher.{name}": t for name, t in stacked(self.teacher).items()}
+        """Everything by name, the heads along the first axis; on the CPU."""
+        found = {f"student.{name}": t for name, t in stacked(_on_cpu(self.student)).items()}
+        found |= {f"teacher.{name}": t for name, t in stacked(_on_cpu(self.teacher)).items()}
         for moment in ("exp_avg", "exp_avg_sq"):
             moments = {
                 name: self.optimiser.state.get(p, {}).get(moment, torch.zeros_like(p))
                 for name, p in self.student.items()
             }
-            found |= {f"{moment}.{name}": t for name, t in stacked(moments).items()}
+            found |= {f"{moment}.{name}": t for name, t in stacked(_on_cpu(moments)).items()}
         found |= {f"objective.{name}": t for name, t in self.objective.state.items()}
         found |= {"losses": self.losses, "mass": self.mass, "seen": self.seen}
         return found
@@ -187,6 +191,9 @@ def train_heads(
     if found is not None:
         now.restore(found.tensors, found.shared)
         now.history = found.history
+    resumed = now.epoch * in_epoch + now.step
+    if resumed:
+        _log.info("goes on after step %d of %d", resumed, schedule.epochs * in_epoch)
     while now.epoch < schedule.epochs:
         begin = time.perf_counter()
         if now.step == 0:
@@ -194,18 +201,20 @@ def train_heads(
         generator.set_state(now.order_from)
         order = torch.randperm(rows.n, generator=generator)
         drawn = torch.randint(rows.n_neighbors, (rows.n,), generator=generator)
-        for x in rows.batches(order, drawn, batch, now.step):
-            at = now.epoch * in_epoch + now.step
-            for group in now.optimiser.param_groups:
-                group["lr"] = schedule.rate(at, in_epoch, batch)
-            momentum = schedule.teacher_momentum(at, schedule.epochs * in_epoch)
-            _step(now, x, last, precision, momentum)
-            now.step += 1
-            if now.step < in_epoch:
-                if now.step % _LOOK_EVERY == 0:
-                    _check_finite(now.losses, now.epoch, schedule, mates)
-                if keeper.due(at + 1):
-                    keeper.save(at + 1, own, now.tensors(), now.shared(), now.history)
+        # Closed whatever happens: a thread may be reading ahead.
+        with closing(rows.batches(order, drawn, batch, now.step)) as batches:
+            for x in batches:
+                at = now.epoch * in_epoch + now.step
+                for group in now.optimiser.param_groups:
+                    group["lr"] = schedule.rate(at, in_epoch, batch)
+                momentum = schedule.teacher_momentum(at, schedule.epochs * in_epoch)
+                _step(now, x, last, precision, momentum)
+                now.step += 1
+                if now.step < in_epoch:
+                    if now.step % _LOOK_EVERY == 0:
+                        _check_finite(now.losses, now.epoch, schedule, mates)
+                    if keeper.due(at + 1):
+                        keeper.save(at + 1, own, now.tensors(), now.shared(), now.history)
         _check_finite(now.losses, now.epoch, schedule, mates)
         now.history.append(_ended(now, in_epoch, schedule, mates, time.perf_counter() - begin))
         now.epoch, now.step = now.epoch + 1, 0
@@ -223,6 +232,7 @@ def train_heads(
         losses=torch.tensor([epoch.losses for epoch in now.history], dtype=torch.float64)[:, own],
         history=now.history,
         steps=schedule.epochs * in_epoch,
+        resumed=resumed,
     )
 
 
@@ -307,6 +317,11 @@ def _check_finite(losses: Tensor, epoch: int, schedule: Schedule, mates: OneOfMa
             f"the loss of all {schedule.n_heads} heads is not finite in epoch {epoch + 1} of "
             f"{schedule.epochs}; lower the learning rate ({schedule.learning_rate:g})"
         )
+
+
+def _on_cpu(tensors: HeadStack) -> HeadStack:
+    """There first, so that what is put together for a file takes no memory of a GPU."""
+    return {name: tensor.detach().cpu() for name, tensor in tensors.items()}
 
 
 def _fused(parameter: Tensor) -> bool:

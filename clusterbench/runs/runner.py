@@ -20,6 +20,7 @@ from ..neighbours.place import place_of
 from ..results.protocol import known_protocol
 from ..results.record import ResultRecord
 from . import apart, events, spread
+from .checkpoints import forget_checkpoint
 from .cluster_count import cluster_count
 from .environment import capture
 from .execute import execute
@@ -167,8 +168,8 @@ def run(
             )
     if first and not dry_run:
         for one, (state, _), chosen in zip(planned, before, todo, strict=True):
-            if state == "success" and not chosen:
-                forget(one)
+            if state == "success" and not chosen and forget(one):
+                forget_checkpoint(one)
     if environment is not None and sum(todo) > n_spread:
         wanted: list[PlannedRun] = []
         suspects: list[PlannedRun] = []  # they took a process with them before
