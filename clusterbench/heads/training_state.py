@@ -6,8 +6,8 @@ Each process writes the state of its own heads to a file of safetensors:
 
 with what is the same for all heads in its metadata. A step counts once the files of all heads are
 there, whatever the number of processes that wrote them or go on from them; older ones are removed
-then. The same number of processes goes on to the same bits; another number adds up pair weights in
-another order, and so goes on to what it would have come to by itself, up to that rounding.
+then. The same number of processes goes on to the same bits; another one to these up to the rounding
+that the number of processes brings (see `one_of_many`).
 """
 
 from __future__ import annotations

@@ -171,8 +171,8 @@ class DeepClusterer(Clusterer):
     ) -> Self:
         """As `Clusterer.fit_share`, with a folder for the checkpoint; each process has heads.
 
-        Every process holds the rows of all. The answer is that of `fit` up to the rounding of the
-        pair weights' sum over the processes, and the same bits for the same number of them.
+        Every process holds the rows of all. The same number of processes comes to the same bits,
+        and any number to the answer of `fit` up to rounding.
         """
         from ..heads.one_of_many import Sharing
 
