@@ -76,6 +76,8 @@ import numpy as np
 
 from clusterbench.methods import TEMI, Clusterer, KMeans
 
+ATTEMPT = "TORCHELASTIC_RESTART_COUNT"
+
 
 class Modulo(Clusterer):
     """Cluster of a row: its position modulo K, moved by the seed."""
@@ -167,7 +169,7 @@ class Watched(TEMI):
     name, label, version = "watched", "watched", 1
 
     def __init__(self, n_clusters, random_state=0, device="auto"):
-        super().__init__(n_clusters, random_state, device, n_heads=2, epochs=30, batch_size=8,
+        super().__init__(n_clusters, random_state, device, n_heads=2, epochs=16, batch_size=8,
                          n_neighbors=4, hidden=8, bottleneck=4, learning_rate=0.05)
 
     def _train(self, X, progress, mates=None):
@@ -183,6 +185,9 @@ class Watched(TEMI):
                 print(self.random_state, done, file=file)
             if done == int(os.environ.get("TEST_BROKEN_AT", -1)):
                 raise ValueError("broken off")
+            second = os.environ.get("RANK") == "1"
+            if second and os.environ.get("TEST_DIES") == f"{done} {os.environ[ATTEMPT]}":
+                os.kill(os.getpid(), 9)
             time.sleep(float(os.environ.get("TEST_PAUSE", 0)))
             progress(done, total)
 

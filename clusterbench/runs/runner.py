@@ -155,7 +155,9 @@ def run(
     n_spread, graphs = 0, Tally()
     if several:
         own = str(resolve_device(device, team().local_rank))
-        with joined(device) as group:
+        # Processes that need the same neighbours share the search in the folder where they are
+        # kept.
+        with joined(device) as group, kept_in(place_of(store)) as graphs:
             everywhere = spread.agreed(group, planned, todo)
             shared = [
                 item
@@ -182,10 +184,11 @@ def run(
             (progress or events.ignore)(replace(event, position=position, total=total))
 
         with (
-            kept_in(place_of(store)) as graphs,
+            kept_in(place_of(store)) as later,
             closing(execute(wanted, store, make, environment, tell)) as steps,
         ):
             computed |= {item.key: found for item, found in steps}
+        graphs = graphs.with_later(later)
         request = {
             "benchmark": benchmark,
             "dataset": dataset,
