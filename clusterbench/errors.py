@@ -25,6 +25,10 @@ class InputError(ClusterbenchError, ValueError):
     exit_code = 2
 
 
+class CheckpointError(InputError):
+    """What stands where a checkpoint should be is none, or one of something else."""
+
+
 class StorageError(ClusterbenchError, OSError):
     """A result could not be written: read-only folder, no space. The command line exits 2."""
 

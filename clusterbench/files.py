@@ -7,10 +7,11 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,19 @@ def remove(target: Path) -> None:
     """Remove a file, if it is there; StorageError when that fails."""
     with _storage_errors(target):
         Path(target).unlink(missing_ok=True)
+
+
+def remove_tree(target: Path) -> None:
+    """Remove a file, or a folder with all in it, if it is there; of a link only the link.
+
+    Raises StorageError when that fails.
+    """
+    target = Path(target)
+    if target.is_dir() and not target.is_symlink():
+        with _storage_errors(target), suppress(FileNotFoundError):  # another process does it too
+            shutil.rmtree(target)
+    else:
+        remove(target)
 
 
 def remove_leftovers(target: Path) -> None:

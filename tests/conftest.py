@@ -74,7 +74,9 @@ from pathlib import Path
 
 import numpy as np
 
-from clusterbench.methods import Clusterer, KMeans
+from clusterbench.methods import TEMI, Clusterer, KMeans
+
+ATTEMPT = "TORCHELASTIC_RESTART_COUNT"
 
 
 class Modulo(Clusterer):
@@ -161,6 +163,37 @@ class Shared(KMeans):
         return super()._fit_share(features, group, checkpoint, progress)
 
 
+class Watched(TEMI):
+    """TEMI that keeps its state after each step, takes a while and says what it has come to."""
+
+    name, label, version = "watched", "watched", 1
+
+    def __init__(self, n_clusters, random_state=0, device="auto"):
+        super().__init__(n_clusters, random_state, device, n_heads=2, epochs=16, batch_size=8,
+                         n_neighbors=4, hidden=8, bottleneck=4, learning_rate=0.05)
+
+    def _train(self, X, progress, mates=None):
+        from functools import partial
+        from clusterbench.heads import training_state
+
+        kept = training_state.TrainingFolder
+        if not isinstance(kept, partial):
+            training_state.TrainingFolder = partial(kept, every=0.0)
+
+        def told(done, total):
+            with open(os.environ["TEST_TOLD"], "a") as file:
+                print(self.random_state, done, file=file)
+            if done == int(os.environ.get("TEST_BROKEN_AT", -1)):
+                raise ValueError("broken off")
+            second = os.environ.get("RANK") == "1"
+            if second and os.environ.get("TEST_DIES") == f"{done} {os.environ[ATTEMPT]}":
+                os.kill(os.getpid(), 9)
+            time.sleep(float(os.environ.get("TEST_PAUSE", 0)))
+            progress(done, total)
+
+        return super()._train(X, told, mates)
+
+
 class Spy(Modulo):
     name = "spy"
     seen = []
@@ -183,6 +216,7 @@ slow = clusterbench_test_methods:Slow
 spy = clusterbench_test_methods:Spy
 dies = clusterbench_test_methods:Dies
 shared = clusterbench_test_methods:Shared
+watched = clusterbench_test_methods:Watched
 """
 
 

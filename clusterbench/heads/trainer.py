@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,12 +43,15 @@ class Trained:
         losses: (epochs, heads) float64 on the CPU, mean training losses.
         history: the epochs, of the heads of all processes.
         steps: taken in all, those before a resumption included.
+        resumed: of these, steps that an earlier training had taken whose state this one went on
+            from.
     """
 
     teacher: HeadStack
     losses: Tensor
     history: list[Epoch]
     steps: int
+    resumed: int = 0
 
     def history_of(self, head: int) -> list[float]:
         """Mean loss by epoch of a head, by its number among those of all processes."""
@@ -182,6 +186,9 @@ def train_heads(
     if found is not None:
         now.restore(found.tensors, found.shared)
         now.history = found.history
+    resumed = now.epoch * in_epoch + now.step
+    if resumed:
+        _log.info("goes on after step %d of %d", resumed, schedule.epochs * in_epoch)
     while now.epoch < schedule.epochs:
         begin = time.perf_counter()
         if now.step == 0:
@@ -189,18 +196,20 @@ def train_heads(
         generator.set_state(now.order_from)
         order = torch.randperm(rows.n, generator=generator)
         drawn = torch.randint(rows.n_neighbors, (rows.n,), generator=generator)
-        for x in rows.batches(order, drawn, batch, now.step):
-            at = now.epoch * in_epoch + now.step
-            for group in now.optimiser.param_groups:
-                group["lr"] = schedule.rate(at, in_epoch, batch)
-            momentum = schedule.teacher_momentum(at, schedule.epochs * in_epoch)
-            _step(now, x, last, precision, momentum)
-            now.step += 1
-            if now.step < in_epoch:
-                if now.step % _LOOK_EVERY == 0:
-                    _check_finite(now.losses, now.epoch, schedule, mates)
-                if keeper.due(at + 1):
-                    keeper.save(at + 1, own, now.tensors(), now.shared(), now.history)
+        # Closed whatever happens: a thread may be reading ahead.
+        with closing(rows.batches(order, drawn, batch, now.step)) as batches:
+            for x in batches:
+                at = now.epoch * in_epoch + now.step
+                for group in now.optimiser.param_groups:
+                    group["lr"] = schedule.rate(at, in_epoch, batch)
+                momentum = schedule.teacher_momentum(at, schedule.epochs * in_epoch)
+                _step(now, x, last, precision, momentum)
+                now.step += 1
+                if now.step < in_epoch:
+                    if now.step % _LOOK_EVERY == 0:
+                        _check_finite(now.losses, now.epoch, schedule, mates)
+                    if keeper.due(at + 1):
+                        keeper.save(at + 1, own, now.tensors(), now.shared(), now.history)
         _check_finite(now.losses, now.epoch, schedule, mates)
         now.history.append(_ended(now, in_epoch, schedule, mates, time.perf_counter() - begin))
         now.epoch, now.step = now.epoch + 1, 0
@@ -218,6 +227,7 @@ def train_heads(
         losses=torch.tensor([epoch.losses for epoch in now.history], dtype=torch.float64)[:, own],
         history=now.history,
         steps=schedule.epochs * in_epoch,
+        resumed=resumed,
     )
 
 

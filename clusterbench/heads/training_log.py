@@ -85,6 +85,8 @@ class TrainingLog:
             lines = (json.dumps(epoch.to_json()) + "\n" for epoch in epochs)
             write_bytes(self._path, "".join(lines).encode())
         if self._board is not None:
+            # All epochs of a training that goes on: what a killed one wrote is purged, since some
+            # of it may be of steps that are taken again.
             for epoch in epochs[self._shown :]:
                 best = epoch.best
                 self._board.add_scalar("loss", epoch.losses[best], epoch.steps)
@@ -104,4 +106,4 @@ def _writer(folder: Path) -> Any:
             "TensorBoard's files need its package: pip install 'clusterbench[tensorboard]'"
         ) from error
     writer: Any = SummaryWriter
-    return writer(str(folder))
+    return writer(str(folder), purge_step=0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
@@ -27,7 +27,9 @@ class TrainingRows(Protocol):
     n_neighbors: int
     device: torch.device
 
-    def batches(self, order: Tensor, drawn: Tensor, batch: int, first: int) -> Iterator[Tensor]:
+    def batches(
+        self, order: Tensor, drawn: Tensor, batch: int, first: int
+    ) -> Generator[Tensor, None, None]:
         """The batches of an epoch from batch number `first` on, an incomplete last one left out.
 
         Args:
@@ -64,7 +66,9 @@ class HeldRows:
         self.n_neighbors, self.device = neighbours.shape[1], rows.device
         self._rows, self._neighbours, self._scale = rows, neighbours, scale
 
-    def batches(self, order: Tensor, drawn: Tensor, batch: int, first: int) -> Iterator[Tensor]:
+    def batches(
+        self, order: Tensor, drawn: Tensor, batch: int, first: int
+    ) -> Generator[Tensor, None, None]:
         """As `TrainingRows.batches`."""
         order, drawn = order.to(self.device), drawn.to(self.device)
         for start in range(first * batch, self.n // batch * batch, batch):
@@ -102,7 +106,9 @@ class StreamedRows:
         self.n_neighbors, self.device = neighbours.shape[1], device
         self._rows, self._neighbours, self._scale = rows, neighbours, scale
 
-    def batches(self, order: Tensor, drawn: Tensor, batch: int, first: int) -> Iterator[Tensor]:
+    def batches(
+        self, order: Tensor, drawn: Tensor, batch: int, first: int
+    ) -> Generator[Tensor, None, None]:
         """As `TrainingRows.batches`."""
         anchors, chosen = order.numpy(), drawn.numpy()
         together = max(1, _AHEAD // (8 * batch * self._rows.dim)) * batch

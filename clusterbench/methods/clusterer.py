@@ -35,6 +35,9 @@ class Clusterer(Estimator, ABC):
     """
 
     n_clusters: int
+    #: Whether `fit` takes `checkpoint=`, a path of its own that a fit which was killed goes on
+    #: from; `clusterbench run` hands one to such methods.
+    keeps_checkpoints: ClassVar[bool] = False
     _fitted: ClassVar[str] = "labels_"
 
     def __init__(self, n_clusters: int = 8, random_state: int = 0, device: str = "auto") -> None:
@@ -78,8 +81,9 @@ class Clusterer(Estimator, ABC):
         Args:
             X: as `fit` takes it, the rows of this process; they follow those of the one before.
             group: the processes (`clusterbench.kmeans.processes.joined`).
-            checkpoint: a file that a fit which was killed goes on from, in any number of
-                processes; it is left to the caller to remove it. None writes none.
+            checkpoint: a file, or a folder for some methods, that a fit which was killed goes on
+                from, in any number of processes; it is left to the caller to remove it. None
+                writes none.
             progress: as in `fit`.
 
         Raises:

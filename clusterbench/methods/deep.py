@@ -49,6 +49,7 @@ _STARTS = ("random", "kmeans")
 class DeepClusterer(HeadClusterer):
     """A clustering head trained on frozen features; see `TEMI` and `SCAN` for the settings."""
 
+    keeps_checkpoints: ClassVar[bool] = True
     #: Settings of `Schedule`, by the same names in the constructors.
     _SCHEDULE: ClassVar[tuple[str, ...]] = tuple(f.name for f in fields(Schedule))
 
@@ -160,6 +161,24 @@ class DeepClusterer(HeadClusterer):
         """As `Clusterer.shares_fit`: where each process has a head to train."""
         return self.n_heads >= team().size
 
+    def fit_share(
+        self,
+        X: Any,
+        group: Group,
+        *,
+        checkpoint: Path | None = None,
+        progress: Progress | None = None,
+    ) -> Self:
+        """As `Clusterer.fit_share`, with a folder for the checkpoint; each process has heads.
+
+        Every process holds the rows of all. The same number of processes comes to the same bits,
+        and any number to the answer of `fit` up to rounding.
+        """
+        from ..heads.one_of_many import Sharing
+
+        Sharing(group).heads(self.n_heads)  # which says what to do where they are too few
+        return super().fit_share(X, group, checkpoint=checkpoint, progress=progress)
+
     def _fit(self, features: np.ndarray, progress: Progress) -> np.ndarray:
         return self._train(features, progress)
 
@@ -217,7 +236,7 @@ class DeepClusterer(HeadClusterer):
         keeper = None
         if checkpoint is not None:
             identity = self._identity(rows_hash(seen.raw), device.type, precision)
-            keeper = TrainingFolder(Path(checkpoint), identity, self.n_heads, mates=mates)
+            keeper = TrainingFolder(Path(checkpoint), identity, mates=mates)
         rows = seen.training_rows(table)
         trained = train_heads(
             rows,
@@ -240,6 +259,8 @@ class DeepClusterer(HeadClusterer):
             "features_held": seen.resident,
             "training_bytes": round(needed),
         }
+        if trained.resumed:
+            self.diagnostics_["steps_before_resumption"] = trained.resumed
         seen.forget()
         return labels
 

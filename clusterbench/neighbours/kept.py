@@ -76,6 +76,15 @@ class Tally:
             setattr(self, name, getattr(self, name) + 1)
             self.seconds += seconds
 
+    def with_later(self, later: Tally) -> Tally:
+        """Both together."""
+        return Tally(
+            self.made + later.made,
+            self.found + later.found,
+            self.shared + later.shared,
+            self.seconds + later.seconds,
+        )
+
 
 class _State:
     """Graphs of this process; one at a time is looked for, so that it is made once."""

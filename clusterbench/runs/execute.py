@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +16,8 @@ from ..results.record import (
     ResultRecord,
 )
 from ..results.scoring import floor
-from . import fitting, pool
+from . import apart, fitting, pool
+from .checkpoints import checkpoint_path, forget_checkpoint
 from .events import Listener, RunEvent
 from .fitting import Fit, StageError
 from .marks import Marks
@@ -49,7 +51,8 @@ def execute(
     `pool`), others one after another. A run that fails becomes a record with its error, and the
     rest goes on; a fit that fails fails each of its runs. Of a success the predictions are
     written first, then the result, so a result never names predictions that are not there.
-    `listen` is called by one thread at a time.
+    `listen` is called by one thread at a time. A method that keeps checkpoints goes on from where
+    a call that was killed had come to.
 
     Raises:
         InputError: the store holds other samples than a task was built on, or NaN features.
@@ -94,14 +97,22 @@ def _batch(
     def compute(items: Sequence[Item]) -> Iterator[tuple[PlannedRun, ResultRecord]]:
         """The runs of one fit, one after another; the first of them is told of its progress."""
         fitted: Fit | StageError | None = None
+        first, last = items[0][1], items[-1][1]
         marks.start(run for _, run in items)
+        # Another process that fits the same keeps its own state there; a process apart, which
+        # goes on from the state of one that died, is watched by the one that holds the mark.
+        checkpoint = checkpoint_path(first)
+        keeping = apart.inside or not marks.elsewhere(first)
         for position, run in items:
             tell(RunEvent("start", run, position, total))
             start = time.perf_counter()
             if fitted is None:
-                fitted = _fit(run, make, train, _fit_progress(run, position, total, tell))
+                progress = _fit_progress(run, position, total, tell)
+                fitted = _fit(run, make, train, progress, checkpoint if keeping else None)
             features = scored[scored_rows_hash(run)]
             record = compute_run(run, fitted, features, floors[_floor_of(run)], where)
+            if keeping and run is last:
+                forget_checkpoint(first)
             marks.end(run)
             error = record.error
             tell(
@@ -135,6 +146,7 @@ def _fit(
     make: Callable[[PlannedRun], Clusterer | Reference],
     train: np.ndarray,
     progress: Progress,
+    checkpoint: Path | None,
 ) -> Fit | StageError:
     """The fit of a run and of those that share it, or why there is none."""
     from ..references import Reference
@@ -143,7 +155,7 @@ def _fit(
         method = _made(run, make)
         if isinstance(method, Reference):
             return fit_reference(method, train, run.task.train_targets, progress)
-        return fitting.fit(method, train, progress)
+        return fitting.fit(method, train, progress, checkpoint)
     except StageError as error:
         return error
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 import numpy as np
 
-from ..errors import ClusterbenchError, StorageError
+from ..errors import CheckpointError, ClusterbenchError, StorageError
+from ..files import remove_tree
 from ..kmeans.processes import LostProcessError
 from ..printable import one_line
 from ..progress import Progress
@@ -129,22 +130,39 @@ def recorded_warnings() -> Iterator[None]:
         yield
 
 
-def fit(method: Clusterer, train_features: np.ndarray, progress: Progress) -> Fit:
+def fit(
+    method: Clusterer,
+    train_features: np.ndarray,
+    progress: Progress,
+    checkpoint: Path | None = None,
+) -> Fit:
     """Fit on the training features.
 
     Args:
         method: ready to fit.
         train_features: (n, dim) float32, read-only.
         progress: the method's own progress.
+        checkpoint: what a method that keeps checkpoints goes on from, and writes. One of another
+            fit, such as that of another device, is removed. None keeps none.
 
     Raises:
         StageError: the method raised, or its labels are not clusters in [0, K).
         StorageError: passed on as it is; no method can be blamed for a full disk.
     """
 
+    def fitted() -> Clusterer:
+        if checkpoint is None or not method.keeps_checkpoints:
+            return method.fit(train_features, progress=progress)
+        keeping: Any = method
+        try:
+            made = keeping.fit(train_features, progress=progress, checkpoint=checkpoint)
+        except CheckpointError:
+            remove_tree(checkpoint)
+            made = keeping.fit(train_features, progress=progress, checkpoint=checkpoint)
+        return cast("Clusterer", made)
+
     def clusters() -> np.ndarray:
-        labels = method.fit(train_features, progress=progress).labels_
-        return _clusters(labels, len(train_features), method.n_clusters)
+        return _clusters(fitted().labels_, len(train_features), method.n_clusters)
 
     train, warned, seconds = attempt("fit", method, clusters)
     return Fit(method, method.n_clusters, train, dict(method.diagnostics_), warned, seconds)
@@ -163,7 +181,7 @@ def fit_share(
         method: ready to fit, one that shares its fit.
         share: (n, dim) float32, the rows of this process, read-only.
         group: the processes.
-        checkpoint: file that the fit goes on from, and writes.
+        checkpoint: what the fit goes on from, and writes; see `fit`.
         progress: the method's own progress.
 
     Raises:
@@ -172,7 +190,13 @@ def fit_share(
     """
 
     def clusters() -> np.ndarray:
-        method.fit_share(share, group, checkpoint=checkpoint, progress=progress)
+        try:
+            method.fit_share(share, group, checkpoint=checkpoint, progress=progress)
+        except CheckpointError:  # in all processes
+            if group.rank == 0:
+                remove_tree(checkpoint)
+            group.total(np.ones(1, dtype=np.int64))  # until it is gone
+            method.fit_share(share, group, checkpoint=checkpoint, progress=progress)
         return group.gather(_clusters(method.labels_, len(share), method.n_clusters))
 
     train, warned, seconds = attempt("fit", method, clusters)

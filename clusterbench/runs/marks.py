@@ -54,20 +54,26 @@ def died(run: PlannedRun) -> bool:
         os.close(descriptor)
 
 
-def forget(run: PlannedRun) -> None:
+def forget(run: PlannedRun) -> bool:
     """Remove the mark of a run that has its record, where no process holds it.
 
     A process that is killed between a run's record and the end of its mark leaves one behind.
+
+    Returns:
+        Whether no process holds it, so that none computes the run.
     """
     if fcntl is None:
-        return
-    with contextlib.suppress(OSError):  # no mark, held by a process, or no right to remove it
+        return True
+    with contextlib.suppress(OSError):  # no mark, or no right to remove it
         descriptor = os.open(mark_path(run), os.O_RDONLY | os.O_NONBLOCK | _NO_LINKS)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             mark_path(run).unlink()
+        except BlockingIOError:
+            return False
         finally:
             os.close(descriptor)
+    return True
 
 
 class Marks:
@@ -75,6 +81,7 @@ class Marks:
 
     def __init__(self) -> None:
         self._held: dict[Path, int] = {}
+        self._elsewhere: set[Path] = set()
         self._lock = threading.Lock()
         self._left = False  # a fit of another thread may go on after an interrupt
 
@@ -114,10 +121,17 @@ class Marks:
             os.write(descriptor, f"{socket.gethostname()} {os.getpid()}\n".encode())
         except OSError as error:
             os.close(descriptor)
-            if not isinstance(error, BlockingIOError):  # no one could hold it here
+            if isinstance(error, BlockingIOError):
+                self._elsewhere.add(path)
+            else:  # no one could hold it here
                 path.unlink()
             return
         self._held[path] = descriptor
+
+    def elsewhere(self, run: PlannedRun) -> bool:
+        """Whether another process held the mark of the run when it was started."""
+        with self._lock:
+            return mark_path(run) in self._elsewhere
 
     def end(self, run: PlannedRun) -> None:
         """The run has its record."""

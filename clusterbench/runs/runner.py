@@ -20,6 +20,7 @@ from ..neighbours.place import place_of
 from ..results.protocol import known_protocol
 from ..results.record import ResultRecord
 from . import apart, events, spread
+from .checkpoints import forget_checkpoint
 from .cluster_count import cluster_count
 from .environment import capture
 from .execute import execute
@@ -154,7 +155,9 @@ def run(
     n_spread, graphs = 0, Tally()
     if several:
         own = str(resolve_device(device, team().local_rank))
-        with joined(device) as group:
+        # Processes that need the same neighbours share the search in the folder where they are
+        # kept.
+        with joined(device) as group, kept_in(place_of(store)) as graphs:
             everywhere = spread.agreed(group, planned, todo)
             shared = [
                 item
@@ -167,8 +170,8 @@ def run(
             )
     if first and not dry_run:
         for one, (state, _), chosen in zip(planned, before, todo, strict=True):
-            if state == "success" and not chosen:
-                forget(one)
+            if state == "success" and not chosen and forget(one):
+                forget_checkpoint(one)
     if environment is not None and sum(todo) > n_spread:
         wanted: list[PlannedRun] = []
         suspects: list[PlannedRun] = []  # they took a process with them before
@@ -181,10 +184,11 @@ def run(
             (progress or events.ignore)(replace(event, position=position, total=total))
 
         with (
-            kept_in(place_of(store)) as graphs,
+            kept_in(place_of(store)) as later,
             closing(execute(wanted, store, make, environment, tell)) as steps,
         ):
             computed |= {item.key: found for item, found in steps}
+        graphs = graphs.with_later(later)
         request = {
             "benchmark": benchmark,
             "dataset": dataset,

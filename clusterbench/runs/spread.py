@@ -16,12 +16,13 @@ import numpy as np
 
 from ..devices import team
 from ..errors import ClusterbenchError, StorageError
-from ..files import remove, sha256_json
+from ..files import sha256_json
 from ..kmeans.lloyd import Group
 from ..kmeans.processes import LostProcessError, all_come, of_first, shard_bounds
 from ..results.record import Environment, ResultRecord
 from ..results.scoring import floor
 from . import fitting
+from .checkpoints import checkpoint_path, forget_checkpoint
 from .events import Listener, RunEvent, ignore
 from .fitting import Fit, StageError
 from .one_run import compute_run
@@ -92,12 +93,7 @@ def execute_spread(
                 fitted = _fit(items, make, share, group, checkpoint, listen if first else None)
                 if first:
                     yield from _finish(items, fitted, store, environment, listen)
-                    remove(checkpoint)
-
-
-def checkpoint_path(run: PlannedRun) -> Path:
-    """The checkpoint of a fit, beside the result of its first run."""
-    return run.path.with_suffix(".checkpoint")
+                    forget_checkpoint(items[0][1])
 
 
 def _fit(

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from clusterbench.methods import TEMI
 from clusterbench.results.record import ResultRecord, read_result
 
 pytestmark = pytest.mark.slow
@@ -120,6 +121,41 @@ def test_a_killed_process_is_restarted_and_the_run_ends(tiny_world: SimpleNamesp
     assert {name: r.predictions for name, r in one.items()} == {
         name: r.predictions for name, r in many.items()
     }
+
+
+def test_heads_are_shared_and_go_on_after_a_kill(
+    tiny_world: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEST_TOLD", str(tmp_path / "told"))
+    words = ["-m", "watched", "-t", "ratio-1"]
+    assert tiny_world.run(methods=["watched"], tasks="ratio-1", seeds=2, results="one").ok
+    code, _, err = torchrun(tiny_world, 2, *words, "-r", "many", restarts=1, TEST_DIES="9 0")
+    assert code == 0, err
+    one, many = records("one"), records("many")
+    assert set(one) == set(many) and len(one) == 2
+    for name, record in one.items():
+        other = many[name]
+        assert (other.key, other.k) == (record.key, record.k)
+        assert other.predictions == record.predictions  # the hash of every cluster
+        assert other.environment.processes == 2
+        for fact in ("head", "head_clusters_used", "features_held"):
+            assert other.diagnostics[fact] == record.diagnostics[fact]
+        assert other.diagnostics["head_losses"] == pytest.approx(
+            record.diagnostics["head_losses"], 1e-5
+        )
+    # Seed 0 was stopped by the kill after its ninth epoch, of four steps, and went on.
+    (resumed,) = [r for r in many.values() if "steps_before_resumption" in r.diagnostics]
+    assert resumed.seed == 0 and resumed.diagnostics["steps_before_resumption"] >= 32
+    left = {path.suffix for path in Path("many").rglob("seed-*")}
+    assert left == {".json", ".npz"}
+
+
+def test_a_fit_is_shared_where_each_process_has_a_head(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"RANK": "1", "WORLD_SIZE": "3", "LOCAL_RANK": "1"}.items():
+        monkeypatch.setenv(name, value)
+    assert [TEMI(n_heads=n).shares_fit for n in (1, 2, 3, 4)] == [False, False, True, True]
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert [TEMI(n_heads=n).shares_fit for n in (1, 2, 3, 4)] == [False, True, True, True]
 
 
 def test_an_error_before_the_fits_is_said_once(tiny_world: SimpleNamespace) -> None:
