@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from clusterbench.heads.objectives import Objective, ScanObjective, TemiObjective
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clusterbench.errors import CheckpointError
 from clusterbench.heads import training_state
+from clusterbench.heads.losses.objectives import Objective, ScanObjective, TemiObjective
 from clusterbench.heads.schedule import Schedule
 from clusterbench.heads.trainer import Trained, train_heads
 from clusterbench.heads.training_log import Epoch, TrainingLog

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from clusterbench.heads.objectives import TemiObjective
 from hypothesis import given
 from hypothesis import strategies as st
 
 from clusterbench.features.store.store import FeatureStore
 from clusterbench.heads import training_rows
+from clusterbench.heads.losses.objectives import TemiObjective
 from clusterbench.heads.schedule import Schedule
 from clusterbench.heads.trainer import train_heads
 from clusterbench.heads.training_rows import HeldRows, StreamedRows, TrainingRows

@@ -20,10 +20,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from clusterbench.heads.objectives import ScanObjective, TemiObjective
 from kmeans_ranks import ended, forked, save
 
 from clusterbench.heads import training_state
+from clusterbench.heads.losses.objectives import ScanObjective, TemiObjective
 from clusterbench.heads.one_of_many import Sharing
 from clusterbench.heads.schedule import Schedule
 from clusterbench.heads.stack import new_heads
