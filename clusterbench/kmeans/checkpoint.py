@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from ..doors import check_fields, parse_json, read_bytes
-from ..errors import InputError
+from ..errors import CheckpointError, InputError
 from ..files import remove, sha256_array, sha256_json, write_bytes
 from ..limits import CHECKPOINT
 from .fit import Keeper, Settings
@@ -94,7 +94,7 @@ class Checkpoint(Keeper):
         Of the starts that have ended the best stands for all: it is what is made of them.
 
         Raises:
-            InputError: another file stands there, or the checkpoint of another fit.
+            CheckpointError: another file stands there, or the checkpoint of another fit.
         """
         if self._known is None:
             self._known = self._read()
@@ -139,7 +139,7 @@ class Checkpoint(Keeper):
                 fault = str(error)
         fault = _bytes_of_first(self._group, fault.encode()).decode()
         if fault:
-            raise InputError(fault)
+            raise CheckpointError(fault)
         content = _bytes_of_first(self._group, content)
         return _unpacked(content, str(self.path)) if content else _Known()
 

@@ -17,10 +17,9 @@ from ..results.record import (
 )
 from ..results.scoring import floor
 from . import apart, fitting, pool
-from .checkpoints import checkpoint_path, forget_checkpoint
 from .events import Listener, RunEvent
 from .fitting import Fit, StageError
-from .marks import Marks
+from .marks import Marks, checkpoint_path, forget_checkpoint
 from .one_run import compute_run
 from .plan import PlannedRun
 from .pool import StoppedError

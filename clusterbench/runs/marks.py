@@ -1,10 +1,13 @@
-"""Marks of the runs that are being computed, by which a later call finds those that died.
+"""What lies beside a result while its run is computed: its mark, and a checkpoint of its fit.
+
+By marks a later call finds the runs that died.
 
 A method may end the whole process: an abort or a crash in native code, `os._exit`, the system
 that is out of memory. Nothing can be recorded then. So each run has a file beside its result while
 it is computed, locked by its process: a mark that no one holds is that of a run that died. The
 system gives the lock back however the process ends, so another worker's run under way is never
-taken for a dead one, and a mark left by a machine that is gone does no harm.
+taken for a dead one, and a mark left by a machine that is gone does no harm. A checkpoint is what
+the next call goes on from.
 """
 
 from __future__ import annotations
@@ -19,6 +22,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from ..errors import StorageError
+from ..files import remove_tree
 from .plan import PlannedRun
 
 if TYPE_CHECKING:
@@ -35,6 +40,17 @@ _NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
 def mark_path(run: PlannedRun) -> Path:
     """The mark of a run, beside its result."""
     return run.path.with_suffix(".started")
+
+
+def checkpoint_path(run: PlannedRun) -> Path:
+    """The checkpoint of a fit, a file or a folder, beside the result of its first run."""
+    return run.path.with_suffix(".checkpoint")
+
+
+def forget_checkpoint(run: PlannedRun) -> None:
+    """Remove the checkpoint of a run that has its record; one that stays does no harm."""
+    with contextlib.suppress(StorageError):
+        remove_tree(checkpoint_path(run))
 
 
 def died(run: PlannedRun) -> bool:

@@ -20,12 +20,11 @@ from ..neighbours.place import place_of
 from ..results.protocol import known_protocol
 from ..results.record import ResultRecord
 from . import apart, events, spread
-from .checkpoints import forget_checkpoint
 from .cluster_count import cluster_count
 from .environment import capture
 from .execute import execute
 from .forecast import Forecast, forecast
-from .marks import forget
+from .marks import forget, forget_checkpoint
 from .plan import STRATEGIES, FeatureSource, PlannedRun, Strategy, plan, seed_list, should_run
 from .reporting.outcome import Outcome
 from .reporting.report import RunReport

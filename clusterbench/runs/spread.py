@@ -22,9 +22,9 @@ from ..kmeans.processes import LostProcessError, all_come, of_first, shard_bound
 from ..results.record import Environment, ResultRecord
 from ..results.scoring import floor
 from . import fitting
-from .checkpoints import checkpoint_path, forget_checkpoint
 from .events import Listener, RunEvent, ignore
 from .fitting import Fit, StageError
+from .marks import checkpoint_path, forget_checkpoint
 from .one_run import compute_run
 from .plan import PlannedRun
 from .sharing import Item, batches

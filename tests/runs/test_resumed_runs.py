@@ -15,8 +15,7 @@ from typing import Any
 import pytest
 
 from clusterbench.results.record import ResultRecord, read_result
-from clusterbench.runs.checkpoints import checkpoint_path
-from clusterbench.runs.marks import Marks
+from clusterbench.runs.marks import Marks, checkpoint_path
 
 RUN = ("run", "-b", "tiny-imbalance", "-d", "tiny", "-t", "ratio-1", "-m", "watched")
 RUN = (*RUN, "--device", "cpu", "-s", "1")
