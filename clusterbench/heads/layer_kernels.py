@@ -51,7 +51,7 @@ def activate(
     shift = tl.load(bias + head * W + column, mask=inside, other=0.0)
     x = tl.load(product + at, mask=here, other=0.0).to(tl.float32) + shift[None, :]
     _, beyond = _normal(x)
-    y = tl.where(x > 0.0, x, 0.0) - tl.abs(x) * beyond
+    y = tl.maximum(x, 0.0) - tl.abs(x) * beyond  # of a NaN, the second is one
     tl.store(active + at, y.to(active.dtype.element_ty), mask=here)
 
 
