@@ -22,16 +22,15 @@ from clusterbench.heads import layers, triton_layers
 from clusterbench.heads.engines import layer_engine
 
 HERE = Path(__file__)
-#: What rounding to a dtype may move a number by, as a share of it and in itself: a whole step, as
-#: a number that float32 has moved may be rounded to the next one.
-STEP = {torch.bfloat16: (2.0**-7, 0.0), torch.float16: (2.0**-10, 2.0**-24)}
+#: What rounding to a dtype may move a number by, as a share of it and in itself.
+ROUNDING = {torch.bfloat16: (2.0**-8, 0.0), torch.float16: (2.0**-11, 2.0**-25)}
 #: What float32 may move a number by, as a share of what it is summed up of.
 SLACK = 2.0**-20
 SCALE = 1.0 / (1024 * 50)
 #: (heads, rows, width) and (heads, bottleneck, n_clusters): a width or column that is the least,
 #: that is odd, that fills a block, that needs several, that is in a block of columns in part.
-BETWEEN = [(2, 3, 1), (3, 70, 5), (2, 33, 64), (1, 130, 512), (2, 9, 1100)]
-LAST = [(2, 5, 1), (1, 1, 37), (2, 64, 33), (1, 256, 70), (2, 700, 20), (1, 5, 20941)]
+BETWEEN = [(2, 3, 1), (3, 70, 5), (2, 33, 64), (1, 70, 512), (2, 9, 1100)]
+LAST = [(2, 5, 1), (1, 1, 37), (2, 64, 33), (1, 256, 70), (2, 700, 20), (1, 5, 2001)]
 
 
 @dataclass
@@ -66,9 +65,11 @@ def sides(shape: tuple[int, int, int], device: str = "cpu", kind: str = "normal"
 
 
 def close(found: Tensor, true: Tensor, slack: Tensor | float) -> None:
-    """Equal to a step of the dtype and `slack`, NaN where the other is."""
+    """Equal to the rounding of the dtype and `slack`, NaN where the other is."""
     assert found.shape == true.shape
-    share, least = STEP.get(found.dtype, (0.0, 0.0))
+    share, least = ROUNDING.get(found.dtype, (0.0, 0.0))
+    if found.dtype == torch.bfloat16 and found.device.type == "cpu":
+        share *= 2  # Triton's interpreter cuts bfloat16 off, where a device rounds to the nearest
     assert torch.equal(found.isnan(), true.isnan())
     off = (found.double() - true).abs().nan_to_num(0.0)
     assert bool((off <= (share * true.abs() + least + slack).nan_to_num(0.0)).all()), off.max()
