@@ -183,7 +183,7 @@ def interpreted() -> None:
         cut = replace(getattr(triton_layers, name), elements=64, columns=16)
         setattr(triton_layers, name, replace(cut, rows=min(cut.rows, 16)))
     for kind in ("normal", *KINDS):
-        layers_are_as_defined(sides((2, 37, 23), kind=kind))
+        layers_are_as_defined(sides((2, 21, 23), kind=kind))
         weight_is_as_defined(weights((2, 37, 9), kind=kind))
         weight_is_as_defined(weights((2, 13, 23), kind=kind))
     print("cuts")
