@@ -19,31 +19,33 @@ BODY = ("weight_1", "bias_1", "weight_2", "bias_2")
 class Passed:
     """Rows that went through the layers, with what the way back needs.
 
-    x: (rows, dim). kept: of the first layer (`layers.activated`). active: (H, rows, hidden). rows:
+    x: (rows, dim). kept: of the first layer (`layers.activated`), None
+    where there is no way back. active: (H, rows, hidden). rows:
     (H, rows, bottleneck) at unit length. length: (H, rows, 1).
     """
 
     x: Tensor
-    kept: Tensor
+    kept: Tensor | None
     active: Tensor
     rows: Tensor
     length: Tensor
 
 
 @torch.no_grad()
-def forward(heads: HeadStack, x: Tensor, half: bool) -> Passed:
+def forward(heads: HeadStack, x: Tensor, half: bool, keep: bool = True) -> Passed:
     """Pass rows through the layers.
 
     Args:
         heads: a stack of H heads.
         x: (rows, dim), the same rows for every head.
         half: multiply in bfloat16, with sums in float32; unit rows are float16 then.
+        keep: whether there is a way back.
     """
-    layers = layer_engine(x.device, half)
     dtype = torch.bfloat16 if half else x.dtype
+    layers = layer_engine(x.device, dtype)
     x = x.to(dtype)
     first, second = heads["weight_1"].to(dtype), heads["weight_2"].to(dtype)
-    kept, active = layers.activated(multiplied_by_shared(x, first), heads["bias_1"])
+    kept, active = layers.activated(multiplied_by_shared(x, first), heads["bias_1"], keep)
     unit_dtype = torch.float16 if half else x.dtype
     rows, length = layers.unit(torch.bmm(active, second), heads["bias_2"], unit_dtype)
     return Passed(x, kept, active, rows, length)
@@ -60,8 +62,9 @@ def backward(heads: HeadStack, passed: Passed, of_rows: Tensor, scale: float) ->
             overwritten.
         scale: that the gradient is multiplied by.
     """
+    assert passed.kept is not None  # they were kept for the way back
     dtype = passed.x.dtype
-    layers = layer_engine(passed.x.device, dtype == torch.bfloat16)
+    layers = layer_engine(passed.x.device, dtype)
     of_second, bias_2 = layers.unit_back(of_rows, passed.rows, passed.length, scale, dtype)
     weight_2 = multiplied(passed.active.mT, of_second)
     of_active = torch.bmm(of_second, heads["weight_2"].to(dtype).mT)

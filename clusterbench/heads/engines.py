@@ -27,11 +27,20 @@ def tile_engine(device: torch.device, dtype: torch.dtype) -> ModuleType:
     return torch_tiles
 
 
-def layer_engine(device: torch.device, half: bool) -> ModuleType:
-    """The module with the functions of `layers`, which has their definitions."""
+def layer_engine(device: torch.device, dtype: torch.dtype) -> ModuleType:
+    """The module with the functions of `layers`, which has their definitions.
+
+    Args:
+        device: of the tensors.
+        dtype: of what the products are made of.
+    """
     from . import layers
 
-    if device.type == "cuda" and half and _triton(device):
+    if device.type == "cpu" and dtype == torch.float32:
+        from . import cpu_layers
+
+        return cpu_layers
+    if device.type == "cuda" and dtype in (torch.bfloat16, torch.float16) and _triton(device):
         from . import triton_layers
 
         return triton_layers

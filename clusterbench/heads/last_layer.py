@@ -91,7 +91,7 @@ class LastLayer:
         rows = {"student": student_rows, "teacher": teacher_rows}
         stacks = {"student": student, "teacher": teacher}
         kernels = tile_engine(student_rows.device, student_rows.dtype)
-        layers = layer_engine(student_rows.device, student_rows.dtype == torch.float16)
+        layers = layer_engine(student_rows.device, student_rows.dtype)
         scales = {"student": self._student_scale, "teacher": self._teacher_scale}
 
         def survey(tile: Tile, logits: Tensor) -> None:

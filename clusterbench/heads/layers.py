@@ -14,18 +14,19 @@ from torch.nn import functional
 SHORTEST = 1e-12
 
 
-def activated(product: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+def activated(product: Tensor, bias: Tensor, keep: bool = True) -> tuple[Tensor | None, Tensor]:
     """GELU of product + bias.
 
     Args:
         product: (H, R, width), which may be overwritten.
         bias: (H, 1, width).
+        keep: whether there is a way back.
 
     Returns:
-        What `activated_back` wants of it, and the activations in the dtype of `product`.
+        What `activated_back` wants of it, or None; and the activations in the dtype of `product`.
     """
     before = product.add_(bias)
-    return before, functional.gelu(before)
+    return before if keep else None, functional.gelu(before)
 
 
 def activated_back(of_active: Tensor, kept: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:

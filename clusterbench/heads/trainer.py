@@ -17,13 +17,14 @@ from torch import Tensor
 
 from ..estimator import TrainingError
 from ..progress import Progress, unseen
-from .body import BODY, backward, forward
+from .body import backward, forward
 from .last_layer import LastLayer, Stepped
 from .losses.objectives import Objective
 from .losses.tiling import TILE_NUMBERS, Tiling
 from .one_of_many import OneOfMany, Single
+from .optimiser import HeadOptimiser
 from .schedule import Schedule
-from .stack import DECAYED, HeadStack, new_heads
+from .stack import HeadStack, new_heads
 from .training_log import Epoch, TrainingLog
 from .training_rows import TrainingRows
 from .training_state import NoKeeper, StateKeeper
@@ -64,7 +65,7 @@ class _Moving:
 
     student: HeadStack
     teacher: HeadStack
-    optimiser: torch.optim.Optimizer
+    optimiser: HeadOptimiser
     generator: torch.Generator
     objective: Objective
     epoch: int = 0
@@ -79,10 +80,7 @@ class _Moving:
         """Everything by name, the heads along the first axis."""
         found = {f"student.{name}": t for name, t in self.student.items()}
         found |= {f"teacher.{name}": t for name, t in self.teacher.items()}
-        for moment in ("exp_avg", "exp_avg_sq"):
-            for name, p in self.student.items():
-                known = self.optimiser.state.get(p, {})
-                found[f"{moment}.{name}"] = known.get(moment, torch.zeros_like(p))
+        found |= self.optimiser.state
         found |= {f"objective.{name}": t for name, t in self.objective.state.items()}
         found |= {"losses": self.losses, "mass": self.mass, "seen": self.seen}
         return found
@@ -93,28 +91,15 @@ class _Moving:
             "epoch": self.epoch,
             "step": self.step,
             "generator": self.order_from.numpy().tobytes().hex(),
-            "updates": {
-                name: int(self.optimiser.state.get(p, {}).get("step", 0))
-                for name, p in self.student.items()
-            },
+            "updates": self.optimiser.updates,
         }
 
     def restore(self, tensors: dict[str, Tensor], shared: dict[str, Any]) -> None:
         """Go back to what `tensors` and `shared` said."""
-        with torch.no_grad():
-            for mine, theirs in ((self.student, "student"), (self.teacher, "teacher")):
-                for name, tensor in mine.items():
-                    tensor.copy_(tensors[f"{theirs}.{name}"])
-        for name, parameter in self.student.items():
-            updates = shared["updates"][name]
-            if updates:
-                self.optimiser.state[parameter] = {
-                    "step": _count(updates, parameter),
-                    **{
-                        moment: tensors[f"{moment}.{name}"].to(parameter)
-                        for moment in ("exp_avg", "exp_avg_sq")
-                    },
-                }
+        for mine, theirs in ((self.student, "student"), (self.teacher, "teacher")):
+            for name, tensor in mine.items():
+                tensor.copy_(tensors[f"{theirs}.{name}"])
+        self.optimiser.restore(tensors, shared["updates"])
         for name, tensor in self.objective.state.items():
             tensor.copy_(tensors[f"objective.{name}"])
         self.losses.copy_(tensors["losses"])
@@ -200,10 +185,9 @@ def train_heads(
         with closing(rows.batches(order, drawn, batch, now.step)) as batches:
             for x in batches:
                 at = now.epoch * in_epoch + now.step
-                for group in now.optimiser.param_groups:
-                    group["lr"] = schedule.rate(at, in_epoch, batch)
+                rate = schedule.rate(at, in_epoch, batch)
                 momentum = schedule.teacher_momentum(at, schedule.epochs * in_epoch)
-                _step(now, x, last, precision, momentum)
+                _step(now, x, last, precision, rate, momentum)
                 now.step += 1
                 if now.step < in_epoch:
                     if now.step % _LOOK_EVERY == 0:
@@ -239,15 +223,15 @@ def _begin(
     n_clusters: int,
     device: torch.device,
 ) -> _Moving:
-    student = {n: t.detach().clone().to(device).requires_grad_() for n, t in heads.items()}
-    teacher = {n: t.detach().clone() for n, t in student.items()}
-    like = student["gain"].detach()
+    student = {n: t.detach().clone().to(device) for n, t in heads.items()}
+    teacher = {n: t.clone() for n, t in student.items()}
+    like = student["gain"]
     n_heads = len(like)
     objective.begin(n_heads, n_clusters, like)
     return _Moving(
         student=student,
         teacher=teacher,
-        optimiser=_adamw(student, schedule.weight_decay),
+        optimiser=HeadOptimiser(student, teacher, schedule.weight_decay),
         generator=generator,
         objective=objective,
         order_from=generator.get_state(),
@@ -257,21 +241,22 @@ def _begin(
     )
 
 
-def _step(now: _Moving, x: Tensor, last: LastLayer, precision: str, momentum: float) -> None:
+def _step(
+    now: _Moving, x: Tensor, last: LastLayer, precision: str, rate: float, momentum: float
+) -> None:
     student, teacher, half = now.student, now.teacher, precision == "bf16"
-    teacher_rows = forward(teacher, x, half).rows
+    teacher_rows = forward(teacher, x, half, keep=False).rows
     passed = forward(student, x, half)
     stepped = last.step(student, teacher, passed.rows, teacher_rows, now.objective)
-    gradients = backward(student, passed, stepped.below, stepped.scale)
-    for name in BODY:
-        student[name].grad = gradients[name]
+    gradients: dict[str, Tensor | None] = {
+        **backward(student, passed, stepped.below, stepped.scale)
+    }
     # In the first epoch AdamW passes over the last layer, which has no gradient: neither moments
     # nor decay reach it, and its count of steps begins in the second.
     rests = now.epoch == 0
-    student["direction"].grad = None if rests else stepped.direction
-    student["gain"].grad = None if rests else stepped.gain
-    now.optimiser.step()
-    _follow(teacher, student, momentum)
+    gradients["direction"] = None if rests else stepped.direction
+    gradients["gain"] = None if rests else stepped.gain
+    now.optimiser.step(gradients, rate, momentum)
     _watch(now, stepped)
 
 
@@ -310,35 +295,3 @@ def _check_finite(losses: Tensor, epoch: int, schedule: Schedule, mates: OneOfMa
             f"the loss of all {schedule.n_heads} heads is not finite in epoch {epoch + 1} of "
             f"{schedule.epochs}; lower the learning rate ({schedule.learning_rate:g})"
         )
-
-
-def _fused(parameter: Tensor) -> bool:
-    return parameter.device.type in ("cpu", "cuda")
-
-
-def _count(updates: int, parameter: Tensor) -> Tensor:
-    """AdamW's count of steps, where its fused and its plain form keep it."""
-    device = parameter.device if _fused(parameter) else torch.device("cpu")
-    return torch.tensor(float(updates), dtype=torch.float32, device=device)
-
-
-def _adamw(student: HeadStack, weight_decay: float) -> torch.optim.Optimizer:
-    return torch.optim.AdamW(
-        [
-            {"params": [student[name] for name in DECAYED], "weight_decay": weight_decay},
-            {
-                "params": [t for name, t in student.items() if name not in DECAYED],
-                "weight_decay": 0.0,
-            },
-        ],
-        lr=0.0,
-        fused=_fused(student["gain"]),
-    )
-
-
-@torch.no_grad()
-def _follow(teacher: HeadStack, student: HeadStack, momentum: float) -> None:
-    names = list(teacher)
-    torch._foreach_lerp_(
-        [teacher[name] for name in names], [student[name] for name in names], 1.0 - momentum
-    )

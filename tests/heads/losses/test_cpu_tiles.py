@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from clusterbench.heads import cpu_threads
 from clusterbench.heads.losses import cpu_tiles, torch_tiles
 
 #: Heads, pairs, clusters: one of each; rows shorter and longer than vectors; several blocks.
@@ -142,7 +143,7 @@ def test_any_number_of_threads_gives_the_same_bits(monkeypatch: pytest.MonkeyPat
     slope = torch.randn(3, 2, 1000)
     answers = []
     for threads in (1, 2, 4):
-        monkeypatch.setattr(cpu_tiles, "torch_threads", lambda n=threads: n)
+        monkeypatch.setattr(cpu_threads, "torch_threads", lambda n=threads: n)
         seen = cpu_tiles.survey(teacher, 10.0)
         gradient = student.clone()
         losses = cpu_tiles.pair_gradient(

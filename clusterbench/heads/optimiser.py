@@ -1,0 +1,159 @@
+"""AdamW for a stack of students, and their teachers as a moving average of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.optim.adamw import adamw
+
+from .cpu_threads import array, spread
+from .stack import DECAYED, HeadStack
+
+BETA_1, BETA_2, EPS = 0.9, 0.999, 1e-8
+#: Numbers that are moved together, when there are several threads.
+_BLOCK = 1 << 15
+
+
+@dataclass
+class _Moved:
+    """A tensor of the student and what moves with it, all of one shape; `updates` it has had.
+
+    count: the same where torch keeps it, if it does.
+    """
+
+    student: Tensor
+    teacher: Tensor
+    exp_avg: Tensor
+    exp_avg_sq: Tensor
+    decay: float
+    updates: int = 0
+    count: Tensor | None = None
+
+
+class HeadOptimiser:
+    """Moves students by AdamW (Loshchilov and Hutter, arXiv:1711.05101), and teachers after them.
+
+    Of step t of a tensor with gradient g, rate r and decay d, as `torch.optim.AdamW` has it:
+
+        m <- m + (1 - 0.9) (g - m),    v <- 0.999 v + (1 - 0.999) g^2
+        p <- (1 - r d) p - r / (1 - 0.9^t) m / (sqrt(v) / sqrt(1 - 0.999^t) + 1e-8)
+
+    and then the teacher's: q <- q + (1 - momentum) (p - q).
+
+    Args:
+        student: a stack; its tensors are overwritten.
+        teacher: another; likewise.
+        weight_decay: d of the tensors `stack.DECAYED`; the others have none.
+    """
+
+    def __init__(self, student: HeadStack, teacher: HeadStack, weight_decay: float) -> None:
+        self._moved = {
+            name: _Moved(
+                p, teacher[name], torch.zeros_like(p), torch.zeros_like(p),
+                weight_decay if name in DECAYED else 0.0,
+            )
+            for name, p in student.items()
+        }  # fmt: skip
+
+    @property
+    def state(self) -> dict[str, Tensor]:
+        """The moments, named exp_avg.NAME and exp_avg_sq.NAME; zeros before the first step."""
+        return {
+            f"{moment}.{name}": getattr(moved, moment)
+            for moment in ("exp_avg", "exp_avg_sq")
+            for name, moved in self._moved.items()
+        }
+
+    @property
+    def updates(self) -> dict[str, int]:
+        """Steps that each tensor has taken."""
+        return {name: moved.updates for name, moved in self._moved.items()}
+
+    def restore(self, tensors: Mapping[str, Tensor], updates: Mapping[str, int]) -> None:
+        """Go back to a `state`, which may be among other tensors, and to its `updates`."""
+        for name, tensor in self.state.items():
+            tensor.copy_(tensors[name])
+        for name, moved in self._moved.items():
+            moved.updates, moved.count = int(updates[name]), None
+
+    @torch.no_grad()
+    def step(self, gradients: Mapping[str, Tensor | None], rate: float, momentum: float) -> None:
+        """Move all tensors.
+
+        Args:
+            gradients: by name. A tensor whose gradient is None stays as it is, as do its moments
+                and its count of steps; its teacher still follows.
+            rate: r.
+            momentum: share of itself that a teacher keeps.
+        """
+        moving = [(m, g) for n, m in self._moved.items() if (g := gradients[n]) is not None]
+        follow = [moved for name, moved in self._moved.items() if gradients[name] is None]
+        for moved, _ in moving:
+            moved.updates += 1
+        first = next(iter(self._moved.values())).student
+        if first.device.type == "cpu" and first.dtype == torch.float32:
+            for moved, gradient in moving:
+                _in_one_pass(moved, gradient, rate, momentum)
+        else:
+            _by_torch(moving, rate)
+            follow = list(self._moved.values())
+        if follow:
+            torch._foreach_lerp_(
+                [moved.teacher for moved in follow], [moved.student for moved in follow],
+                1.0 - momentum,
+            )  # fmt: skip
+
+
+def _in_one_pass(moved: _Moved, gradient: Tensor, rate: float, momentum: float) -> None:
+    from ..kernels.adamw import adamw_and_follow
+
+    arrays = [
+        array(tensor).reshape(-1)
+        for tensor in (moved.student, gradient, moved.exp_avg, moved.exp_avg_sq, moved.teacher)
+    ]
+    numbers = [
+        np.float32(number)
+        for number in (
+            1 - rate * moved.decay, 1 - BETA_1, BETA_2, 1 - BETA_2,
+            math.sqrt(1 - BETA_2**moved.updates), EPS, rate / (1 - BETA_1**moved.updates),
+            1 - momentum,
+        )
+    ]  # fmt: skip
+    n = gradient.numel()
+
+    def some(first: int, last: int) -> None:
+        part = slice(first * _BLOCK, last * _BLOCK)
+        adamw_and_follow(*(each[part] for each in arrays), *numbers)
+
+    spread(some, -(-n // _BLOCK), _BLOCK)
+
+
+def _by_torch(moving: Sequence[tuple[_Moved, Tensor]], rate: float) -> None:
+    """AdamW alone, in torch's own form for the device."""
+    for decay in {moved.decay for moved, _ in moving}:
+        some = [(moved, gradient) for moved, gradient in moving if moved.decay == decay]
+        for moved, _ in some:
+            if moved.count is None:
+                moved.count = _count(moved)
+        adamw(
+            [moved.student for moved, _ in some], [gradient for _, gradient in some],
+            [moved.exp_avg for moved, _ in some], [moved.exp_avg_sq for moved, _ in some], [],
+            [moved.count for moved, _ in some if moved.count is not None],
+            fused=_has_fused(some[0][0].student), amsgrad=False, beta1=BETA_1, beta2=BETA_2,
+            lr=rate, weight_decay=decay, eps=EPS, maximize=False,
+        )  # fmt: skip
+
+
+def _has_fused(parameter: Tensor) -> bool:
+    return parameter.device.type in ("cpu", "cuda")
+
+
+def _count(moved: _Moved) -> Tensor:
+    """AdamW's count of the steps before this one, where its fused and its plain form keep it."""
+    device = moved.student.device if _has_fused(moved.student) else torch.device("cpu")
+    return torch.tensor(float(moved.updates - 1), dtype=torch.float32, device=device)
