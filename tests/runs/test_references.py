@@ -134,7 +134,8 @@ def test_no_method_has_a_parameter_that_could_take_labels(name: str) -> None:
         names = set(inspect.signature(getattr(found, hook)).parameters)
         assert names <= {"self", "features", "progress", "n"}, hook
     # The y of scikit-learn's pipelines ends at the sealed public methods, which drop it unread.
-    known = {"self", "X", "y", "sample_weight", "progress"}
+    paths = {"checkpoint", "log", "tensorboard"}
+    known = {"self", "X", "y", "sample_weight", "progress", *paths}
     assert set(inspect.signature(found.fit).parameters) <= known
     assert found.fit is methods.Clusterer.fit or "del y" in inspect.getsource(found.fit)
     assert found.fit_predict is methods.Clusterer.fit_predict
