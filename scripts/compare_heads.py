@@ -24,7 +24,7 @@ import itertools
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,7 +95,9 @@ class ClockedRows(HeldRows):
         super().__init__(rows, neighbours)
         self._tick = tick
 
-    def batches(self, order: Tensor, drawn: Tensor, batch: int, first: int) -> Iterator[Tensor]:
+    def batches(
+        self, order: Tensor, drawn: Tensor, batch: int, first: int
+    ) -> Generator[Tensor, None, None]:
         """As `HeldRows.batches`."""
         for rows in super().batches(order, drawn, batch, first):
             self._tick()

@@ -51,11 +51,13 @@ def layer_engine(device: torch.device, dtype: torch.dtype) -> ModuleType:
 def _triton(device: torch.device) -> bool:
     """Whether Triton's kernels compile and run on a device."""
     try:
+        from . import triton_layers
         from .losses import triton_tiles
 
         two = torch.zeros((1, 2, 2), device=device)
         lse = triton_tiles.survey(two, 1.0).lse
         triton_tiles.pair_gradient(two, two.clone(), 1.0, 1.0, lse, None, 1.0, None, None)
+        triton_layers.activated(two.bfloat16(), two[:, :1])
     except Exception as error:  # whatever Triton or its compiler dislikes about this machine
         warnings.warn(
             f"Triton cannot be used ({type(error).__name__}: {error}): heads are trained by "

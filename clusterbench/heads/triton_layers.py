@@ -44,7 +44,7 @@ _WEIGHT = LayerCut(elements=8192, columns=128, rows=512, warps=8)
 _WEIGHT_BACK = LayerCut(elements=8192, columns=128, rows=512, warps=8)
 
 
-def activated(product: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+def activated(product: Tensor, bias: Tensor, keep: bool = True) -> tuple[Tensor | None, Tensor]:
     """As `layers.activated`; what is kept is `product`, as it was.
 
     Raises:
@@ -58,7 +58,7 @@ def activated(product: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
     block = _block(_ACTIVATED, width)
     grid = (-(-rows // block[0]), -(-width // block[1]), heads)
     _run(kernels.activate, grid, _ACTIVATED, block, product, bias, active, rows, W=width)
-    return product, active
+    return product if keep else None, active
 
 
 def activated_back(of_active: Tensor, kept: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:

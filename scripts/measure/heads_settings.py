@@ -86,7 +86,8 @@ def main() -> None:
     if arguments.images:
         from heads_outcomes import sample
 
-        rows, classes = sample(*arguments.images, 10_000, 1)
+        downloads, work = arguments.images
+        rows, classes = sample(downloads, work, 10_000, 1)
         tasks = [Case("images", rows, rows, classes, 10)]
         changes |= FOR_IMAGES
         base: dict[str, Any] = {

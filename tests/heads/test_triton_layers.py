@@ -219,9 +219,9 @@ def test_without_triton_the_layers_can_be_imported(monkeypatch: pytest.MonkeyPat
 
 
 def test_on_the_cpu_and_in_full_precision_the_definitions_are_taken() -> None:
-    for half in (False, True):
-        assert layer_engine(torch.device("cpu"), half) is layers
-    assert layer_engine(torch.device("cuda"), half=False) is layers
+    for dtype in (torch.bfloat16, torch.float64):
+        assert layer_engine(torch.device("cpu"), dtype) is layers
+    assert layer_engine(torch.device("cuda"), torch.float32) is layers
 
 
 def test_tensors_that_the_kernels_would_misread_are_refused() -> None:
