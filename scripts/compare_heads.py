@@ -66,26 +66,32 @@ class Stop(Exception):
 
 
 class Clock:
-    """Seconds of steps, after the first ones."""
+    """Seconds of steps, after the first ones.
+
+    A GPU is waited for after many steps only, as it works behind the program's back.
+    """
 
     def __init__(self, device: torch.device, seconds: float, first: int = 5) -> None:
         self._device, self._seconds, self._first = device, seconds, first
-        self._times: list[float] = []
+        self._together = 50 if device.type == "cuda" else 1
+        self._ticks, self._times = 0, list[float]()
 
     def tick(self) -> None:
         """A step begins; raises Stop when enough of them are known."""
+        self._ticks += 1
+        if self._ticks < self._first or (self._ticks - self._first) % self._together:
+            return
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
         self._times.append(time.perf_counter())
-        timed = self._times[self._first :]
-        if len(timed) > 3 and timed[-1] - timed[0] > self._seconds:
+        if len(self._times) > 3 and self._times[-1] - self._times[0] > self._seconds:
             raise Stop
 
     @property
     def step(self) -> float:
         """Median seconds of a step."""
-        times = self._times[self._first :]
-        return statistics.median(b - a for a, b in itertools.pairwise(times))
+        pairs = itertools.pairwise(self._times)
+        return statistics.median(b - a for a, b in pairs) / self._together
 
 
 class ClockedRows(HeldRows):
