@@ -51,9 +51,12 @@ class HeadOptimiser:
     and then the teacher's: q <- q + (1 - momentum) (p - q).
 
     Args:
-        student: a stack; its tensors are overwritten.
+        student: a stack of contiguous tensors, all of one dtype and device; they are overwritten.
         teacher: another; likewise.
         weight_decay: d of the tensors `stack.DECAYED`; the others have none.
+
+    Raises:
+        ValueError: a tensor is not contiguous.
     """
 
     def __init__(self, student: HeadStack, teacher: HeadStack, weight_decay: float) -> None:
@@ -64,10 +67,13 @@ class HeadOptimiser:
             )
             for name, p in student.items()
         }  # fmt: skip
-        moved = self._moved.values()
+        for name, each in self._moved.items():
+            if not all(tensor.is_contiguous() for tensor in each.tensors):
+                raise ValueError(f"{name}: heads are trained in contiguous tensors only")
         #: The memory of all that a kernel moves; empty where torch moves it.
         self._arrays: dict[str, list[np.ndarray]] = {}
-        if all(_is_plain(tensor) for each in moved for tensor in each.tensors):
+        first = next(iter(student.values()))
+        if first.device.type == "cpu" and first.dtype == torch.float32:
             self._arrays = {
                 name: [array(tensor).reshape(-1) for tensor in each.tensors]
                 for name, each in self._moved.items()
@@ -120,12 +126,6 @@ class HeadOptimiser:
             )  # fmt: skip
 
 
-def _is_plain(tensor: Tensor) -> bool:
-    """Whether a kernel on the CPU can move it in its own memory."""
-    own = tensor.device.type == "cpu" and tensor.is_contiguous()
-    return own and tensor.dtype == torch.float32
-
-
 def _in_one_pass(
     moved: _Moved, arrays: Sequence[np.ndarray], gradient: Tensor, rate: float, momentum: float
 ) -> None:
@@ -156,7 +156,7 @@ def _by_torch(moving: Sequence[tuple[_Moved, Tensor]], rate: float) -> None:
             if moved.count is None:
                 moved.count = _count(moved)
         adamw(
-            [moved.student for moved, _ in some], [gradient for _, gradient in some],
+            [moved.student for moved, _ in some], [gradient.contiguous() for _, gradient in some],
             [moved.exp_avg for moved, _ in some], [moved.exp_avg_sq for moved, _ in some], [],
             [moved.count for moved, _ in some if moved.count is not None],
             fused=_has_fused(some[0][0].student), amsgrad=False, beta1=BETA_1, beta2=BETA_2,
