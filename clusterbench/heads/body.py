@@ -31,7 +31,6 @@ class Passed:
     length: Tensor
 
 
-@torch.no_grad()
 def forward(heads: HeadStack, x: Tensor, half: bool, keep: bool = True) -> Passed:
     """Pass rows through the layers.
 
@@ -51,7 +50,6 @@ def forward(heads: HeadStack, x: Tensor, half: bool, keep: bool = True) -> Passe
     return Passed(x, kept, active, rows, length)
 
 
-@torch.no_grad()
 def backward(heads: HeadStack, passed: Passed, of_rows: Tensor, scale: float) -> HeadStack:
     """Gradients by the tensors of the layers.
 

@@ -21,7 +21,9 @@ def array(tensor: Tensor) -> np.ndarray:
     """The tensor's own memory, where it is contiguous; kernels know one dtype only."""
     if tensor.dtype != torch.float32:
         raise TypeError(f"kernels of heads on the CPU take float32, not {tensor.dtype}")
-    result: np.ndarray = tensor.detach().contiguous().numpy()
+    if tensor.requires_grad:
+        tensor = tensor.detach()
+    result: np.ndarray = tensor.contiguous().numpy()
     return result
 
 
@@ -34,8 +36,8 @@ def spread(some: Callable[[int, int], None], n: int, size: int) -> None:
         size: numbers of a part.
     """
     at_once = max(1, SHARE // size)
-    threads = min(torch_threads(), -(-n // at_once))
-    if threads <= 1:
+    threads = 1 if n <= at_once else min(torch_threads(), -(-n // at_once))
+    if threads == 1:
         some(0, n)
         return
     starts = iter(range(0, n, at_once))  # which hands a number to one thread only

@@ -9,6 +9,7 @@ from types import ModuleType
 import torch
 
 
+@cache
 def tile_engine(device: torch.device, dtype: torch.dtype) -> ModuleType:
     """The module with `survey` and `pair_gradient` for logits of a dtype on a device.
 
@@ -27,6 +28,7 @@ def tile_engine(device: torch.device, dtype: torch.dtype) -> ModuleType:
     return torch_tiles
 
 
+@cache
 def layer_engine(device: torch.device, dtype: torch.dtype) -> ModuleType:
     """The module with the functions of `layers`, which has their definitions.
 

@@ -62,7 +62,6 @@ class LastLayer:
         self._teacher_scale = 1.0 / teacher_temperature
         self._buffers: dict[str, Tensor] = {}
 
-    @torch.no_grad()
     def step(
         self,
         student: HeadStack,
@@ -83,11 +82,11 @@ class LastLayer:
         tiling = self.tiling
         scale = 1.0 / (tiling.n_pairs * self._all_heads)
         like = student["gain"]
-        surveyed = Surveyed.nothing(tiling, like)
-        losses = like.new_zeros(tiling.n_heads)
-        below = like.new_empty(student_rows.shape)
-        direction = torch.empty_like(student["direction"])
-        gain = torch.empty_like(student["gain"])
+        surveyed = Surveyed(tiling, like)
+        losses: Tensor | None = None
+        below: Tensor | None = None
+        direction: Tensor | None = None
+        gain: Tensor | None = None
         rows = {"student": student_rows, "teacher": teacher_rows}
         stacks = {"student": student, "teacher": teacher}
         kernels = tile_engine(student_rows.device, student_rows.dtype)
@@ -122,7 +121,7 @@ class LastLayer:
                     survey(tile, logits[of])
                 if objective.couples_heads:
                     objective.couple(surveyed.agreement, self._all_heads, self._total)
-            losses[heads] = objective.settle(heads, surveyed.sums[heads], tiling.n_pairs)
+            of_heads = objective.settle(heads, surveyed.sums[heads], tiling.n_pairs)
             whole: Tensor | None = None
             for tile in tiles:
                 for name in stacks:
@@ -140,29 +139,51 @@ class LastLayer:
                     self._teacher_scale, lse, terms.log_marginal, terms.beta, terms.weight,
                     terms.slope,
                 )  # fmt: skip
-                losses[heads] += pairs.sum(dim=1) / tiling.n_pairs
+                of_heads = of_heads + pairs.sum(dim=1) / tiling.n_pairs
                 gradient = logits["student"]
                 part = self._rows(student_rows, tile)
                 found = multiplied(part.mT, gradient)
                 whole = found if whole is None else whole.add_(found)
-                self._put(below, tile, multiplied(gradient, weights["student"].mT))
+                below = self._put(below, tile, multiplied(gradient, weights["student"].mT))
             assert whole is not None  # a group has a tile
-            direction[heads], gain[heads] = layers.last_weight_back(
+            of_direction, of_gain = layers.last_weight_back(
                 whole, student["direction"][heads], student["gain"][heads], scale
             )
+            losses = self._of_all(losses, heads, of_heads)
+            direction = self._of_all(direction, heads, of_direction)
+            gain = self._of_all(gain, heads, of_gain)
+        assert losses is not None and below is not None  # a stack has a head
+        assert direction is not None and gain is not None
         return Stepped(losses, below, scale, direction, gain, surveyed)
 
     def _rows(self, rows: Tensor, tile: Tile) -> Tensor:
         """(heads, 2 * pairs, bottleneck) of a tile."""
+        if self.tiling.single:
+            return rows
         rows = rows[tile.heads]
         if tile.n_pairs < self.tiling.n_pairs:
             views = rows.view(len(rows), 2, self.tiling.n_pairs, -1)[:, :, tile.pairs]
             rows = views.reshape(len(rows), 2 * tile.n_pairs, -1)
         return rows
 
-    def _put(self, into: Tensor, tile: Tile, rows: Tensor) -> None:
+    def _of_all(self, whole: Tensor | None, heads: slice, part: Tensor) -> Tensor:
+        """`whole` with what is of some heads; that itself where these are all."""
+        if heads.stop - heads.start == self.tiling.n_heads:
+            return part
+        if whole is None:
+            whole = part.new_empty((self.tiling.n_heads, *part.shape[1:]))
+        whole[heads] = part
+        return whole
+
+    def _put(self, into: Tensor | None, tile: Tile, rows: Tensor) -> Tensor:
+        """The same of a tile, for (heads, 2 * pairs, bottleneck)."""
+        if self.tiling.single:
+            return rows
+        if into is None:
+            into = rows.new_empty((self.tiling.n_heads, 2 * self.tiling.n_pairs, rows.shape[2]))
         views = into.view(len(into), 2, self.tiling.n_pairs, -1)
         views[tile.heads, :, tile.pairs] = rows.view(tile.n_heads, 2, tile.n_pairs, -1)
+        return into
 
     def _logits(self, name: str, rows: Tensor, weight: Tensor, tile: Tile) -> Tensor:
         """Logits of a tile before the temperature, in a buffer that the next one overwrites."""

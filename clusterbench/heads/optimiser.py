@@ -34,6 +34,11 @@ class _Moved:
     updates: int = 0
     count: Tensor | None = None
 
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """All that moves."""
+        return self.student, self.exp_avg, self.exp_avg_sq, self.teacher
+
 
 class HeadOptimiser:
     """Moves students by AdamW (Loshchilov and Hutter, arXiv:1711.05101), and teachers after them.
@@ -46,9 +51,12 @@ class HeadOptimiser:
     and then the teacher's: q <- q + (1 - momentum) (p - q).
 
     Args:
-        student: a stack; its tensors are overwritten.
+        student: a stack of contiguous tensors, all of one dtype and device; they are overwritten.
         teacher: another; likewise.
         weight_decay: d of the tensors `stack.DECAYED`; the others have none.
+
+    Raises:
+        ValueError: a tensor is not contiguous.
     """
 
     def __init__(self, student: HeadStack, teacher: HeadStack, weight_decay: float) -> None:
@@ -59,6 +67,17 @@ class HeadOptimiser:
             )
             for name, p in student.items()
         }  # fmt: skip
+        for name, each in self._moved.items():
+            if not all(tensor.is_contiguous() for tensor in each.tensors):
+                raise ValueError(f"{name}: heads are trained in contiguous tensors only")
+        #: The memory of all that a kernel moves; empty where torch moves it.
+        self._arrays: dict[str, list[np.ndarray]] = {}
+        first = next(iter(student.values()))
+        if first.device.type == "cpu" and first.dtype == torch.float32:
+            self._arrays = {
+                name: [array(tensor).reshape(-1) for tensor in each.tensors]
+                for name, each in self._moved.items()
+            }
 
     @property
     def state(self) -> dict[str, Tensor]:
@@ -81,7 +100,6 @@ class HeadOptimiser:
         for name, moved in self._moved.items():
             moved.updates, moved.count = int(updates[name]), None
 
-    @torch.no_grad()
     def step(self, gradients: Mapping[str, Tensor | None], rate: float, momentum: float) -> None:
         """Move all tensors.
 
@@ -91,16 +109,15 @@ class HeadOptimiser:
             rate: r.
             momentum: share of itself that a teacher keeps.
         """
-        moving = [(m, g) for n, m in self._moved.items() if (g := gradients[n]) is not None]
-        follow = [moved for name, moved in self._moved.items() if gradients[name] is None]
-        for moved, _ in moving:
-            moved.updates += 1
-        first = next(iter(self._moved.values())).student
-        if first.device.type == "cpu" and first.dtype == torch.float32:
-            for moved, gradient in moving:
-                _in_one_pass(moved, gradient, rate, momentum)
+        moving = {name: g for name in self._moved if (g := gradients[name]) is not None}
+        for name in moving:
+            self._moved[name].updates += 1
+        if self._arrays:
+            for name, gradient in moving.items():
+                _in_one_pass(self._moved[name], self._arrays[name], gradient, rate, momentum)
+            follow = [moved for name, moved in self._moved.items() if name not in moving]
         else:
-            _by_torch(moving, rate)
+            _by_torch([(self._moved[name], g) for name, g in moving.items()], rate)
             follow = list(self._moved.values())
         if follow:
             torch._foreach_lerp_(
@@ -109,13 +126,12 @@ class HeadOptimiser:
             )  # fmt: skip
 
 
-def _in_one_pass(moved: _Moved, gradient: Tensor, rate: float, momentum: float) -> None:
+def _in_one_pass(
+    moved: _Moved, arrays: Sequence[np.ndarray], gradient: Tensor, rate: float, momentum: float
+) -> None:
     from ..kernels.adamw import adamw_and_follow
 
-    arrays = [
-        array(tensor).reshape(-1)
-        for tensor in (moved.student, gradient, moved.exp_avg, moved.exp_avg_sq, moved.teacher)
-    ]
+    slope = array(gradient).reshape(-1)
     numbers = [
         np.float32(number)
         for number in (
@@ -124,13 +140,12 @@ def _in_one_pass(moved: _Moved, gradient: Tensor, rate: float, momentum: float) 
             1 - momentum,
         )
     ]  # fmt: skip
-    n = gradient.numel()
 
     def some(first: int, last: int) -> None:
         part = slice(first * _BLOCK, last * _BLOCK)
-        adamw_and_follow(*(each[part] for each in arrays), *numbers)
+        adamw_and_follow(slope[part], *(each[part] for each in arrays), *numbers)
 
-    spread(some, -(-n // _BLOCK), _BLOCK)
+    spread(some, -(-len(slope) // _BLOCK), _BLOCK)
 
 
 def _by_torch(moving: Sequence[tuple[_Moved, Tensor]], rate: float) -> None:
@@ -141,7 +156,7 @@ def _by_torch(moving: Sequence[tuple[_Moved, Tensor]], rate: float) -> None:
             if moved.count is None:
                 moved.count = _count(moved)
         adamw(
-            [moved.student for moved, _ in some], [gradient for _, gradient in some],
+            [moved.student for moved, _ in some], [gradient.contiguous() for _, gradient in some],
             [moved.exp_avg for moved, _ in some], [moved.exp_avg_sq for moved, _ in some], [],
             [moved.count for moved, _ in some if moved.count is not None],
             fused=_has_fused(some[0][0].student), amsgrad=False, beta1=BETA_1, beta2=BETA_2,

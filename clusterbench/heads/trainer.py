@@ -112,6 +112,7 @@ class _Moving:
         self.generator.set_state(self.order_from)
 
 
+@torch.no_grad()
 def train_heads(
     rows: TrainingRows,
     n_clusters: int,
@@ -223,7 +224,7 @@ def _begin(
     n_clusters: int,
     device: torch.device,
 ) -> _Moving:
-    student = {n: t.detach().clone().to(device) for n, t in heads.items()}
+    student = {n: t.detach().to(device, copy=True).contiguous() for n, t in heads.items()}
     teacher = {n: t.clone() for n, t in student.items()}
     like = student["gain"]
     n_heads = len(like)
@@ -260,7 +261,6 @@ def _step(
     _watch(now, stepped)
 
 
-@torch.no_grad()
 def _watch(now: _Moving, stepped: Stepped) -> None:
     now.losses += stepped.losses
     now.mass += stepped.survey.sums.sum(dim=1)

@@ -74,7 +74,7 @@ class HeldRows:
         for start in range(first * batch, self.n // batch * batch, batch):
             anchors = order[start : start + batch]
             partners = self._neighbours[anchors, drawn[start : start + batch]]
-            rows = self._rows[torch.cat([anchors, partners.long()])]
+            rows = self._rows.index_select(0, torch.cat([anchors, partners.long()]))
             if rows.dtype == torch.float16:
                 rows = rows.float()
             yield rows if self._scale is None else self._scale(rows)

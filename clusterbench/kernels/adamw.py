@@ -11,8 +11,8 @@ from .pair_tiles import fusing
 
 @fusing
 def adamw_and_follow(
-    parameter: np.ndarray,
     gradient: np.ndarray,
+    parameter: np.ndarray,
     exp_avg: np.ndarray,
     exp_avg_sq: np.ndarray,
     teacher: np.ndarray,
@@ -31,8 +31,8 @@ def adamw_and_follow(
     overwritten.
 
     Args:
+        gradient: by the parameter.
         parameter: what is trained.
-        gradient: by it.
         exp_avg: first moment.
         exp_avg_sq: second moment.
         teacher: moving average of the parameter.

@@ -61,9 +61,9 @@ def test_the_drawn_partner_is_a_neighbour_and_not_the_anchor(
     pairs: list[np.ndarray] = []
     original = trainer.forward
 
-    def spy(heads: dict[str, torch.Tensor], x: torch.Tensor, half: bool) -> Passed:
+    def spy(heads: dict[str, torch.Tensor], x: torch.Tensor, *given: bool, **named: bool) -> Passed:
         pairs.append(x[:, 0].view(2, -1).numpy().astype(int).T)
-        return original(heads, x, half)
+        return original(heads, x, *given, **named)
 
     monkeypatch.setattr(trainer, "forward", spy)
     schedule = Schedule(n_heads=1, epochs=3, batch_size=8, hidden=4, bottleneck=4)

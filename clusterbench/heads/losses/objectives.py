@@ -165,29 +165,41 @@ class ScanObjective(Objective):
         return PairTerms(slope=self._slope[tile.heads])
 
 
-@dataclass
 class Surveyed:
-    """The surveys of the tiles of a batch, put together; shapes as in `TileSurvey`."""
+    """The surveys of the tiles of a batch, put together.
+
+    Args:
+        tiling: how the batch is cut.
+        like: has the device and dtype of the losses.
+
+    Attributes:
+        lse: (heads, 2, pairs), of `TileSurvey`.
+        best: (heads, 2, pairs) likewise.
+        sums: (heads, 2, n_clusters) likewise.
+        agreement: (heads, pairs) likewise.
+    """
 
     lse: Tensor
     best: Tensor
     sums: Tensor
     agreement: Tensor
 
-    @classmethod
-    def nothing(cls, tiling: Tiling, like: Tensor) -> Surveyed:
-        """Before the first tile."""
-        rows = (tiling.n_heads, 2, tiling.n_pairs)
-        return cls(
-            lse=like.new_empty(rows),
-            best=torch.empty(rows, dtype=torch.int32, device=like.device),
-            sums=like.new_zeros((tiling.n_heads, 2, tiling.n_clusters)),
-            agreement=like.new_empty((tiling.n_heads, tiling.n_pairs)),
-        )
+    def __init__(self, tiling: Tiling, like: Tensor) -> None:
+        self._single = tiling.single
+        if not self._single:
+            rows = (tiling.n_heads, 2, tiling.n_pairs)
+            self.lse = like.new_empty(rows)
+            self.best = torch.empty(rows, dtype=torch.int32, device=like.device)
+            self.sums = like.new_zeros((tiling.n_heads, 2, tiling.n_clusters))
+            self.agreement = like.new_empty((tiling.n_heads, tiling.n_pairs))
 
     def note(self, tile: Tile, found: TileSurvey) -> None:
         """Put in what a tile says."""
         shape = (tile.n_heads, 2, tile.n_pairs)
+        if self._single:
+            self.lse, self.best = found.lse.view(shape), found.best.view(shape)
+            self.sums, self.agreement = found.sums, found.agreement
+            return
         self.lse[tile.heads, :, tile.pairs] = found.lse.view(shape)
         self.best[tile.heads, :, tile.pairs] = found.best.view(shape)
         self.sums[tile.heads] += found.sums
@@ -195,4 +207,6 @@ class Surveyed:
 
     def lse_of(self, tile: Tile) -> Tensor:
         """(heads, 2 * pairs) of a tile."""
+        if self._single:
+            return self.lse.view(tile.n_heads, -1)
         return self.lse[tile.heads, :, tile.pairs].reshape(tile.n_heads, -1)
