@@ -19,7 +19,7 @@ BODY = ("weight_1", "bias_1", "weight_2", "bias_2")
 class Passed:
     """Rows that went through the layers, with what the way back needs.
 
-    x: (rows, dim). kept: of the first layer (`layers.activated`), None
+    x: (rows, dim). kept: of the first layer (`torch_layers.activated`), None
     where there is no way back. active: (H, rows, hidden). rows:
     (H, rows, bottleneck) at unit length. length: (H, rows, 1).
     """

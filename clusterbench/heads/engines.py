@@ -30,30 +30,30 @@ def tile_engine(device: torch.device, dtype: torch.dtype) -> ModuleType:
 
 @cache
 def layer_engine(device: torch.device, dtype: torch.dtype) -> ModuleType:
-    """The module with the functions of `layers`, which has their definitions.
+    """The module with the functions of `torch_layers`, which has their definitions.
 
     Args:
         device: of the tensors.
         dtype: of what the products are made of.
     """
-    from . import layers
+    from .layers import torch_layers
 
     if device.type == "cpu" and dtype == torch.float32:
-        from . import cpu_layers
+        from .layers import cpu_layers
 
         return cpu_layers
     if device.type == "cuda" and dtype in (torch.bfloat16, torch.float16) and _triton(device):
-        from . import triton_layers
+        from .layers import triton_layers
 
         return triton_layers
-    return layers
+    return torch_layers
 
 
 @cache
 def _triton(device: torch.device) -> bool:
     """Whether Triton's kernels compile and run on a device."""
     try:
-        from . import triton_layers
+        from .layers import triton_layers
         from .losses import triton_tiles
 
         two = torch.zeros((1, 2, 2), device=device)

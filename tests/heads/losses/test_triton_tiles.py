@@ -159,7 +159,7 @@ def test_in_the_interpreter_they_are_as_defined() -> None:
         pytest.skip("older interpreters cannot loop with today's NumPy")
     found = subprocess.run(
         [sys.executable, str(HERE)],
-        env={**os.environ, "TRITON_INTERPRET": "1", "PYTHONPATH": str(HERE.parents[2])},
+        env={**os.environ, "TRITON_INTERPRET": "1", "PYTHONPATH": str(HERE.parents[3])},
         capture_output=True,
         text=True,
     )

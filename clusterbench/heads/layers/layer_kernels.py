@@ -10,7 +10,7 @@ summed before they are rounded.
 import triton
 import triton.language as tl
 
-#: 1 / sqrt(2 pi), log2(e) / 2, and `layers.SHORTEST`.
+#: 1 / sqrt(2 pi), log2(e) / 2, and `torch_layers.SHORTEST`.
 _INV_SQRT_2PI = tl.constexpr(0.3989422804014327)
 _HALF_LOG2E = tl.constexpr(0.7213475204444817)
 _SHORTEST = tl.constexpr(1e-12)

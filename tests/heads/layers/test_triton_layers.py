@@ -17,9 +17,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from clusterbench import heads as room
-from clusterbench.heads import layers, triton_layers
+from clusterbench.heads import layers as room
 from clusterbench.heads.engines import layer_engine
+from clusterbench.heads.layers import torch_layers as layers
+from clusterbench.heads.layers import triton_layers
 
 HERE = Path(__file__)
 #: What rounding to a dtype may move a number by, as a share of it and in itself.
@@ -200,7 +201,7 @@ def test_in_the_interpreter_they_are_as_defined() -> None:
         pytest.skip("older interpreters cannot loop with today's NumPy")
     found = subprocess.run(
         [sys.executable, str(HERE)],
-        env={**os.environ, "TRITON_INTERPRET": "1", "PYTHONPATH": str(HERE.parents[2])},
+        env={**os.environ, "TRITON_INTERPRET": "1", "PYTHONPATH": str(HERE.parents[3])},
         capture_output=True,
         text=True,
     )
@@ -211,9 +212,9 @@ def test_in_the_interpreter_they_are_as_defined() -> None:
 def test_without_triton_the_layers_can_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "triton", None)
     for name in ("layer_kernels", "triton_layers"):
-        monkeypatch.delitem(sys.modules, f"clusterbench.heads.{name}", raising=False)
+        monkeypatch.delitem(sys.modules, f"clusterbench.heads.layers.{name}", raising=False)
         monkeypatch.delattr(room, name, raising=False)
-    fresh = importlib.import_module("clusterbench.heads.triton_layers")
+    fresh = importlib.import_module("clusterbench.heads.layers.triton_layers")
     with pytest.raises(ImportError):
         fresh.activated(torch.zeros((1, 2, 3)), torch.zeros((1, 1, 3)))
 

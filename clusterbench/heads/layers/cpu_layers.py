@@ -1,4 +1,4 @@
-"""What lies between the matrix products of a head, on the CPU: `layers` in float32, fused.
+"""What lies between the matrix products of a head, on the CPU: `torch_layers` in float32, fused.
 
 The answer does not depend on the number of threads: rows are independent, and the column sums are
 those of fixed blocks of rows, added in their order.
@@ -12,15 +12,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..kernels import head_layers
-from .cpu_threads import array, spread
-from .layers import SHORTEST
+from ...kernels import head_layers
+from ..cpu_threads import array, spread
+from .torch_layers import SHORTEST
 
 _SHORTEST = np.float32(SHORTEST)
 
 
 def activated(product: Tensor, bias: Tensor, keep: bool = True) -> tuple[Tensor | None, Tensor]:
-    """`layers.activated` of contiguous float32: GELU within 2e-7 max(1, |x|).
+    """`torch_layers.activated` of contiguous float32: GELU within 2e-7 max(1, |x|).
 
     What is kept is the derivative of GELU, within 2e-7. Infinite and NaN become NaN.
     """
@@ -45,7 +45,7 @@ def activated(product: Tensor, bias: Tensor, keep: bool = True) -> tuple[Tensor 
 
 
 def activated_back(of_active: Tensor, kept: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-    """`layers.activated_back` of what `activated` kept here."""
+    """`torch_layers.activated_back` of what `activated` kept here."""
     of_active = of_active.contiguous()
     gradient, slope = array(of_active), array(kept)
     heads, blocks, width = _blocks(gradient)
@@ -59,7 +59,7 @@ def activated_back(of_active: Tensor, kept: Tensor, bias: Tensor) -> tuple[Tenso
 
 
 def unit(product: Tensor, bias: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """`layers.unit` of contiguous float32."""
+    """`torch_layers.unit` of contiguous float32."""
     product = product.contiguous()
     rows, biases = array(product), array(bias)
     heads, n, width = rows.shape
@@ -75,7 +75,7 @@ def unit(product: Tensor, bias: Tensor, dtype: torch.dtype) -> tuple[Tensor, Ten
 def unit_back(
     of_unit: Tensor, rows: Tensor, length: Tensor, scale: float, dtype: torch.dtype
 ) -> tuple[Tensor, Tensor]:
-    """`layers.unit_back` of contiguous float32."""
+    """`torch_layers.unit_back` of contiguous float32."""
     of_unit = of_unit.contiguous()
     gradient, units, lengths = array(of_unit), array(rows), array(length)
     heads, blocks, width = _blocks(gradient)
@@ -90,7 +90,7 @@ def unit_back(
 
 
 def last_weight(direction: Tensor, gain: Tensor, dtype: torch.dtype) -> Tensor:
-    """`layers.last_weight` of contiguous float32."""
+    """`torch_layers.last_weight` of contiguous float32."""
     directions, gains = array(direction), array(gain)
     weight = torch.empty(direction.shape, dtype=torch.float32)
     into = weight.numpy()
@@ -105,7 +105,7 @@ def last_weight(direction: Tensor, gain: Tensor, dtype: torch.dtype) -> Tensor:
 def last_weight_back(
     of_weight: Tensor, direction: Tensor, gain: Tensor, scale: float
 ) -> tuple[Tensor, Tensor]:
-    """`layers.last_weight_back` of contiguous float32."""
+    """`torch_layers.last_weight_back` of contiguous float32."""
     of_weight = of_weight.contiguous()
     gradient, directions, gains = array(of_weight), array(direction), array(gain)
     of_gain = torch.empty(gain.shape, dtype=torch.float32)

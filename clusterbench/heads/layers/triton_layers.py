@@ -1,4 +1,4 @@
-"""The functions of `layers` on a CUDA device in half precision, fused into a Triton kernel each.
+"""The functions of `torch_layers` on a CUDA device in half precision, fused into Triton kernels.
 
 They take contiguous tensors, biases, lengths, directions and gains in float32, compute in float32,
 and give the same bits for the same input on the same card: no sum depends on which program is
@@ -45,7 +45,7 @@ _WEIGHT_BACK = LayerCut(elements=8192, columns=128, rows=512, warps=8)
 
 
 def activated(product: Tensor, bias: Tensor, keep: bool = True) -> tuple[Tensor | None, Tensor]:
-    """As `layers.activated`; what is kept is `product`, as it was.
+    """As `torch_layers.activated`; what is kept is `product`, as it was.
 
     Raises:
         ValueError: a tensor that is not contiguous, or not of the shape or dtype that it should be.
@@ -62,7 +62,7 @@ def activated(product: Tensor, bias: Tensor, keep: bool = True) -> tuple[Tensor 
 
 
 def activated_back(of_active: Tensor, kept: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-    """As `layers.activated_back`, in place of `of_active`.
+    """As `torch_layers.activated_back`, in place of `of_active`.
 
     Raises:
         ValueError: as `activated`.
@@ -80,7 +80,7 @@ def activated_back(of_active: Tensor, kept: Tensor, bias: Tensor) -> tuple[Tenso
 
 
 def unit(product: Tensor, bias: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """As `layers.unit`.
+    """As `torch_layers.unit`.
 
     Raises:
         ValueError: as `activated`.
@@ -100,7 +100,7 @@ def unit(product: Tensor, bias: Tensor, dtype: torch.dtype) -> tuple[Tensor, Ten
 def unit_back(
     of_unit: Tensor, rows: Tensor, length: Tensor, scale: float, dtype: torch.dtype
 ) -> tuple[Tensor, Tensor]:
-    """As `layers.unit_back`; `of_unit` stays as it is.
+    """As `torch_layers.unit_back`; `of_unit` stays as it is.
 
     Raises:
         ValueError: as `activated`.
@@ -125,7 +125,7 @@ def unit_back(
 
 
 def last_weight(direction: Tensor, gain: Tensor, dtype: torch.dtype) -> Tensor:
-    """As `layers.last_weight`.
+    """As `torch_layers.last_weight`.
 
     Raises:
         ValueError: as `activated`.
@@ -141,7 +141,7 @@ def last_weight(direction: Tensor, gain: Tensor, dtype: torch.dtype) -> Tensor:
 def last_weight_back(
     of_weight: Tensor, direction: Tensor, gain: Tensor, scale: float
 ) -> tuple[Tensor, Tensor]:
-    """As `layers.last_weight_back`, in place of `of_weight`.
+    """As `torch_layers.last_weight_back`, in place of `of_weight`.
 
     Raises:
         ValueError: as `activated`.

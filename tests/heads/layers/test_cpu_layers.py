@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from clusterbench.heads import cpu_layers, cpu_threads, engines, layers
+from clusterbench.heads import cpu_threads, engines
+from clusterbench.heads.layers import cpu_layers
+from clusterbench.heads.layers import torch_layers as layers
 
 FLOAT = torch.float32
 
