@@ -137,18 +137,20 @@ def available_memory() -> int | None:
     return min(free, default=None)
 
 
-def check_memory(needed: float, what: str, instead: str) -> None:
+def check_memory(needed: float, what: str, instead: str, free: float | None = None) -> None:
     """Refuse what does not fit.
 
     Args:
         needed: bytes.
         what: what takes them, for the message.
         instead: what to do about it.
+        free: bytes that may be taken; None looks at those of this machine.
 
     Raises:
         InputError: less is available, with both numbers.
     """
-    free = available_memory()
+    if free is None:
+        free = available_memory()
     if free is not None and needed > free:
         raise InputError(
             f"{what} takes {needed / 1e9:,.1f} GB of memory, and {free / 1e9:,.1f} GB are "

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
@@ -122,7 +123,7 @@ def train_heads(
     progress: Progress = unseen,
     *,
     precision: str = "float32",
-    start: HeadStack | None = None,
+    start: Callable[[], HeadStack] | None = None,
     tile_numbers: int | None = None,
     mates: OneOfMany | None = None,
     keeper: StateKeeper | None = None,
@@ -139,7 +140,8 @@ def train_heads(
         progress: called as `progress(done, total)` after each epoch.
         precision: "float32", or "bf16": products of the body in bfloat16 and logits in float16,
             with float32 sums, losses and weights; for GPUs.
-        start: heads to start from, as `new_heads` makes them; None starts them by the seed.
+        start: makes the heads to start from, as `new_heads` has them; asked only where there is
+            no state to go on from. None starts them by the seed.
         tile_numbers: logits in a tile at most; None takes what suits the device.
         mates: the processes that share the heads; None has them all.
         keeper: keeps the state from time to time, and is asked first for one to go on from.
@@ -157,7 +159,10 @@ def train_heads(
         schedule.n_heads, rows.dim, n_clusters, generator, schedule.hidden, schedule.bottleneck
     )
     own = mates.heads(schedule.n_heads)
-    chosen = {n: t[own] for n, t in (start or fresh).items()}
+    found = keeper.load(own)
+    if start is not None and found is None:
+        fresh = start()
+    chosen = {n: t[own] for n, t in fresh.items()}
     del fresh
     now = _begin(chosen, objective, schedule, generator, n_clusters, device)
     n_heads = len(now.losses)
@@ -168,7 +173,6 @@ def train_heads(
         Tiling.of(n_heads, batch, n_clusters, limit), schedule.n_heads,
         schedule.student_temperature, schedule.teacher_temperature, mates.sum,
     )  # fmt: skip
-    found = keeper.load(own)
     if found is not None:
         now.restore(found.tensors, found.shared)
         now.history = found.history

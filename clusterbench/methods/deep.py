@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -25,7 +26,7 @@ from ..heads.schedule import Schedule
 from ..neighbours.kept import neighbours_of_rows, rows_hash, search_cost
 from ..progress import Progress, unseen
 from .clusterer import check_enough
-from .head_input import HeadInput
+from .head_input import HeadInput, free_bytes, mutual_table
 from .saving import HeadClusterer
 from .scaling import Scaler
 from .streaming import streamed
@@ -220,19 +221,19 @@ class DeepClusterer(HeadClusterer):
             schedule, n, seen.dim, self.n_clusters, own.stop - own.start, seen.resident,
             seen.raw.dim, self.n_neighbors, device.type, precision,
         )  # fmt: skip
-        if device.type == "cpu":
-            check_memory(
-                needed,
-                f"{self.name}: training {own.stop - own.start} heads with K = {self.n_clusters:,} "
-                f"on {n:,} rows",
-                "take fewer heads, or a smaller batch_size",
-            )
+        check_memory(
+            needed,
+            f"{self.name}: training {own.stop - own.start} heads with K = {self.n_clusters:,} "
+            f"on {n:,} rows",
+            "take fewer heads, or a smaller batch_size",
+            free_bytes(device),
+        )
         # Neighbours are cosine neighbours of the features as given, whatever the heads' scaling.
         n_neighbors = min(self.n_neighbors, n - 1)
         near = neighbours_of_rows(
             seen.raw, n_neighbors, device, lambda *_: progress(0, self.epochs)
         )
-        table = _mutual(near.ids) if self.mutual else near.ids
+        table = mutual_table(near.ids) if self.mutual else near.ids
         keeper = None
         if checkpoint is not None:
             identity = self._identity(rows_hash(seen.raw), device.type, precision)
@@ -285,18 +286,22 @@ class DeepClusterer(HeadClusterer):
             }
         )
 
-    def _start(self, seen: HeadInput, schedule: Schedule) -> HeadStack | None:
+    def _start(self, seen: HeadInput, schedule: Schedule) -> Callable[[], HeadStack] | None:
+        """What makes the heads to start from."""
         if self.start == "random":
             return None
         from ..heads.warm import started_from
         from .kmeans import KMeans
 
-        x = np.concatenate([block.cpu().numpy() for _, block in seen.blocks()])
-        kmeans = KMeans(
-            self.n_clusters, random_state=self.random_state, device=self.device, scaling="l2"
-        )
-        labels = kmeans.fit(x).labels_
-        return started_from(x, labels, self.n_clusters, schedule, self.random_state)
+        def made() -> HeadStack:
+            x = np.concatenate([block.cpu().numpy() for _, block in seen.blocks()])
+            kmeans = KMeans(
+                self.n_clusters, random_state=self.random_state, device=self.device, scaling="l2"
+            )
+            labels = kmeans.fit(x).labels_
+            return started_from(x, labels, self.n_clusters, schedule, self.random_state)
+
+        return made
 
     def _choose(
         self, trained: Trained, seen: HeadInput, mates: OneOfMany, own: slice
@@ -385,27 +390,6 @@ class DeepClusterer(HeadClusterer):
 
         x = self._input.of(features)
         return led_by(assign(self._head, x).cpu().numpy(), top(self._head, x, n).cpu().numpy())
-
-
-def _mutual(ids: np.ndarray) -> np.ndarray:
-    """Neighbours that have each other among theirs, (n, k) int32, repeated to fill a row.
-
-    A row without one keeps all of its neighbours.
-    """
-    n, k = ids.shape
-    found = np.array(ids, dtype=np.int32)
-    for start in range(0, n, 65_536):
-        block = np.asarray(ids[start : start + 65_536])
-        rows = np.arange(start, start + len(block), dtype=np.int32)
-        back = np.stack([(ids[column] == rows[:, None]).any(axis=1) for column in block.T], axis=1)
-        count = back.sum(axis=1)
-        # Mutual ones first, in their order; then these again from the first.
-        order = np.argsort(~back, axis=1, kind="stable")
-        turn = np.arange(k)[None, :] % np.maximum(count, 1)[:, None]
-        filled = np.take_along_axis(block, np.take_along_axis(order, turn, axis=1), axis=1)
-        some = count > 0
-        found[start : start + len(block)][some] = filled[some]
-    return found
 
 
 def _either(known: tuple[str, ...]) -> str:

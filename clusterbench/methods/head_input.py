@@ -111,7 +111,7 @@ class HeadInput:
         return self._smoothed is not None
 
     def _residence(self, half: bool) -> str:
-        n, free = self._seen.n, _free_bytes(self.device)
+        n, free = self._seen.n, free_bytes(self.device)
         as_given = self.scaler.scaling in ("none", "standardize")
         if half and as_given and 2.0 * n * self._seen.dim <= _SHARE * free:
             return "float16"
@@ -174,11 +174,33 @@ class HeadInput:
         self.raw = self._seen = nothing
 
 
+def mutual_table(ids: np.ndarray) -> np.ndarray:
+    """Neighbours that have each other among theirs, (n, k) int32, repeated to fill a row.
+
+    A row without one keeps all of its neighbours.
+    """
+    n, k = ids.shape
+    found = np.array(ids, dtype=np.int32)
+    for start in range(0, n, 65_536):
+        block = np.asarray(ids[start : start + 65_536])
+        rows = np.arange(start, start + len(block), dtype=np.int32)
+        back = np.stack([(ids[column] == rows[:, None]).any(axis=1) for column in block.T], axis=1)
+        count = back.sum(axis=1)
+        # Mutual ones first, in their order; then these again from the first.
+        order = np.argsort(~back, axis=1, kind="stable")
+        turn = np.arange(k)[None, :] % np.maximum(count, 1)[:, None]
+        filled = np.take_along_axis(block, np.take_along_axis(order, turn, axis=1), axis=1)
+        some = count > 0
+        found[start : start + len(block)][some] = filled[some]
+    return found
+
+
 def _is_half(X: Any) -> bool:
     return str(getattr(X, "dtype", "")) == "float16"
 
 
-def _free_bytes(device: torch.device) -> float:
+def free_bytes(device: torch.device) -> float:
+    """Bytes of memory that may be taken where a device computes; infinite where nobody knows."""
     if device.type == "cuda":
         import torch
 
