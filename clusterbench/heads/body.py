@@ -50,7 +50,9 @@ def forward(heads: HeadStack, x: Tensor, half: bool, keep: bool = True) -> Passe
     return Passed(x, kept, active, rows, length)
 
 
-def backward(heads: HeadStack, passed: Passed, of_rows: Tensor, scale: float) -> HeadStack:
+def backward(
+    heads: HeadStack, passed: Passed, of_rows: Tensor, scale: float, room: Tensor | None = None
+) -> HeadStack:
     """Gradients by the tensors of the layers.
 
     Args:
@@ -59,6 +61,7 @@ def backward(heads: HeadStack, passed: Passed, of_rows: Tensor, scale: float) ->
         of_rows: (H, rows, bottleneck) gradient by the unit rows, divided by `scale`; may be
             overwritten.
         scale: that the gradient is multiplied by.
+        room: the shape of `weight_1`, whose gradient is put there, if it is given.
     """
     assert passed.kept is not None  # they were kept for the way back
     dtype = passed.x.dtype
@@ -67,5 +70,5 @@ def backward(heads: HeadStack, passed: Passed, of_rows: Tensor, scale: float) ->
     weight_2 = multiplied(passed.active.mT, of_second)
     of_active = torch.bmm(of_second, heads["weight_2"].to(dtype).mT)
     of_first, bias_1 = layers.activated_back(of_active, passed.kept, heads["bias_1"])
-    weight_1 = shared_transposed(passed.x, of_first)
+    weight_1 = shared_transposed(passed.x, of_first, room)
     return {"weight_1": weight_1, "bias_1": bias_1, "weight_2": weight_2, "bias_2": bias_2}

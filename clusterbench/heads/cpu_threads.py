@@ -15,6 +15,8 @@ from ..cores import n_cores, torch_threads
 
 #: Numbers that a thread takes at a time.
 SHARE = 1 << 18
+#: Up to so many numbers, waking another thread takes longer than it saves.
+ALONE = 1 << 19
 
 
 def array(tensor: Tensor) -> np.ndarray:
@@ -36,7 +38,7 @@ def spread(some: Callable[[int, int], None], n: int, size: int) -> None:
         size: numbers of a part.
     """
     at_once = max(1, SHARE // size)
-    threads = 1 if n <= at_once else min(torch_threads(), -(-n // at_once))
+    threads = 1 if n * size <= ALONE else min(torch_threads(), -(-n // at_once))
     if threads == 1:
         some(0, n)
         return

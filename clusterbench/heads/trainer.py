@@ -76,6 +76,7 @@ class _Moving:
     mass: Tensor = field(default_factory=lambda: torch.empty(0))  # (H, K), mean assignment
     seen: Tensor = field(default_factory=lambda: torch.empty(0))  # (H, K) bool
     history: list[Epoch] = field(default_factory=list)
+    room: Tensor | None = None  # for the largest gradient
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything by name, the heads along the first axis."""
@@ -233,6 +234,13 @@ def _begin(
     like = student["gain"]
     n_heads = len(like)
     objective.begin(n_heads, n_clusters, like)
+    room = None
+    if device.type == "cpu":
+        # Memory that is asked for anew at each step is given by the system page by page. The C
+        # library keeps what is freed up to twice the largest block, of 32 MiB at most, that it
+        # has seen freed (glibc's M_MMAP_THRESHOLD); the largest gradient has its own for good.
+        torch.empty((32 << 20) - (64 << 10), dtype=torch.uint8)
+        room = torch.empty_like(student["weight_1"])
     return _Moving(
         student=student,
         teacher=teacher,
@@ -240,6 +248,7 @@ def _begin(
         generator=generator,
         objective=objective,
         order_from=generator.get_state(),
+        room=room,
         losses=like.new_zeros(n_heads),
         mass=like.new_zeros((n_heads, n_clusters)),
         seen=torch.zeros((n_heads, n_clusters), dtype=torch.bool, device=device),
@@ -254,7 +263,7 @@ def _step(
     passed = forward(student, x, half)
     stepped = last.step(student, teacher, passed.rows, teacher_rows, now.objective)
     gradients: dict[str, Tensor | None] = {
-        **backward(student, passed, stepped.below, stepped.scale)
+        **backward(student, passed, stepped.below, stepped.scale, now.room)
     }
     # In the first epoch AdamW passes over the last layer, which has no gradient: neither moments
     # nor decay reach it, and its count of steps begins in the second.
