@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.optim.adamw import adamw
 
+from ..kernels.adamw import adamw_and_follow
 from .cpu_threads import array, spread
 from .stack import DECAYED, HeadStack
 
@@ -113,8 +114,12 @@ class HeadOptimiser:
         for name in moving:
             self._moved[name].updates += 1
         if self._arrays:
+            numbers: dict[tuple[int, float], list[np.float32]] = {}  # the same for most tensors
             for name, gradient in moving.items():
-                _in_one_pass(self._moved[name], self._arrays[name], gradient, rate, momentum)
+                key = self._moved[name].updates, self._moved[name].decay
+                if key not in numbers:
+                    numbers[key] = _numbers(*key, rate, momentum)
+                _in_one_pass(array(gradient).reshape(-1), self._arrays[name], numbers[key])
             follow = [moved for name, moved in self._moved.items() if name not in moving]
         else:
             _by_torch([(self._moved[name], g) for name, g in moving.items()], rate)
@@ -126,26 +131,27 @@ class HeadOptimiser:
             )  # fmt: skip
 
 
-def _in_one_pass(
-    moved: _Moved, arrays: Sequence[np.ndarray], gradient: Tensor, rate: float, momentum: float
-) -> None:
-    from ..kernels.adamw import adamw_and_follow
+def _numbers(updates: int, decay: float, rate: float, momentum: float) -> list[np.float32]:
+    """What `adamw_and_follow` is told beside arrays, of step number `updates`."""
+    found = (
+        1 - rate * decay, 1 - BETA_1, BETA_2, 1 - BETA_2, math.sqrt(1 - BETA_2**updates), EPS,
+        rate / (1 - BETA_1**updates), 1 - momentum,
+    )  # fmt: skip
+    return [np.float32(number) for number in found]
 
-    slope = array(gradient).reshape(-1)
-    numbers = [
-        np.float32(number)
-        for number in (
-            1 - rate * moved.decay, 1 - BETA_1, BETA_2, 1 - BETA_2,
-            math.sqrt(1 - BETA_2**moved.updates), EPS, rate / (1 - BETA_1**moved.updates),
-            1 - momentum,
-        )
-    ]  # fmt: skip
+
+def _in_one_pass(
+    gradient: np.ndarray, arrays: Sequence[np.ndarray], numbers: Sequence[np.float32]
+) -> None:
+    if len(gradient) <= _BLOCK:
+        adamw_and_follow(gradient, *arrays, *numbers)
+        return
 
     def some(first: int, last: int) -> None:
         part = slice(first * _BLOCK, last * _BLOCK)
-        adamw_and_follow(slope[part], *(each[part] for each in arrays), *numbers)
+        adamw_and_follow(gradient[part], *(each[part] for each in arrays), *numbers)
 
-    spread(some, -(-len(slope) // _BLOCK), _BLOCK)
+    spread(some, -(-len(gradient) // _BLOCK), _BLOCK)
 
 
 def _by_torch(moving: Sequence[tuple[_Moved, Tensor]], rate: float) -> None:
