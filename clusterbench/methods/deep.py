@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from ..heads.trainer import Trained
     from ..kmeans.lloyd import Group
 
+#: What a step costs whatever its size, in numbers moved: its calls.
+_CALLS = 4e6
 _DECAYS = ("constant", "cosine")
 _PRECISIONS = ("auto", "float32", "bf16")
 _STARTS = ("random", "kmeans")
@@ -106,8 +108,8 @@ class DeepClusterer(HeadClusterer):
         # Of the student forward and twice backward, of the teacher forward; no gradient of the
         # input is needed.
         products = 2.0 * rows * self.n_heads * (3 * first + 4 * later)
-        between = 110 * self.hidden + 70 * self.bottleneck + 110 * self.n_clusters
-        moved = self.n_heads * (30.0 * (first + later) + rows * between)
+        between = 14 * self.hidden + 12 * self.bottleneck + 14 * self.n_clusters
+        moved = self.n_heads * (10.0 * (first + later) + rows * between) + _CALLS
         steps = self.epochs * steps_by_epoch
         assigned = 2.0 * (self.n_heads * n_train + n_eval) * (first + later)
         search = search_cost(n_train, 0, dim) + scaler.cost(n_train, n_eval, dim)
