@@ -50,9 +50,28 @@ def layer_engine(device: torch.device, dtype: torch.dtype) -> ModuleType:
 
 
 @cache
+def adamw_engine(device: torch.device, dtype: torch.dtype) -> ModuleType | None:
+    """The module that moves a tensor and all that goes with it in one kernel (`triton_adamw`).
+
+    Args:
+        device: of the tensors.
+        dtype: of the tensors that move.
+
+    Returns:
+        None where there is none.
+    """
+    if device.type == "cuda" and dtype == torch.float32 and _triton(device):
+        from . import triton_adamw
+
+        return triton_adamw
+    return None
+
+
+@cache
 def _triton(device: torch.device) -> bool:
     """Whether Triton's kernels compile and run on a device."""
     try:
+        from . import triton_adamw
         from .layers import triton_layers
         from .losses import triton_tiles
 
@@ -60,6 +79,9 @@ def _triton(device: torch.device) -> bool:
         lse = triton_tiles.survey(two, 1.0).lse
         triton_tiles.pair_gradient(two, two.clone(), 1.0, 1.0, lse, None, 1.0, None, None)
         triton_layers.activated(two.bfloat16(), two[:, :1])
+        g, p, m, v, q = torch.ones((5, 4), device=device)
+        halves = p.bfloat16(), q.bfloat16()
+        triton_adamw.adamw_and_follow(g, p, m, v, q, halves, *[0.5] * 8)
     except Exception as error:  # whatever Triton or its compiler dislikes about this machine
         warnings.warn(
             f"Triton cannot be used ({type(error).__name__}: {error}): heads are trained by "
