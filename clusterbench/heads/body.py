@@ -9,7 +9,7 @@ from torch import Tensor
 
 from .engines import layer_engine
 from .products import multiplied, multiplied_by_shared, shared_transposed
-from .stack import HeadStack
+from .stack import HALF, HeadStack
 
 #: The tensors of the layers below the last one.
 BODY = ("weight_1", "bias_1", "weight_2", "bias_2")
@@ -35,12 +35,13 @@ def forward(heads: HeadStack, x: Tensor, half: bool, keep: bool = True) -> Passe
     """Pass rows through the layers.
 
     Args:
-        heads: a stack of H heads.
+        heads: a stack of H heads. The tensors `stack.HALVED` and x may be in bfloat16 already
+            if `half`; else they are cast.
         x: (rows, dim), the same rows for every head.
         half: multiply in bfloat16, with sums in float32; unit rows are float16 then.
         keep: whether there is a way back.
     """
-    dtype = torch.bfloat16 if half else x.dtype
+    dtype = HALF if half else x.dtype
     layers = layer_engine(x.device, dtype)
     x = x.to(dtype)
     first, second = heads["weight_1"].to(dtype), heads["weight_2"].to(dtype)

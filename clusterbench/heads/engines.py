@@ -50,21 +50,36 @@ def layer_engine(device: torch.device, dtype: torch.dtype) -> ModuleType:
 
 
 @cache
-def _triton(device: torch.device) -> bool:
-    """Whether Triton's kernels compile and run on a device."""
-    try:
-        from .layers import triton_layers
-        from .losses import triton_tiles
+def adamw_engine(device: torch.device, dtype: torch.dtype) -> ModuleType | None:
+    """The module that moves a tensor and all that goes with it in one kernel (`triton_adamw`).
 
-        two = torch.zeros((1, 2, 2), device=device)
-        lse = triton_tiles.survey(two, 1.0).lse
-        triton_tiles.pair_gradient(two, two.clone(), 1.0, 1.0, lse, None, 1.0, None, None)
-        triton_layers.activated(two.bfloat16(), two[:, :1])
+    Args:
+        device: of the tensors.
+        dtype: of the tensors that move.
+
+    Returns:
+        None where there is none.
+    """
+    if device.type == "cuda" and dtype == torch.float32 and _triton(device):
+        from . import triton_adamw
+
+        return triton_adamw
+    return None
+
+
+@cache
+def _triton(device: torch.device) -> bool:
+    """Whether Triton's kernels compile on a device, run, and say what the definitions say."""
+    try:
+        from .kernel_check import unlike
+
+        reason = unlike(device)
     except Exception as error:  # whatever Triton or its compiler dislikes about this machine
+        reason = f"{type(error).__name__}: {error}"
+    if reason:
         warnings.warn(
-            f"Triton cannot be used ({type(error).__name__}: {error}): heads are trained by "
-            "torch's own operations, several times slower",
+            f"Triton cannot be used ({reason}): heads are trained by torch's own operations, "
+            "several times slower",
             stacklevel=2,
         )
-        return False
-    return True
+    return not reason

@@ -35,8 +35,11 @@ def training_bytes(
     hidden, bottleneck = schedule.hidden, schedule.bottleneck
     body = n_heads * (dim * hidden + hidden + hidden * bottleneck + bottleneck)
     last = n_heads * (bottleneck * n_clusters + n_clusters)
+    half = precision == "bf16"
     # Student, teacher, two moments and the gradient.
     weights = 4.0 * 5 * (body + last)
+    # Copies of the student's and the teacher's weights of the body.
+    halves = 2.0 * 2 * n_heads * (dim * hidden + hidden * bottleneck) if half else 0.0
     features = {
         "float32": 4.0 * n * dim,
         "float16": 2.0 * n * given_dim,
@@ -51,9 +54,8 @@ def training_bytes(
     layers = 4.0 * rows * (n_heads * (4 * hidden + 6 * bottleneck) + dim)
     numbers = TILE_NUMBERS.get(device, TILE_NUMBERS["cpu"])
     tiling = Tiling.of(n_heads, batch, n_clusters, numbers)
-    half = precision == "bf16"
     logits = 2.0 * (2 if half else 4) * tiling.numbers
     # The last layer's weights of a group of heads, of both networks, and their gradient by parts.
     group = 4.0 * 5 * tiling.heads * bottleneck * n_clusters
     sums = 4.0 * n_heads * n_clusters * 8
-    return weights + features + table + layers + logits + group + sums
+    return weights + halves + features + table + layers + logits + group + sums

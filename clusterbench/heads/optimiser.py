@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import ModuleType
 
 import numpy as np
 import torch
@@ -13,7 +14,8 @@ from torch.optim.adamw import adamw
 
 from ..kernels.adamw import adamw_and_follow
 from .cpu_threads import array, spread
-from .stack import DECAYED, HeadStack
+from .engines import adamw_engine
+from .stack import DECAYED, HALF, HALVED, HeadStack
 
 BETA_1, BETA_2, EPS = 0.9, 0.999, 1e-8
 #: Numbers that are moved together, when there are several threads.
@@ -24,7 +26,8 @@ _BLOCK = 1 << 15
 class _Moved:
     """A tensor of the student and what moves with it, all of one shape; `updates` it has had.
 
-    count: the same where torch keeps it, if it does.
+    halves: student and teacher in half precision, if there are such copies. count: the updates
+    where torch keeps them, if it does.
     """
 
     student: Tensor
@@ -32,6 +35,7 @@ class _Moved:
     exp_avg: Tensor
     exp_avg_sq: Tensor
     decay: float
+    halves: tuple[Tensor, Tensor] | None
     updates: int = 0
     count: Tensor | None = None
 
@@ -39,6 +43,20 @@ class _Moved:
     def tensors(self) -> tuple[Tensor, ...]:
         """All that moves."""
         return self.student, self.exp_avg, self.exp_avg_sq, self.teacher
+
+    def numbers(self, rate: float, momentum: float) -> tuple[float, ...]:
+        """Of a step, as `kernels.adamw.adamw_and_follow` takes them."""
+        return (
+            1 - rate * self.decay, 1 - BETA_1, BETA_2, 1 - BETA_2,
+            math.sqrt(1 - BETA_2**self.updates), EPS, rate / (1 - BETA_1**self.updates),
+            1 - momentum,
+        )  # fmt: skip
+
+    def halve(self) -> None:
+        """Make the copies of what is there now."""
+        if self.halves is not None:
+            self.halves[0].copy_(self.student)
+            self.halves[1].copy_(self.teacher)
 
 
 class HeadOptimiser:
@@ -55,16 +73,21 @@ class HeadOptimiser:
         student: a stack of contiguous tensors, all of one dtype and device; they are overwritten.
         teacher: another; likewise.
         weight_decay: d of the tensors `stack.DECAYED`; the others have none.
+        half: keep copies in half precision of the tensors `stack.HALVED`, for the next step to
+            multiply with.
 
     Raises:
         ValueError: a tensor is not contiguous.
     """
 
-    def __init__(self, student: HeadStack, teacher: HeadStack, weight_decay: float) -> None:
+    def __init__(
+        self, student: HeadStack, teacher: HeadStack, weight_decay: float, half: bool = False
+    ) -> None:
         self._moved = {
             name: _Moved(
                 p, teacher[name], torch.zeros_like(p), torch.zeros_like(p),
                 weight_decay if name in DECAYED else 0.0,
+                (p.to(HALF), teacher[name].to(HALF)) if half and name in HALVED else None,
             )
             for name, p in student.items()
         }  # fmt: skip
@@ -74,11 +97,21 @@ class HeadOptimiser:
         #: The memory of all that a kernel moves; empty where torch moves it.
         self._arrays: dict[str, list[np.ndarray]] = {}
         first = next(iter(student.values()))
-        if first.device.type == "cpu" and first.dtype == torch.float32:
+        self._engine = adamw_engine(first.device, first.dtype)
+        if self._engine is None and first.device.type == "cpu" and first.dtype == torch.float32:
             self._arrays = {
                 name: [array(tensor).reshape(-1) for tensor in each.tensors]
                 for name, each in self._moved.items()
             }
+
+    @property
+    def multiplied(self) -> tuple[HeadStack, HeadStack]:
+        """Student and teacher with the copies, if there are any, in place of what they are of."""
+        both = {
+            name: moved.halves or (moved.student, moved.teacher)
+            for name, moved in self._moved.items()
+        }
+        return {n: s for n, (s, _) in both.items()}, {n: t for n, (_, t) in both.items()}
 
     @property
     def state(self) -> dict[str, Tensor]:
@@ -95,11 +128,15 @@ class HeadOptimiser:
         return {name: moved.updates for name, moved in self._moved.items()}
 
     def restore(self, tensors: Mapping[str, Tensor], updates: Mapping[str, int]) -> None:
-        """Go back to a `state`, which may be among other tensors, and to its `updates`."""
+        """Go back to a `state`, which may be among other tensors, and to its `updates`.
+
+        Student and teacher are those of that time already.
+        """
         for name, tensor in self.state.items():
             tensor.copy_(tensors[name])
         for name, moved in self._moved.items():
             moved.updates, moved.count = int(updates[name]), None
+            moved.halve()
 
     def step(self, gradients: Mapping[str, Tensor | None], rate: float, momentum: float) -> None:
         """Move all tensors.
@@ -113,12 +150,17 @@ class HeadOptimiser:
         moving = {name: g for name in self._moved if (g := gradients[name]) is not None}
         for name in moving:
             self._moved[name].updates += 1
+        if self._engine is not None:
+            for name, moved in self._moved.items():
+                _in_one_kernel(self._engine, moved, moving.get(name), rate, momentum)
+            return
         if self._arrays:
             numbers: dict[tuple[int, float], list[np.float32]] = {}  # the same for most tensors
             for name, gradient in moving.items():
                 key = self._moved[name].updates, self._moved[name].decay
                 if key not in numbers:
-                    numbers[key] = _numbers(*key, rate, momentum)
+                    told = self._moved[name].numbers(rate, momentum)
+                    numbers[key] = [np.float32(number) for number in told]
                 _in_one_pass(array(gradient).reshape(-1), self._arrays[name], numbers[key])
             follow = [moved for name, moved in self._moved.items() if name not in moving]
         else:
@@ -129,15 +171,19 @@ class HeadOptimiser:
                 [moved.teacher for moved in follow], [moved.student for moved in follow],
                 1.0 - momentum,
             )  # fmt: skip
+        for moved in self._moved.values():
+            moved.halve()
 
 
-def _numbers(updates: int, decay: float, rate: float, momentum: float) -> list[np.float32]:
-    """What `adamw_and_follow` is told beside arrays, of step number `updates`."""
-    found = (
-        1 - rate * decay, 1 - BETA_1, BETA_2, 1 - BETA_2, math.sqrt(1 - BETA_2**updates), EPS,
-        rate / (1 - BETA_1**updates), 1 - momentum,
-    )  # fmt: skip
-    return [np.float32(number) for number in found]
+def _in_one_kernel(
+    engine: ModuleType, moved: _Moved, gradient: Tensor | None, rate: float, momentum: float
+) -> None:
+    if gradient is None:
+        engine.follow(moved.student, moved.teacher, moved.halves, 1 - momentum)
+        return
+    engine.adamw_and_follow(
+        gradient.contiguous(), *moved.tensors, moved.halves, *moved.numbers(rate, momentum)
+    )
 
 
 def _in_one_pass(

@@ -22,6 +22,10 @@ _PREDICT_ROWS, _PREDICT_LOGITS = 8192, 1 << 24
 #: The tensors that weight decay applies to: all but biases. The gain is among them, since TEMI's
 #: code leaves out what has one dimension, and a weight-normalised layer keeps its gain in two.
 DECAYED = ("weight_1", "weight_2", "direction", "gain")
+#: What products of the layers below the last one are made of in half precision, and the tensors
+#: that they are made with as they are; the last layer's weight is made of two.
+HALF = torch.bfloat16
+HALVED = ("weight_1", "weight_2")
 
 
 def new_heads(

@@ -25,7 +25,7 @@ from .losses.tiling import TILE_NUMBERS, Tiling
 from .one_of_many import OneOfMany, Single
 from .optimiser import HeadOptimiser
 from .schedule import Schedule
-from .stack import HeadStack, new_heads
+from .stack import HALF, HeadStack, new_heads
 from .training_log import Epoch, TrainingLog
 from .training_rows import TrainingRows
 from .training_state import NoKeeper, StateKeeper
@@ -165,7 +165,8 @@ def train_heads(
         fresh = start()
     chosen = {n: t[own] for n, t in fresh.items()}
     del fresh
-    now = _begin(chosen, objective, schedule, generator, n_clusters, device)
+    half = precision == "bf16"
+    now = _begin(chosen, objective, schedule, generator, n_clusters, device, half)
     n_heads = len(now.losses)
     batch = min(schedule.batch_size, rows.n)
     in_epoch = rows.n // batch  # the incomplete last batch is left out of its epoch
@@ -193,7 +194,7 @@ def train_heads(
                 at = now.epoch * in_epoch + now.step
                 rate = schedule.rate(at, in_epoch, batch)
                 momentum = schedule.teacher_momentum(at, schedule.epochs * in_epoch)
-                _step(now, x, last, precision, rate, momentum)
+                _step(now, x, last, half, rate, momentum)
                 now.step += 1
                 if now.step < in_epoch:
                     if now.step % _LOOK_EVERY == 0:
@@ -228,6 +229,7 @@ def _begin(
     generator: torch.Generator,
     n_clusters: int,
     device: torch.device,
+    half: bool,
 ) -> _Moving:
     student = {n: t.detach().to(device, copy=True).contiguous() for n, t in heads.items()}
     teacher = {n: t.clone() for n, t in student.items()}
@@ -244,7 +246,7 @@ def _begin(
     return _Moving(
         student=student,
         teacher=teacher,
-        optimiser=HeadOptimiser(student, teacher, schedule.weight_decay),
+        optimiser=HeadOptimiser(student, teacher, schedule.weight_decay, half),
         generator=generator,
         objective=objective,
         order_from=generator.get_state(),
@@ -256,9 +258,11 @@ def _begin(
 
 
 def _step(
-    now: _Moving, x: Tensor, last: LastLayer, precision: str, rate: float, momentum: float
+    now: _Moving, x: Tensor, last: LastLayer, half: bool, rate: float, momentum: float
 ) -> None:
-    student, teacher, half = now.student, now.teacher, precision == "bf16"
+    student, teacher = now.optimiser.multiplied
+    if half:
+        x = x.to(HALF)  # once for both
     teacher_rows = forward(teacher, x, half, keep=False).rows
     passed = forward(student, x, half)
     stepped = last.step(student, teacher, passed.rows, teacher_rows, now.objective)

@@ -64,13 +64,13 @@ KINDS: dict[str, Callable[[np.ndarray, Path], Any]] = {
 @pytest.fixture
 def no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """So little that nothing is held on the device."""
-    monkeypatch.setattr(head_input, "_free_bytes", lambda device: 0.0)
+    monkeypatch.setattr(head_input, "free_bytes", lambda device: 0.0)
 
 
 @pytest.fixture
 def little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """As much as rows of half precision take."""
-    monkeypatch.setattr(head_input, "_free_bytes", lambda device: 3.0 * N * DIM / 0.6)
+    monkeypatch.setattr(head_input, "free_bytes", lambda device: 3.0 * N * DIM / 0.6)
 
 
 def table() -> np.ndarray:
@@ -116,7 +116,7 @@ class TestWhereRowsLie:
     ) -> None:
         wanted, resident = rows_of(features().astype(np.float32), scaling)
         assert resident == "float32" and isinstance(wanted, HeldRows)
-        monkeypatch.setattr(head_input, "_free_bytes", lambda device: 0.0)
+        monkeypatch.setattr(head_input, "free_bytes", lambda device: 0.0)
         rows, resident = rows_of(KINDS[kind](features(), tmp_path / "x"), scaling)
         assert resident == "streamed" and isinstance(rows, StreamedRows)
         same_training(rows, wanted)
@@ -252,7 +252,7 @@ def test_a_fit_does_not_depend_on_where_rows_lie(
     wanted = method(3, **size).fit(features().astype(np.float32))
     X = KINDS[kind](features(), tmp_path / "x")
     if resident == "streamed":
-        monkeypatch.setattr(head_input, "_free_bytes", lambda device: 0.0)
+        monkeypatch.setattr(head_input, "free_bytes", lambda device: 0.0)
     found = method(3, **size).fit(X)
     assert (found.diagnostics_["features_held"] == "streamed") == (resident == "streamed")
     np.testing.assert_array_equal(found.labels_, wanted.labels_)
@@ -283,7 +283,7 @@ def test_a_checkpoint_goes_on_wherever_the_rows_lie(
     with pytest.raises(StoppedHereError):
         TEMI(3, **size).fit(in_a_map(features(), tmp_path / "x"), checkpoint=tmp_path / "state",
                             progress=stop)  # fmt: skip
-    monkeypatch.setattr(head_input, "_free_bytes", lambda device: 0.0)
+    monkeypatch.setattr(head_input, "free_bytes", lambda device: 0.0)
     found = TEMI(3, **size).fit(
         in_a_store(features(), tmp_path / "store"), checkpoint=tmp_path / "state"
     )
