@@ -61,7 +61,7 @@ def adamw_engine(device: torch.device, dtype: torch.dtype) -> ModuleType | None:
         None where there is none.
     """
     if device.type == "cuda" and dtype == torch.float32 and _triton(device):
-        from . import triton_adamw
+        from .updates import triton_adamw
 
         return triton_adamw
     return None

@@ -77,7 +77,7 @@ def _layers(drawn: Callable[..., Tensor]) -> Both:
 
 
 def _moves(drawn: Callable[..., Tensor]) -> Both:
-    from . import triton_adamw
+    from .updates import triton_adamw
 
     gradient, p, teacher = (drawn(1000) for _ in range(3))
     m, v = drawn(1000), drawn(1000).abs()

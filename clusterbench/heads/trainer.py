@@ -23,12 +23,12 @@ from .last_layer import LastLayer, Stepped
 from .losses.objectives import Objective
 from .losses.tiling import TILE_NUMBERS, Tiling
 from .one_of_many import OneOfMany, Single
-from .optimiser import HeadOptimiser
 from .schedule import Schedule
 from .stack import HALF, HeadStack, new_heads
 from .training_log import Epoch, TrainingLog
 from .training_rows import TrainingRows
 from .training_state import NoKeeper, StateKeeper
+from .updates.optimiser import HeadOptimiser
 
 _log = logging.getLogger(__name__)
 

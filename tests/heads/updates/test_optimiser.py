@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from clusterbench.heads import cpu_threads
-from clusterbench.heads.optimiser import HeadOptimiser
 from clusterbench.heads.stack import HeadStack
+from clusterbench.heads.updates.optimiser import HeadOptimiser
 
 DECAYED = {"weight_1", "weight_2", "direction", "gain"}
 LAST = {"direction", "gain"}

@@ -20,20 +20,20 @@ import torch
 from torch import Tensor
 from torch.optim.adamw import adamw
 
-from clusterbench import heads as room
-from clusterbench.heads import optimiser as optimisers
-from clusterbench.heads import triton_adamw
+from clusterbench.heads import updates as room
 from clusterbench.heads.body import BODY, backward, forward
 from clusterbench.heads.engines import adamw_engine
 from clusterbench.heads.footprint import training_bytes
 from clusterbench.heads.losses.objectives import TemiObjective
 from clusterbench.heads.losses.tiling import TILE_NUMBERS, Tiling
-from clusterbench.heads.optimiser import HeadOptimiser
 from clusterbench.heads.schedule import Schedule
 from clusterbench.heads.stack import HALVED, HeadStack, new_heads
 from clusterbench.heads.trainer import Trained, train_heads
 from clusterbench.heads.training_rows import HeldRows
 from clusterbench.heads.training_state import Kept
+from clusterbench.heads.updates import optimiser as optimisers
+from clusterbench.heads.updates import triton_adamw
+from clusterbench.heads.updates.optimiser import HeadOptimiser
 
 HERE = Path(__file__)
 DECAY, MOMENTUM, STEPS = 0.3, 0.9, 12
@@ -205,7 +205,7 @@ def test_in_the_interpreter_it_is_as_defined() -> None:
         pytest.skip("older interpreters do not go with today's NumPy")
     found = subprocess.run(
         [sys.executable, str(HERE)],
-        env={**os.environ, "TRITON_INTERPRET": "1", "PYTHONPATH": str(HERE.parents[2])},
+        env={**os.environ, "TRITON_INTERPRET": "1", "PYTHONPATH": str(HERE.parents[3])},
         capture_output=True,
         text=True,
     )
@@ -217,9 +217,9 @@ def test_in_the_interpreter_it_is_as_defined() -> None:
 def test_without_triton_it_can_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "triton", None)
     for name in ("adamw_kernels", "triton_adamw"):
-        monkeypatch.delitem(sys.modules, f"clusterbench.heads.{name}", raising=False)
+        monkeypatch.delitem(sys.modules, f"clusterbench.heads.updates.{name}", raising=False)
         monkeypatch.delattr(room, name, raising=False)
-    fresh = importlib.import_module("clusterbench.heads.triton_adamw")
+    fresh = importlib.import_module("clusterbench.heads.updates.triton_adamw")
     with pytest.raises(ImportError):
         fresh.follow(torch.zeros(3), torch.zeros(3), None, 0.5)
 

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 from torch.optim.adamw import adamw
 
-from ..kernels.adamw import adamw_and_follow
-from .cpu_threads import array, spread
-from .engines import adamw_engine
-from .stack import DECAYED, HALF, HALVED, HeadStack
+from ...kernels.adamw import adamw_and_follow
+from ..cpu_threads import array, spread
+from ..engines import adamw_engine
+from ..stack import DECAYED, HALF, HALVED, HeadStack
 
 BETA_1, BETA_2, EPS = 0.9, 0.999, 1e-8
 #: Numbers that are moved together, when there are several threads.

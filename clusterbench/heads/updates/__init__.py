@@ -1,0 +1,1 @@
+"""How heads are moved: AdamW, and their teachers after them."""
