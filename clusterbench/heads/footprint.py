@@ -5,6 +5,9 @@ from __future__ import annotations
 from .losses.tiling import TILE_NUMBERS, Tiling
 from .schedule import Schedule
 
+#: What a CPU's memory allocator keeps of what was freed, at most (see `trainer`).
+_KEPT_FREE = 64 << 20
+
 
 def training_bytes(
     schedule: Schedule,
@@ -49,13 +52,15 @@ def training_bytes(
     table = 4.0 * n * n_neighbors + 16.0 * n
     batch = min(schedule.batch_size, n)
     rows = 2.0 * batch
-    # Of the layers below the last: before and after GELU and their gradients, and the bottleneck
-    # before and after it is brought to unit length, of student and teacher, and the gradient.
-    layers = 4.0 * rows * (n_heads * (4 * hidden + 6 * bottleneck) + dim)
+    # Of the layers below the last: what is kept of the first, its activations and their gradient;
+    # rows of the bottleneck of student and teacher, their product, and gradients.
+    layers = (2.5 if half else 4.0) * rows * (n_heads * (3 * hidden + 5 * bottleneck) + 2 * dim)
     numbers = TILE_NUMBERS.get(device, TILE_NUMBERS["cpu"])
     tiling = Tiling.of(n_heads, batch, n_clusters, numbers)
     logits = 2.0 * (2 if half else 4) * tiling.numbers
     # The last layer's weights of a group of heads, of both networks, and their gradient by parts.
     group = 4.0 * 5 * tiling.heads * bottleneck * n_clusters
     sums = 4.0 * n_heads * n_clusters * 8
+    if device == "cpu":
+        sums += _KEPT_FREE
     return weights + halves + features + table + layers + logits + group + sums

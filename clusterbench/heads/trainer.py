@@ -163,10 +163,10 @@ def train_heads(
     found = keeper.load(own)
     if start is not None and found is None:
         fresh = start()
-    chosen = {n: t[own] for n, t in fresh.items()}
-    del fresh
     half = precision == "bf16"
-    now = _begin(chosen, objective, schedule, generator, n_clusters, device, half)
+    mine = {n: t[own] for n, t in fresh.items()}
+    now = _begin(mine, objective, schedule, generator, n_clusters, device, half)
+    del fresh, mine  # else they would stay until the end
     n_heads = len(now.losses)
     batch = min(schedule.batch_size, rows.n)
     in_epoch = rows.n // batch  # the incomplete last batch is left out of its epoch
