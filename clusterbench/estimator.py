@@ -117,14 +117,17 @@ class Estimator:
     def _features_to_fit(self, X: Any) -> np.ndarray:
         """X checked, its width and column names remembered: (n_samples, dim) float32."""
         features = as_features(X)
-        self.n_features_in_ = features.shape[1]
+        self._begin_fit(features.shape[1])
         names = column_names(X)
         if names is not None:
             self.feature_names_in_ = names
-        elif hasattr(self, "feature_names_in_"):
-            del self.feature_names_in_
-        self.diagnostics_ = {}
         return features
+
+    def _begin_fit(self, dim: int) -> None:
+        """Forget an earlier fit: one that fails from here on leaves no mixture of the two."""
+        self.__dict__.pop(self._fitted, None)
+        self.__dict__.pop("feature_names_in_", None)
+        self.n_features_in_, self.diagnostics_ = dim, {}
 
     def _fitted_features(self, X: Any) -> np.ndarray:
         """X checked as what `fit` saw: (n_samples, n_features_in_) float32."""

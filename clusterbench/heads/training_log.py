@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError
+from ..errors import InputError, StorageError
 from ..files import write_bytes
 
 
@@ -70,18 +71,18 @@ class TrainingLog:
         tensorboard: folder for TensorBoard's files; needs the extra `tensorboard`.
 
     Raises:
-        InputError: TensorBoard is asked for and not installed.
+        InputError: TensorBoard is asked for and not installed, or `path` is a folder.
+        StorageError: no file can be written there.
     """
 
     def __init__(self, path: Path | None = None, tensorboard: Path | None = None) -> None:
-        self._path = None if path is None else Path(path)
+        self._path = None if path is None else _writable(Path(path))
         self._board = None if tensorboard is None else _writer(Path(tensorboard))
         self._shown = 0
 
     def write(self, epochs: Sequence[Epoch]) -> None:
         """Write what is known of all epochs so far; StorageError when that fails."""
         if self._path is not None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
             lines = (json.dumps(epoch.to_json()) + "\n" for epoch in epochs)
             write_bytes(self._path, "".join(lines).encode())
         if self._board is not None:
@@ -96,6 +97,19 @@ class TrainingLog:
                     self._board.add_scalar(f"loss/head {h}", loss, epoch.steps)
             self._board.flush()
         self._shown = len(epochs)
+
+
+def _writable(path: Path) -> Path:
+    """The path, once its folder is there; found out before hours of training."""
+    if path.is_dir():
+        raise InputError(f"log={str(path)!r} is a folder; name a file, such as training.jsonl")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"{path.parent}: no folder can be made there: {error}") from error
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise StorageError(f"{path.parent}: cannot be written to; name a log elsewhere")
+    return path
 
 
 def _writer(folder: Path) -> Any:

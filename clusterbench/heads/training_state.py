@@ -170,10 +170,10 @@ class TrainingFolder:
         metadata = {
             "format": _FORMAT,
             "identity": self._identity,
-            "sha256": _digest(on_cpu),
             "shared": json.dumps(shared),
             "history": json.dumps([epoch.to_json() for epoch in history]),
         }
+        metadata["sha256"] = _digest(on_cpu, metadata)
         name = f"step-{step:09d}-heads-{heads.start}-{heads.stop}.safetensors"
         for last_try in (False, True):
             try:
@@ -208,15 +208,29 @@ class TrainingFolder:
         return bool(self._mates.sum(torch.tensor(float(said))) > 0)
 
     def _check(self) -> None:
-        """Refuse what is no folder of this training."""
-        if not self._folder.is_dir():
-            if os.path.lexists(self._folder):
-                raise CheckpointError(
-                    f"{self._folder}: a file stands where a folder of checkpoints should be; "
-                    "name another, or remove it"
-                )
-            return
+        """Refuse what is no folder of this training, or cannot be written to."""
+        if not self._folder.is_dir() and os.path.lexists(self._folder):
+            raise CheckpointError(
+                f"{self._folder}: a file stands where a folder of checkpoints should be; "
+                "name another, or remove it"
+            )
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CheckpointError(
+                f"{self._folder}: no folder of checkpoints can be made there ({error.strerror}); "
+                "name another"
+            ) from error
+        if not os.access(self._folder, os.R_OK | os.W_OK | os.X_OK):
+            raise CheckpointError(
+                f"{self._folder}: cannot be read and written; name another folder, or change its "
+                "permissions"
+            )
         for file in self._files():
+            if file.path.is_dir():
+                raise CheckpointError(
+                    f"{file.path}: a folder stands where a checkpoint should be; remove it"
+                )
             try:
                 with safe_open(file.path, framework="pt") as opened:
                     said = dict(opened.metadata() or {})
@@ -266,7 +280,8 @@ class TrainingFolder:
             with safe_open(file.path, framework="pt") as opened:
                 said = dict(opened.metadata() or {})
                 tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-            whole = (said["format"], said["sha256"]) == (_FORMAT, _digest(tensors))
+            hashed = said.pop("sha256")
+            whole = (said["format"], hashed) == (_FORMAT, _digest(tensors, said))
             whole &= all(len(tensor) == file.last - file.first for tensor in tensors.values())
             shared = parse_json(said["shared"].encode(), str(file.path))
             history = parse_json(said["history"].encode(), str(file.path))
@@ -282,8 +297,9 @@ class TrainingFolder:
         return Kept(tensors, shared, epochs)
 
 
-def _digest(tensors: Mapping[str, Tensor]) -> str:
-    digest = hashlib.sha256()
+def _digest(tensors: Mapping[str, Tensor], said: Mapping[str, str]) -> str:
+    """Hex SHA-256 of tensors and of what is said beside them."""
+    digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
     for name in sorted(tensors):
         tensor = tensors[name].contiguous()
         digest.update(f"{name}{tensor.dtype}{tuple(tensor.shape)}".encode())

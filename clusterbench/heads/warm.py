@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -10,12 +12,18 @@ from .body import forward
 from .schedule import Schedule
 from .stack import HeadStack, new_heads
 
-_ROWS = 8192
+#: Rows that pass through all heads at a time.
+_ROWS = 1024
 
 
 @torch.no_grad()
 def started_from(
-    x: np.ndarray, labels: np.ndarray, n_clusters: int, schedule: Schedule, seed: int
+    blocks: Iterable[tuple[int, Tensor]],
+    dim: int,
+    labels: np.ndarray,
+    n_clusters: int,
+    schedule: Schedule,
+    seed: int,
 ) -> HeadStack:
     """Heads whose lower layers start by the seed, and whose directions are means of clusters.
 
@@ -24,7 +32,8 @@ def started_from(
     cluster keeps the direction that it would have had.
 
     Args:
-        x: (n, dim) float32, as heads see it.
+        blocks: number of the first row and (m, dim) float32 rows, as heads see them.
+        dim: of these.
         labels: (n,) clusters in [0, n_clusters).
         n_clusters: K.
         schedule: sizes of the heads.
@@ -35,14 +44,16 @@ def started_from(
     """
     generator = torch.Generator().manual_seed(seed)
     heads = new_heads(
-        schedule.n_heads, x.shape[1], n_clusters, generator, schedule.hidden, schedule.bottleneck
+        schedule.n_heads, dim, n_clusters, generator, schedule.hidden, schedule.bottleneck
     )
     cluster = torch.from_numpy(np.asarray(labels, dtype=np.int64))
     sums = torch.zeros(schedule.n_heads, n_clusters, schedule.bottleneck, dtype=torch.float64)
-    for start in range(0, len(x), _ROWS):
-        rows = torch.from_numpy(x[start : start + _ROWS])
-        z = forward(heads, rows, half=False).rows.double()
-        sums.index_add_(1, cluster[start : start + _ROWS], z)
+    for start, block in blocks:
+        at = start
+        for rows in block.cpu().split(_ROWS):
+            z = forward(heads, rows, half=False, keep=False).rows.double()
+            sums.index_add_(1, cluster[at : at + len(rows)], z)
+            at += len(rows)
     sizes = torch.bincount(cluster, minlength=n_clusters)
     filled = sizes > 0
     means = sums / sizes.clamp_min(1)[None, :, None]

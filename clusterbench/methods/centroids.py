@@ -59,7 +59,7 @@ class CentroidClusterer(Clusterer):
         rows = streamed(X)
         if rows is None:
             return super().fit(X, progress=progress)
-        self.n_features_in_ = rows.dim
+        self._begin_fit(rows.dim)
         check_enough(rows.n, self.n_clusters)
         self._scaler = Scaler(self.scaling).fit_rows(rows)
         scaled = streamed(X, self._scaler)
@@ -76,6 +76,21 @@ class CentroidClusterer(Clusterer):
         scaled = streamed(X, self._scaler)
         assert scaled is not None
         return self._nearest(scaled)
+
+    def clusters_of(self, rows: Rows) -> np.ndarray:
+        """Find the clusters of rows that are scaled already, as another method reads them.
+
+        Returns:
+            Labels, (rows.n,) int64.
+
+        Raises:
+            InputError: there are fewer rows than clusters.
+        """
+        self._begin_fit(rows.dim)
+        check_enough(rows.n, self.n_clusters)
+        self._scaler = Scaler("none")
+        self.labels_ = self._clusters(rows, unseen)
+        return self.labels_
 
     @abstractmethod
     def _clusters(self, rows: Rows, progress: Progress) -> np.ndarray:

@@ -119,7 +119,11 @@ class Clusterer(Estimator, ABC):
 
         The first is the one that `predict` gives; no cluster stands twice in a row.
         """
-        if not isinstance(n, (int, np.integer)) or not 1 <= n <= self.n_clusters:
+        if (
+            isinstance(n, bool)
+            or not isinstance(n, (int, np.integer))
+            or not 1 <= n <= self.n_clusters
+        ):
             raise InputError(f"n={n} should be in 1..n_clusters={self.n_clusters}")
         return self._predict_top(self._fitted_features(X), n)
 

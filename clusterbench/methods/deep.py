@@ -87,7 +87,7 @@ class DeepClusterer(HeadClusterer):
             ("precision", _PRECISIONS),
             ("start", _STARTS),
         ):
-            if settings[name] not in known:
+            if not isinstance(settings[name], str) or settings[name] not in known:
                 raise InputError(f"{name}={settings[name]!r} should be {_either(known)}")
             setattr(self, name, settings[name])
         self.scaling = Scaler(settings["scaling"]).scaling
@@ -152,7 +152,7 @@ class DeepClusterer(HeadClusterer):
             rows = streamed(X)
             if rows is None:
                 return super().fit(X, progress=progress)
-            self.n_features_in_, self.diagnostics_ = rows.dim, {}
+            self._begin_fit(rows.dim)
             check_enough(rows.n, self.n_clusters)
             self.labels_ = self._train(X, progress or unseen)
             return self
@@ -211,25 +211,34 @@ class DeepClusterer(HeadClusterer):
         mates, device = mates or Single(), resolve_device(self.device)
         checkpoint, log, board = getattr(self, "_files", (None, None, None))
         schedule = Schedule(**{name: getattr(self, name) for name in self._SCHEDULE})
-        writer = TrainingLog(log, board) if log or board else None
+        for name, value in (("checkpoint", checkpoint), ("log", log), ("tensorboard", board)):
+            if value is not None and not str(value):
+                raise InputError(f"{name}='' names no file; name one, or leave it out")
+        writer = TrainingLog(log, board) if (log, board) != (None, None) else None
         smoothing = (self.smooth_neighbors, self.smooth_rounds) if self.smooth_neighbors else None
-        n = len(X) if isinstance(X, np.ndarray) else X.n
+        n, dim = X.shape if isinstance(X, np.ndarray) else (X.n, X.dim)
         if n < 2:
             raise InputError(f"n_samples={n}: a head needs at least 2 samples to have neighbours")
-        self._input = seen = HeadInput(X, self.scaling, device, smoothing)
-        precision = self._precision(device)
-        own = mates.heads(self.n_heads)
-        needed = training_bytes(
-            schedule, n, seen.dim, self.n_clusters, own.stop - own.start, seen.resident,
-            seen.raw.dim, self.n_neighbors, device.type, precision,
-        )  # fmt: skip
-        check_memory(
-            needed,
-            f"{self.name}: training {own.stop - own.start} heads with K = {self.n_clusters:,} "
-            f"on {n:,} rows",
-            "take fewer heads, or a smaller batch_size",
-            free_bytes(device),
-        )
+        precision, own = self._precision(device), mates.heads(self.n_heads)
+
+        def needed(width: int, resident: str) -> float:
+            """Bytes; refused before anything is done where there are fewer."""
+            found = training_bytes(
+                schedule, n, width, self.n_clusters, own.stop - own.start, resident, dim,
+                self.n_neighbors, device.type, precision,
+            )  # fmt: skip
+            check_memory(
+                found,
+                f"{self.name}: training {own.stop - own.start} heads with K = "
+                f"{self.n_clusters:,} on {n:,} rows",
+                "take fewer heads, or a smaller batch_size",
+                free_bytes(device),
+            )
+            return found
+
+        needed(Scaler(self.scaling).width(dim), "streamed")
+        seen = HeadInput(X, self.scaling, device, smoothing)
+        taken = needed(seen.dim, seen.resident)
         # Neighbours are cosine neighbours of the features as given, whatever the heads' scaling.
         n_neighbors = min(self.n_neighbors, n - 1)
         near = neighbours_of_rows(
@@ -260,7 +269,7 @@ class DeepClusterer(HeadClusterer):
             "n_neighbors_used": n_neighbors,
             "precision_used": precision,
             "features_held": seen.resident,
-            "training_bytes": round(needed),
+            "training_bytes": round(taken),
         }
         if trained.resumed:
             self.diagnostics_["steps_before_resumption"] = trained.resumed
@@ -296,12 +305,14 @@ class DeepClusterer(HeadClusterer):
         from .kmeans import KMeans
 
         def made() -> HeadStack:
-            x = np.concatenate([block.cpu().numpy() for _, block in seen.blocks()])
+            # Of rows as heads see them, scaled by and by: the same clusters wherever they lie.
             kmeans = KMeans(
-                self.n_clusters, random_state=self.random_state, device=self.device, scaling="l2"
+                self.n_clusters, random_state=self.random_state, device=self.device, scaling="none"
             )
-            labels = kmeans.fit(x).labels_
-            return started_from(x, labels, self.n_clusters, schedule, self.random_state)
+            labels = kmeans.clusters_of(seen.scaled)
+            return started_from(
+                seen.blocks(), seen.dim, labels, self.n_clusters, schedule, self.random_state
+            )
 
         return made
 
@@ -324,6 +335,7 @@ class DeepClusterer(HeadClusterer):
             for name, tensor in trained.teacher.items()
         }
         self._head: HeadStack = stack
+        self._input = seen
         mine = [select_head(trained.teacher, h) for h in range(len(trained.teacher["gain"]))]
         taken = torch.zeros((len(mine), self.n_clusters), dtype=torch.bool)
         labels = np.empty(seen.raw.n, dtype=np.int64)

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..cost import available_memory
-from ..errors import InputError
+from ..cost import available_memory, check_memory
 from ..feature_rows import unit_rows
 from ..kmeans.row_sources import ArrayRows, Rows
 from .scaling import Scaler
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Rows that are scaled at a time.
 _BLOCK = 1 << 13
+#: Bytes of scaled rows that may be read again and again, wherever they lie.
+_SMALL = 2 << 30
 #: Share of the free memory that rows may take.
 _SHARE = 0.6
 
@@ -57,6 +58,23 @@ class Smoothed:
         self.rows = np.empty((0, 0), dtype=np.float32)
 
 
+class _Scaled:
+    """Rows scaled as they are read; what is taken for in memory depends on their size alone."""
+
+    def __init__(self, rows: Rows, scaler: Scaler, dim: int) -> None:
+        self.n, self.dim = rows.n, dim
+        self.in_memory = 4 * rows.n * dim <= _SMALL
+        self._rows, self._scaler = rows, scaler
+
+    def block(self, start: int, stop: int) -> np.ndarray:
+        """As `Rows.block`."""
+        return self._scaler(self._rows.block(start, stop))
+
+    def take(self, numbers: np.ndarray) -> np.ndarray:
+        """As `Rows.take`."""
+        return self._scaler(self._rows.take(numbers))
+
+
 class HeadInput:
     """Rows to train on, and the way of every row to what a head sees.
 
@@ -72,7 +90,7 @@ class HeadInput:
         resident: "float32" scaled rows on the device, "float16" rows as given, or "streamed".
 
     Raises:
-        InputError: rows that cannot be scaled, or to be smoothed and not in memory.
+        InputError: rows that cannot be scaled, or too little memory to smooth them.
     """
 
     def __init__(
@@ -83,17 +101,20 @@ class HeadInput:
         self.device, self._smoothed = device, None
         seen = self.raw
         if smoothing is not None:
-            if rows is not None:
-                raise InputError(
-                    "smooth_neighbors needs features in memory as float32; "
-                    "read them first, or leave it at 0"
-                )
-            self._smoothed = Smoothed(X, *smoothing, str(device))
+            n, dim = self.raw.n, self.raw.dim
+            check_memory(
+                4.0 * n * dim * (smoothing[1] + 3),
+                f"smoothing {n:,} rows of {dim:,} dimensions {smoothing[1]} times",
+                "take fewer smooth_rounds, or leave smooth_neighbors at 0",
+            )
+            # Neighbours are looked up all over, at each level: these rows are held.
+            features = X if rows is None else _whole(self.raw)
+            self._smoothed = Smoothed(features, *smoothing, str(device))
             seen = ArrayRows(self._smoothed.rows)
         self._seen: Rows = seen
         self.scaler = Scaler(scaling).fit_rows(seen)
         self.dim = self.scaler.width(seen.dim)
-        half = rows is not None and _is_half(X)
+        half = rows is not None and smoothing is None and _is_half(X)
         self.resident = self._residence(half)
 
     @classmethod
@@ -151,6 +172,11 @@ class HeadInput:
         for start, block in self._blocks_as_given():
             yield start, self.scaler.tensor(block)
 
+    @property
+    def scaled(self) -> Rows:
+        """The training rows as heads see them, scaled whenever they are read."""
+        return _Scaled(self._seen, self.scaler, self.dim)
+
     def _blocks_as_given(self) -> Iterator[tuple[int, torch.Tensor]]:
         import torch
 
@@ -192,6 +218,15 @@ def mutual_table(ids: np.ndarray) -> np.ndarray:
         filled = np.take_along_axis(block, np.take_along_axis(order, turn, axis=1), axis=1)
         some = count > 0
         found[start : start + len(block)][some] = filled[some]
+    return found
+
+
+def _whole(rows: Rows) -> np.ndarray:
+    """All rows in memory, (n, dim) float32."""
+    found = np.empty((rows.n, rows.dim), dtype=np.float32)
+    for start in range(0, rows.n, _BLOCK):
+        stop = min(start + _BLOCK, rows.n)
+        found[start:stop] = rows.block(start, stop)
     return found
 
 

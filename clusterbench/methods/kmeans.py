@@ -96,6 +96,8 @@ class KMeans(CentroidClusterer):
     name: ClassVar[str] = "kmeans"
     label: ClassVar[str] = "k-means"
     version: ClassVar[int] = 2
+    #: Of the fit that goes on, relative to the heaviest; None where all rows count alike.
+    _weights: np.ndarray | None = None
 
     inertia_: float
     objectives_: tuple[float, ...]

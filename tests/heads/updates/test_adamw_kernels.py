@@ -290,7 +290,8 @@ def test_memory_of_the_copies_is_counted() -> None:
     stacks = HeadOptimiser(heads, {n: t.clone() for n, t in heads.items()}, 0.1, True).multiplied
     copies = sum(stack[name].nbytes for stack in stacks for name in HALVED)
     logits = 2 * 2 * Tiling.of(3, 16, 6, TILE_NUMBERS["cuda"]).numbers  # two bytes less for each
-    assert half - full == copies - logits
+    layers = (4.0 - 2.5) * 32 * (3 * (3 * 16 + 5 * 8) + 2 * 20)  # and what lies between them
+    assert half - full == copies - logits - layers
 
 
 cuda = pytest.param(
