@@ -39,9 +39,11 @@ def test_separated_groups_are_told_apart_before_any_step() -> None:
     labels = np.repeat(np.arange(6), 50)
     middles = 4 * torch.randn(6, 20, generator=torch.Generator().manual_seed(1))
     x = middles[labels] + torch.randn(300, 20, generator=torch.Generator().manual_seed(2))
-    heads = started_from([(0, x)], 20, labels, 6, SIZES, seed=0)
+    heads = started_from([(0, x)], 20, labels, 6, Schedule(n_heads=3), seed=0)
+    fresh = new_heads(3, 20, 6, torch.Generator().manual_seed(0))
     for h in range(3):
-        np.testing.assert_array_equal(assign(select_head(heads, h), x).numpy(), labels)
+        assert np.mean(assign(select_head(heads, h), x).numpy() == labels) > 0.95
+        assert np.mean(assign(select_head(fresh, h), x).numpy() == labels) < 0.8
 
 
 @settings(max_examples=50)
