@@ -36,5 +36,6 @@ if grep -q '^glyphs ' <<<"$known"; then
   run --benchmark scale --dataset glyphs --seeds "$few" --task classes-100,classes-300,classes-1000
 fi
 
+rm -f "$folder/small-study.md" # made anew: another data set may have come
 python "$here/scripts/study_report.py" "$folder/results" \
   --document "$folder/small-study.md" --figure "$folder/small-study.svg"
