@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import torch
@@ -10,15 +10,15 @@ from torch import Tensor
 
 from .body import forward
 from .schedule import Schedule
-from .stack import HeadStack, new_heads
+from .stack import HeadStack, new_heads, select_head
 
-#: Rows that pass through all heads at a time.
-_ROWS = 1024
+#: Rows that pass through a head at a time.
+_ROWS = 4096
 
 
 @torch.no_grad()
 def started_from(
-    blocks: Iterable[tuple[int, Tensor]],
+    blocks: Callable[[], Iterable[tuple[int, Tensor]]],
     dim: int,
     labels: np.ndarray,
     n_clusters: int,
@@ -32,7 +32,7 @@ def started_from(
     cluster keeps the direction that it would have had.
 
     Args:
-        blocks: number of the first row and (m, dim) float32 rows, as heads see them.
+        blocks: reads the rows: number of the first and (m, dim) float32, as heads see them.
         dim: of these.
         labels: (n,) clusters in [0, n_clusters).
         n_clusters: K.
@@ -47,21 +47,22 @@ def started_from(
         schedule.n_heads, dim, n_clusters, generator, schedule.hidden, schedule.bottleneck
     )
     cluster = torch.from_numpy(np.asarray(labels, dtype=np.int64))
-    sums = torch.zeros(schedule.n_heads, n_clusters, schedule.bottleneck, dtype=torch.float64)
-    for start, block in blocks:
-        at = start
-        for rows in block.cpu().split(_ROWS):
-            z = forward(heads, rows, half=False, keep=False).rows.double()
-            sums.index_add_(1, cluster[at : at + len(rows)], z)
-            at += len(rows)
     sizes = torch.bincount(cluster, minlength=n_clusters)
     filled = sizes > 0
-    means = sums / sizes.clamp_min(1)[None, :, None]
-    common = means[:, filled].mean(dim=1, keepdim=True)
-    towards = (means - common).mT  # (heads, bottleneck, n_clusters), as directions are
-    length: Tensor = heads["direction"].norm(dim=1, keepdim=True)
-    away = towards.norm(dim=1, keepdim=True)
-    usable = filled[None, None, :] & (away > 0)
-    pointed = (towards / away.clamp_min(1e-300)).to(length.dtype) * length
-    heads["direction"] = torch.where(usable, pointed, heads["direction"])
+    for h in range(schedule.n_heads):  # one by one, as sums of all take a multiple of the heads
+        head = select_head(heads, h)
+        sums = torch.zeros(n_clusters, schedule.bottleneck, dtype=torch.float64)
+        for start, block in blocks():
+            at = start
+            for rows in block.cpu().split(_ROWS):
+                z = forward(head, rows, half=False, keep=False).rows[0].double()
+                sums.index_add_(0, cluster[at : at + len(rows)], z)
+                at += len(rows)
+        sums /= sizes.clamp_min(1)[:, None]
+        sums -= sums[filled].mean(dim=0)
+        away = sums.norm(dim=1)
+        usable = filled & (away > 0)
+        length = heads["direction"][h].norm(dim=0)
+        sums /= away.clamp_min(1e-300)[:, None]
+        heads["direction"][h][:, usable] = (sums.T.to(length.dtype) * length)[:, usable]
     return heads

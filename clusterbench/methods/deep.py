@@ -311,7 +311,7 @@ class DeepClusterer(HeadClusterer):
             )
             labels = kmeans.clusters_of(seen.scaled)
             return started_from(
-                seen.blocks(), seen.dim, labels, self.n_clusters, schedule, self.random_state
+                seen.blocks, seen.dim, labels, self.n_clusters, schedule, self.random_state
             )
 
         return made

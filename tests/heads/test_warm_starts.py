@@ -19,7 +19,7 @@ SIZES = Schedule(n_heads=3, hidden=24, bottleneck=10)
 def test_directions_are_the_means_of_clusters_less_their_common_part() -> None:
     x = torch.randn(500, 7, generator=torch.Generator().manual_seed(0))
     labels = np.random.default_rng(0).integers(0, 4, size=500)  # of five, one is empty
-    heads = started_from([(0, x[:333]), (333, x[333:])], 7, labels, 5, SIZES, seed=3)
+    heads = started_from(lambda: [(0, x[:333]), (333, x[333:])], 7, labels, 5, SIZES, seed=3)
     fresh = new_heads(3, 7, 5, torch.Generator().manual_seed(3), 24, 10)
     for name in ("weight_1", "bias_1", "weight_2", "bias_2", "gain"):
         assert torch.equal(heads[name], fresh[name])
@@ -39,7 +39,7 @@ def test_separated_groups_are_told_apart_before_any_step() -> None:
     labels = np.repeat(np.arange(6), 50)
     middles = 4 * torch.randn(6, 20, generator=torch.Generator().manual_seed(1))
     x = middles[labels] + torch.randn(300, 20, generator=torch.Generator().manual_seed(2))
-    heads = started_from([(0, x)], 20, labels, 6, Schedule(n_heads=3), seed=0)
+    heads = started_from(lambda: [(0, x)], 20, labels, 6, Schedule(n_heads=3), seed=0)
     fresh = new_heads(3, 20, 6, torch.Generator().manual_seed(0))
     for h in range(3):
         assert np.mean(assign(select_head(heads, h), x).numpy() == labels) > 0.95
