@@ -153,6 +153,7 @@ def interpreted() -> None:
     print("empty")
 
 
+@pytest.mark.slow
 def test_in_the_interpreter_they_are_as_defined() -> None:
     triton = pytest.importorskip("triton")
     if tuple(map(int, triton.__version__.split(".")[:2])) < (3, 8):

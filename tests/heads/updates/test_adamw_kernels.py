@@ -199,6 +199,7 @@ def interpreted() -> None:
     print(json.dumps(trained("cpu", "bf16").losses.tolist()))
 
 
+@pytest.mark.slow
 def test_in_the_interpreter_it_is_as_defined() -> None:
     triton = pytest.importorskip("triton")
     if tuple(map(int, triton.__version__.split(".")[:2])) < (3, 8):
