@@ -222,7 +222,7 @@ def broken(folder):
                 try:
                     trained = train_heads(
                         HeldRows(torch.from_numpy(rows()), table), CLUSTERS, objective, schedule,
-                        0, start=start, mates=Sharing(group),
+                        0, start=partial(dict, start), mates=Sharing(group),
                     )  # fmt: skip
                     losses = np.array(trained.history[-1].losses)
                 except Exception as error:
