@@ -23,6 +23,8 @@ def nothing_held() -> None:
 def test_methods_and_seeds_share_one_and_the_next_run_finds_it(tiny_world: SimpleNamespace) -> None:
     asked = {"methods": ["smoothed-kmeans", "scan"], "seeds": 2, "tasks": ["ratio-1"]}
     params = {"scan": {"epochs": 1, "n_heads": 1}, "smoothed-kmeans": {"rounds": 2}}
+    # The store is that of other tests, too, whose graphs lie beside it.
+    shutil.rmtree(place_of(registry.load("tiny").store()).folder, ignore_errors=True)
     first = tiny_world.run(**asked, params=params)
     assert first.ok and first.graphs.made == 1 and first.graphs.found == 0
     assert first.graphs.shared >= 3
