@@ -1,7 +1,7 @@
 """Training of heads side by side with a plain implementation of the same recipe.
 
     python scripts/compare_heads.py                              # CPU, three shapes
-    python scripts/compare_heads.py --method scan --shapes 128,280,2,128
+    python scripts/compare_heads.py --method scanv2 --shapes 128,280,2,128
     python scripts/compare_heads.py --device cuda                # 768, K = 1,000, 50 heads
 
 The plain implementation is what most public code does: a DataLoader that fetches pair by pair, a
@@ -102,7 +102,7 @@ class ClockedRows(HeldRows):
         self._tick = tick
 
     def batches(
-        self, order: Tensor, drawn: Tensor, batch: int, first: int
+        self, order: Tensor, drawn: Tensor | None, batch: int, first: int
     ) -> Generator[Tensor, None, None]:
         """As `HeldRows.batches`."""
         for rows in super().batches(order, drawn, batch, first):
@@ -187,7 +187,7 @@ def plain(
             {"params": [p for p in parameters if p.ndim == 1], "weight_decay": 0.0},
         ]
     )
-    loss_of = {"temi": plain_temi, "scan": plain_scan}[method]
+    loss_of = {"temi": plain_temi, "scanv2": plain_scan}[method]
     kept: dict[int, Tensor] = {}
     loader = DataLoader(
         Pairs(rows, neighbours), batch_size=shape.batch, shuffle=True, drop_last=True
@@ -341,7 +341,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     options.add_argument("--shapes", nargs="+", help="dim,K,heads,batch; default: by the device")
-    options.add_argument("--method", choices=("temi", "scan"), default="temi")
+    options.add_argument("--method", choices=("temi", "scanv2"), default="temi")
     options.add_argument("--device", default="cpu")
     options.add_argument("--threads", type=int, default=n_cores(), help="default: all cores")
     options.add_argument("--seconds", type=float, default=10.0, help="that steps are timed for")

@@ -34,7 +34,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "balanced-kmeans": {},
     "smoothed-kmeans": {},
     "temi": HEADS,
-    "scan": HEADS,
+    "scanv2": HEADS,
 }
 EVERYTHING = [*cb.methods.names(), *cb.references.names()]
 

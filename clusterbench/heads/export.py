@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..files import sha256_file, write_bytes, write_json
-from .stack import HeadStack, last_weight
+from .stack import HeadStack, depth_of, last_weight
 
 #: Length to which whitening rounds a centred row: 2^24, see `methods.whitening`.
 WHITENED_LENGTH = 2.0**24
@@ -29,8 +29,12 @@ class PlainHead:
     """One head, its scaling and its temperature.
 
     state: what torch.nn layers take. scaling.*: as `methods.scaling.Scaler.arrays`.
+        of each layer, the last being called bottleneck and those before it hidden, hidden_2 ...:
         hidden.weight (hidden, dim), hidden.bias (hidden,), bottleneck.weight (bottleneck, hidden),
-        bottleneck.bias (bottleneck,), clusters.weight (n_clusters, bottleneck), float32.
+        bottleneck.bias (bottleneck,); and clusters.weight (n_clusters, bottleneck), of a head
+        without a cosine clusters.bias (n_clusters,); float32.
+    layers: names of the layers, in order.
+    cosine: whether the last layer sees rows of unit length.
     scaling: "none", "l2", "standardize" or "whiten".
     temperature: that logits are divided by.
     dim: dimensions of the features.
@@ -38,6 +42,8 @@ class PlainHead:
     """
 
     state: Mapping[str, np.ndarray]
+    layers: tuple[str, ...]
+    cosine: bool
     scaling: str
     temperature: float
     dim: int
@@ -61,41 +67,52 @@ class PlainHead:
             learned: the scaling's arrays.
             source: see the class.
         """
-        last = last_weight(head["direction"], head["gain"])
-        layers = {
-            "hidden.weight": head["weight_1"][0].T,
-            "hidden.bias": head["bias_1"][0, 0],
-            "bottleneck.weight": head["weight_2"][0].T,
-            "bottleneck.bias": head["bias_2"][0, 0],
-            "clusters.weight": last[0].T,
-        }
+        depth, cosine = depth_of(head), "direction" in head
+        hidden = ["hidden", *(f"hidden_{i}" for i in range(2, depth))][: max(depth - 1, 0)]
+        layers = (*hidden, *(["bottleneck"] if depth else []))
+        tensors = {}
+        for i, layer in enumerate(layers, 1):
+            tensors[f"{layer}.weight"] = head[f"weight_{i}"][0].T
+            tensors[f"{layer}.bias"] = head[f"bias_{i}"][0, 0]
+        if cosine:
+            tensors["clusters.weight"] = last_weight(head["direction"], head["gain"])[0].T
+        else:
+            tensors["clusters.weight"] = head["weight_last"][0].T
+            tensors["clusters.bias"] = head["bias_last"][0, 0]
         state = {f"scaling.{name}": array for name, array in learned.items()}
-        state |= {name: tensor.contiguous().cpu().numpy() for name, tensor in layers.items()}
-        dim = len(learned["mean"]) if "mean" in learned else head["weight_1"].shape[1]
-        return cls(state, scaling.partition("(")[0], temperature, dim, source)
+        state |= {name: tensor.contiguous().cpu().numpy() for name, tensor in tensors.items()}
+        first = state[f"{layers[0]}.weight" if layers else "clusters.weight"]
+        dim = len(learned["mean"]) if "mean" in learned else first.shape[1]
+        return cls(state, layers, cosine, scaling.partition("(")[0], temperature, dim, source)
 
     def config(self) -> dict[str, Any]:
         """What there is to know to compute with `state`."""
-        n_clusters, bottleneck = self.state["clusters.weight"].shape
-        hidden, width = self.state["hidden.weight"].shape
+        n_clusters = len(self.state["clusters.weight"])
+        names = (*self.layers, "clusters")
+        widths = {name: len(self.state[f"{name}.weight"]) for name in self.layers}
+        activated = [
+            f"x = gelu(x @ {layer}.weight.T + {layer}.bias), the exact gelu, with erf"
+            for layer in self.layers[:-1]
+        ]
+        last = [f"x = x @ {layer}.weight.T + {layer}.bias" for layer in self.layers[-1:]]
         return {
             "format": "clusterbench-head-export/1",
             "source": self.source,
             "dim": self.dim,
             "scaling": self.scaling,
-            "scaled_dim": width,
-            "hidden": hidden,
+            "scaled_dim": self.state[f"{names[0]}.weight"].shape[1],
+            **widths,
             "activation": "gelu",
-            "bottleneck": bottleneck,
             "n_clusters": n_clusters,
             "temperature": self.temperature,
             "steps": [
                 f"x: (n, {self.dim}) float32, one row of features per image",
                 f"scale: {_SCALED[self.scaling]}",
-                "x = gelu(x @ hidden.weight.T + hidden.bias), the exact gelu, with erf",
-                "x = x @ bottleneck.weight.T + bottleneck.bias",
-                "x = x / max(|x|, 1e-12)",
-                "logits = x @ clusters.weight.T, without bias",
+                *activated,
+                *last,
+                *(["x = x / max(|x|, 1e-12)"] if self.cosine else []),
+                "logits = x @ clusters.weight.T"
+                + (", without bias" if self.cosine else " + clusters.bias"),
                 "cluster = argmax(logits); probability = softmax(logits / temperature)",
             ],
         }

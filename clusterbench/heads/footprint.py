@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from .losses.tiling import TILE_NUMBERS, Tiling
-from .schedule import Schedule
+from .schedule import Schedule, widths
 
 #: What a CPU's memory allocator keeps of what was freed, at most (see `trainer`).
 _KEPT_FREE = 64 << 20
@@ -20,6 +22,7 @@ def training_bytes(
     n_neighbors: int,
     device: str,
     precision: str,
+    recorded: float | None = None,
 ) -> float:
     """Bytes on the device, of what is held all the time and of the largest step.
 
@@ -34,15 +37,18 @@ def training_bytes(
         n_neighbors: that partners are drawn from.
         device: "cpu" or "cuda".
         precision: as of `train_heads`.
+        recorded: bytes of logits of a lesson that does without tiles, and of what else it holds.
     """
-    hidden, bottleneck = schedule.hidden, schedule.bottleneck
-    body = n_heads * (dim * hidden + hidden + hidden * bottleneck + bottleneck)
+    of_rows = widths(dim, schedule.hidden, schedule.depth, schedule.bottleneck)
+    products = sum(before * after for before, after in pairwise(of_rows))
+    body = n_heads * (products + sum(of_rows[1:]))
+    bottleneck = of_rows[-1]
     last = n_heads * (bottleneck * n_clusters + n_clusters)
     half = precision == "bf16"
     # Student, teacher, two moments and the gradient.
     weights = 4.0 * 5 * (body + last)
     # Copies of the student's and the teacher's weights of the body.
-    halves = 2.0 * 2 * n_heads * (dim * hidden + hidden * bottleneck) if half else 0.0
+    halves = 2.0 * 2 * n_heads * products if half else 0.0
     features = {
         "float32": 4.0 * n * dim,
         "float16": 2.0 * n * given_dim,
@@ -54,12 +60,18 @@ def training_bytes(
     rows = 2.0 * batch
     # Of the layers below the last: what is kept of the first, its activations and their gradient;
     # rows of the bottleneck of student and teacher, their product, and gradients.
-    layers = (2.5 if half else 4.0) * rows * (n_heads * (3 * hidden + 5 * bottleneck) + 2 * dim)
+    layers = (
+        (2.5 if half else 4.0)
+        * rows
+        * (n_heads * (3 * sum(of_rows[1:-1]) + 5 * bottleneck) + 2 * dim)
+    )
     numbers = TILE_NUMBERS.get(device, TILE_NUMBERS["cpu"])
     tiling = Tiling.of(n_heads, batch, n_clusters, numbers)
     logits = 2.0 * (2 if half else 4) * tiling.numbers
     # The last layer's weights of a group of heads, of both networks, and their gradient by parts.
     group = 4.0 * 5 * tiling.heads * bottleneck * n_clusters
+    if recorded is not None:
+        logits, group = recorded, 0.0
     sums = 4.0 * n_heads * n_clusters * 8
     if device == "cpu":
         sums += _KEPT_FREE

@@ -89,9 +89,12 @@ def _model(head: PlainHead) -> Any:
 
     graph = _Graph()
     x = _scaled(graph, head)
-    x = _gelu(graph, graph.linear(x, head, "hidden"))
-    x = graph.linear(x, head, "bottleneck")
-    x = graph.node("Div", x, graph.length(x, 1e-12, np.float32))
+    for layer in head.layers[:-1]:
+        x = _gelu(graph, graph.linear(x, head, layer))
+    for layer in head.layers[-1:]:
+        x = graph.linear(x, head, layer)
+    if head.cosine:
+        x = graph.node("Div", x, graph.length(x, 1e-12, np.float32))
     logits = graph.linear(x, head, "clusters")
     graph.node("ArgMax", logits, name="cluster", axis=1, keepdims=0)
     sharp = graph.node("Div", logits, graph.constant(head.temperature, np.float32))

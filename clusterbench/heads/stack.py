@@ -1,31 +1,76 @@
-"""TEMI's projection head, many independent ones held in one stack of tensors.
+"""Clustering heads, many independent ones held in one stack of tensors.
 
-Head h (facts of the TEMI code and paper, arXiv:2303.17896): Linear(dim, 512) -> GELU ->
-Linear(512, 256) -> L2-normalise -> weight-normalised Linear(256, K) without bias. A stack of H
-heads is a dictionary of tensors whose first axis is the head, so one batched matrix product
-serves all of them.
+A head has `depth` linear layers with a GELU between two of them, and a last layer of one of two
+kinds: "cosine" brings rows to unit length and is weight-normalised without bias, "linear" is a
+plain Linear. With two layers and a cosine it is TEMI's (facts of its code and paper,
+arXiv:2303.17896): Linear(dim, 512) -> GELU -> Linear(512, 256) -> L2-normalise ->
+weight-normalised Linear(256, K). With no layers it is the last layer alone.
+
+A stack of H heads is a dictionary of tensors whose first axis is the head, so one batched matrix
+product serves all of them. Its names say what it is: weight_1, bias_1, ... of the layers, then
+direction and gain of a cosine, or weight_last and bias_last.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import pairwise
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+from .schedule import widths
 
 HeadStack = dict[str, Tensor]
 
 #: Rows whose logits are held at a time, at most, and logits of one head.
 _PREDICT_ROWS, _PREDICT_LOGITS = 8192, 1 << 24
 
-#: The tensors that weight decay applies to: all but biases. The gain is among them, since TEMI's
-#: code leaves out what has one dimension, and a weight-normalised layer keeps its gain in two.
-DECAYED = ("weight_1", "weight_2", "direction", "gain")
-#: What products of the layers below the last one are made of in half precision, and the tensors
-#: that they are made with as they are; the last layer's weight is made of two.
+#: What products of the layers below the last one are made of in half precision; the last layer's
+#: weight is made of two tensors.
 HALF = torch.bfloat16
-HALVED = ("weight_1", "weight_2")
+LAST_LAYERS = ("cosine", "linear")
+
+
+def depth_of(names: Iterable[str]) -> int:
+    """Layers below the last of a stack whose tensors have these names."""
+    return sum(is_halved(name) for name in names)
+
+
+def is_halved(name: str) -> bool:
+    """Whether products in half precision are made with this tensor as it is."""
+    return name.startswith("weight_") and name != "weight_last"
+
+
+def is_decayed(name: str) -> bool:
+    """Whether weight decay applies: to all but biases.
+
+    The gain is among them, since TEMI's code leaves out what has one dimension, and a
+    weight-normalised layer keeps its gain in two.
+    """
+    return not name.startswith("bias_")
+
+
+def shapes(
+    n_heads: int, of_rows: list[int], n_clusters: int, last: str
+) -> dict[str, tuple[int, ...]]:
+    """Of a stack's tensors, by name and in order.
+
+    Args:
+        n_heads: H.
+        of_rows: widths, as `schedule.widths` gives them.
+        n_clusters: K.
+        last: "cosine" or "linear".
+    """
+    found: dict[str, tuple[int, ...]] = {}
+    for i, (before, after) in enumerate(pairwise(of_rows), 1):
+        found[f"weight_{i}"] = (n_heads, before, after)
+        found[f"bias_{i}"] = (n_heads, 1, after)
+    of_last = ("direction", "gain") if last == "cosine" else ("weight_last", "bias_last")
+    found[of_last[0]] = (n_heads, of_rows[-1], n_clusters)
+    found[of_last[1]] = (n_heads, 1, n_clusters)
+    return found
 
 
 def new_heads(
@@ -36,13 +81,15 @@ def new_heads(
     hidden: int = 512,
     bottleneck: int = 256,
     init_std: float = 0.02,
+    depth: int = 2,
+    last: str = "cosine",
 ) -> HeadStack:
     """Freshly initialised heads on the CPU, as TEMI's code starts them.
 
-    The first two layers have truncated normal weights and zero biases. The last one has the
-    default weights of a torch Linear, uniform within 1 / sqrt(bottleneck), and gain 1: TEMI's code
-    draws the truncated normals before it adds that layer. The scale of its directions does not
-    change a logit, but AdamW turns a longer vector more slowly.
+    The layers have truncated normal weights and zero biases. The last one has the default weights
+    of a torch Linear, uniform within 1 / sqrt(bottleneck), and gain 1 or such a bias: TEMI's code
+    draws the truncated normals before it adds that layer. The scale of a cosine's directions does
+    not change a logit, but AdamW turns a longer vector more slowly.
 
     The draws come from `generator` on the CPU, head by head, so that head h is the same whatever
     the number of heads after it and whatever the device.
@@ -52,58 +99,80 @@ def new_heads(
         dim: of the input.
         n_clusters: K.
         generator: on the CPU; its state moves on.
-        hidden: width of the first two layers.
-        bottleneck: width of the last but one.
-        init_std: standard deviation of the first two layers' weights before they are cut at -2
-            and 2.
+        hidden: width of the layers but the last of them.
+        bottleneck: width of that one.
+        init_std: standard deviation of the layers' weights before they are cut at -2 and 2.
+        depth: layers below the last; 0 for none.
+        last: "cosine" or "linear".
 
     Returns:
         weight_1 (H, dim, hidden), bias_1 (H, 1, hidden), weight_2 (H, hidden, bottleneck),
-        bias_2 (H, 1, bottleneck), direction (H, bottleneck, K), gain (H, 1, K); float32.
+        bias_2 (H, 1, bottleneck), direction (H, bottleneck, K), gain (H, 1, K), of two layers and
+        a cosine; float32.
     """
+    of_one = shapes(1, widths(dim, hidden, depth, bottleneck), n_clusters, last)
+    bound = (bottleneck if depth else dim) ** -0.5
 
-    def truncated(*shape: int) -> Tensor:
-        weight = torch.empty(*shape)
-        torch.nn.init.trunc_normal_(weight, std=init_std, a=-2.0, b=2.0, generator=generator)
-        return weight
+    def drawn(name: str) -> Tensor:
+        tensor = torch.empty(of_one[name][1:])
+        if name in ("direction", "weight_last", "bias_last"):
+            return tensor.uniform_(-bound, bound, generator=generator)
+        if name.startswith("bias_"):
+            return tensor.zero_()
+        if name == "gain":
+            return tensor.fill_(1.0)
+        torch.nn.init.trunc_normal_(tensor, std=init_std, a=-2.0, b=2.0, generator=generator)
+        return tensor
 
-    bound = bottleneck**-0.5
-
-    def uniform(*shape: int) -> Tensor:
-        return torch.empty(*shape).uniform_(-bound, bound, generator=generator)
-
-    layers = [
-        (truncated(dim, hidden), truncated(hidden, bottleneck), uniform(bottleneck, n_clusters))
-        for _ in range(n_heads)
-    ]
-    return {
-        "weight_1": torch.stack([layer[0] for layer in layers]),
-        "bias_1": torch.zeros(n_heads, 1, hidden),
-        "weight_2": torch.stack([layer[1] for layer in layers]),
-        "bias_2": torch.zeros(n_heads, 1, bottleneck),
-        "direction": torch.stack([layer[2] for layer in layers]),
-        "gain": torch.ones(n_heads, 1, n_clusters),
-    }
+    heads = [{name: drawn(name) for name in of_one} for _ in range(n_heads)]
+    return {name: torch.stack([head[name] for head in heads]) for name in of_one}
 
 
-def logits(heads: HeadStack, x: Tensor) -> Tensor:
-    """Logits of every head before the temperature: cosines times the gain.
+def embedded(heads: HeadStack, x: Tensor) -> Tensor:
+    """What the last layer of every head sees, before a cosine's unit length.
 
     Args:
         heads: a stack of H heads.
         x: (rows, dim), the same rows for every head.
 
     Returns:
-        (H, rows, n_clusters), in [-gain, gain].
+        (H, rows, width).
     """
+    depth = depth_of(heads)
+    if not depth:
+        return x.expand(_n_heads(heads), *x.shape)
     n_heads, dim, hidden = heads["weight_1"].shape
     # The first layer sees the same input in every head: one wide product instead of H.
     wide = heads["weight_1"].permute(1, 0, 2).reshape(dim, n_heads * hidden)
     h = (x @ wide).view(len(x), n_heads, hidden).transpose(0, 1) + heads["bias_1"]
-    h = functional.gelu(h)
-    h = torch.baddbmm(heads["bias_2"], h, heads["weight_2"])
-    h = functional.normalize(h, dim=2)
-    return torch.bmm(h, last_weight(heads["direction"], heads["gain"]))
+    for i in range(2, depth + 1):
+        h = torch.baddbmm(heads[f"bias_{i}"], functional.gelu(h), heads[f"weight_{i}"])
+    return h
+
+
+def logits(heads: HeadStack, x: Tensor) -> Tensor:
+    """Logits of every head before the temperature: of a cosine, cosines times the gain.
+
+    Args:
+        heads: a stack of H heads.
+        x: (rows, dim), the same rows for every head.
+
+    Returns:
+        (H, rows, n_clusters); of a cosine in [-gain, gain].
+    """
+    h = embedded(heads, x)
+    if "direction" not in heads:
+        return torch.baddbmm(heads["bias_last"], h, heads["weight_last"])
+    return torch.bmm(functional.normalize(h, dim=2), last_weight(heads["direction"], heads["gain"]))
+
+
+def _n_heads(heads: HeadStack) -> int:
+    return len(next(iter(heads.values())))
+
+
+def n_clusters_of(heads: HeadStack) -> int:
+    """K of a stack."""
+    return heads["direction" if "direction" in heads else "weight_last"].shape[2]
 
 
 def last_weight(direction: Tensor, gain: Tensor) -> Tensor:
@@ -133,6 +202,6 @@ def probabilities(head: HeadStack, x: Tensor, temperature: float) -> Tensor:
 
 @torch.no_grad()
 def _in_blocks(head: HeadStack, x: Tensor, reduce: Callable[[Tensor], Tensor]) -> Tensor:
-    device, n_clusters = head["gain"].device, head["gain"].shape[2]
+    device, n_clusters = next(iter(head.values())).device, n_clusters_of(head)
     rows = min(_PREDICT_ROWS, max(1, _PREDICT_LOGITS // n_clusters))
     return torch.cat([reduce(logits(head, block.to(device))[0]) for block in x.split(rows)])

@@ -18,13 +18,12 @@ from torch import Tensor
 
 from ..estimator import TrainingError
 from ..progress import Progress, unseen
-from .body import backward, forward
-from .last_layer import LastLayer, Stepped
+from .lessons.distillation import Distillation
+from .lessons.lesson import Lesson, Taught, TrainingBatch
 from .losses.objectives import Objective
-from .losses.tiling import TILE_NUMBERS, Tiling
 from .one_of_many import OneOfMany, Single
 from .schedule import Schedule
-from .stack import HALF, HeadStack, new_heads
+from .stack import HeadStack, n_clusters_of, new_heads
 from .training_log import Epoch, TrainingLog
 from .training_rows import TrainingRows
 from .training_state import NoKeeper, StateKeeper
@@ -68,7 +67,7 @@ class _Moving:
     teacher: HeadStack
     optimiser: HeadOptimiser
     generator: torch.Generator
-    objective: Objective
+    lesson: Lesson
     epoch: int = 0
     step: int = 0  # within the epoch
     order_from: Tensor = field(default_factory=lambda: torch.empty(0))  # generator, epoch's begin
@@ -76,14 +75,13 @@ class _Moving:
     mass: Tensor = field(default_factory=lambda: torch.empty(0))  # (H, K), mean assignment
     seen: Tensor = field(default_factory=lambda: torch.empty(0))  # (H, K) bool
     history: list[Epoch] = field(default_factory=list)
-    room: Tensor | None = None  # for the largest gradient
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything by name, the heads along the first axis."""
         found = {f"student.{name}": t for name, t in self.student.items()}
         found |= {f"teacher.{name}": t for name, t in self.teacher.items()}
         found |= self.optimiser.state
-        found |= {f"objective.{name}": t for name, t in self.objective.state.items()}
+        found |= {f"objective.{name}": t for name, t in self.lesson.state.items()}
         found |= {"losses": self.losses, "mass": self.mass, "seen": self.seen}
         return found
 
@@ -102,7 +100,7 @@ class _Moving:
             for name, tensor in mine.items():
                 tensor.copy_(tensors[f"{theirs}.{name}"])
         self.optimiser.restore(tensors, shared["updates"])
-        for name, tensor in self.objective.state.items():
+        for name, tensor in self.lesson.state.items():
             tensor.copy_(tensors[f"objective.{name}"])
         self.losses.copy_(tensors["losses"])
         self.mass.copy_(tensors["mass"])
@@ -118,7 +116,7 @@ class _Moving:
 def train_heads(
     rows: TrainingRows,
     n_clusters: int,
-    objective: Objective,
+    taught: Objective | Lesson,
     schedule: Schedule,
     seed: int,
     progress: Progress = unseen,
@@ -135,7 +133,7 @@ def train_heads(
     Args:
         rows: what is trained on.
         n_clusters: K.
-        objective: the losses of the heads.
+        taught: what the heads learn: a lesson, or the losses of a `Distillation`.
         schedule: sizes, rates and temperatures.
         seed: of weights, order and partners.
         progress: called as `progress(done, total)` after each epoch.
@@ -157,24 +155,24 @@ def train_heads(
     mates, keeper, device = mates or Single(), keeper or NoKeeper(), rows.device
     generator = torch.Generator().manual_seed(seed)
     fresh = new_heads(
-        schedule.n_heads, rows.dim, n_clusters, generator, schedule.hidden, schedule.bottleneck
-    )
+        schedule.n_heads, rows.dim, n_clusters, generator, schedule.hidden, schedule.bottleneck,
+        depth=schedule.depth, last=schedule.last,
+    )  # fmt: skip
     own = mates.heads(schedule.n_heads)
     found = keeper.load(own)
     if start is not None and found is None:
         fresh = start()
     half = precision == "bf16"
+    room = _Room()
+    if isinstance(taught, Objective):
+        taught = Distillation(taught, schedule, mates, half, tile_numbers, room.tensor)
     mine = {n: t[own] for n, t in fresh.items()}
-    now = _begin(mine, objective, schedule, generator, n_clusters, device, half)
+    now = _begin(mine, taught, schedule, generator, device, half)
+    room.make(now.student)
+    taught.begin(now.student, own.start, rows.n)
     del fresh, mine  # else they would stay until the end
-    n_heads = len(now.losses)
     batch = min(schedule.batch_size, rows.n)
     in_epoch = rows.n // batch  # the incomplete last batch is left out of its epoch
-    limit = tile_numbers or TILE_NUMBERS.get(device.type, TILE_NUMBERS["cpu"])
-    last = LastLayer(
-        Tiling.of(n_heads, batch, n_clusters, limit), schedule.n_heads,
-        schedule.student_temperature, schedule.teacher_temperature, mates.sum,
-    )  # fmt: skip
     if found is not None:
         now.restore(found.tensors, found.shared)
         now.history = found.history
@@ -187,14 +185,23 @@ def train_heads(
             now.order_from = generator.get_state()
         generator.set_state(now.order_from)
         order = torch.randperm(rows.n, generator=generator)
-        drawn = torch.randint(rows.n_neighbors, (rows.n,), generator=generator)
+        drawn = None
+        if taught.pairs:
+            drawn = torch.randint(rows.n_neighbors, (rows.n,), generator=generator)
+        if now.step == 0:
+            taught.before_epoch(now.epoch, now.student, now.teacher, rows)
         # Closed whatever happens: a thread may be reading ahead.
         with closing(rows.batches(order, drawn, batch, now.step)) as batches:
             for x in batches:
-                at = now.epoch * in_epoch + now.step
+                anchors = order[now.step * batch : (now.step + 1) * batch]
+                given = TrainingBatch(x, anchors, now.epoch, now.step, in_epoch, schedule.epochs)
+                at = given.at
                 rate = schedule.rate(at, in_epoch, batch)
                 momentum = schedule.teacher_momentum(at, schedule.epochs * in_epoch)
-                _step(now, x, last, half, rate, momentum)
+                student, teacher = now.optimiser.multiplied
+                stepped = taught.teach(student, teacher, given)
+                now.optimiser.step(stepped.gradients, rate, momentum)
+                _watch(now, stepped)
                 now.step += 1
                 if now.step < in_epoch:
                     if now.step % _LOOK_EVERY == 0:
@@ -222,66 +229,56 @@ def train_heads(
     )
 
 
+class _Room:
+    """A place for the largest gradient of a CPU's training.
+
+    Memory that is asked for anew at each step is given by the system page by page. The C library
+    keeps what is freed up to twice the largest block, of 32 MiB at most, that it has seen freed
+    (glibc's M_MMAP_THRESHOLD); the largest gradient has its own for good.
+    """
+
+    def __init__(self) -> None:
+        self._tensor: Tensor | None = None
+
+    def make(self, student: HeadStack) -> None:
+        first = student.get("weight_1")
+        if first is not None and first.device.type == "cpu":
+            torch.empty((32 << 20) - (64 << 10), dtype=torch.uint8)
+            self._tensor = torch.empty_like(first)
+
+    def tensor(self) -> Tensor | None:
+        return self._tensor
+
+
 def _begin(
     heads: HeadStack,
-    objective: Objective,
+    lesson: Lesson,
     schedule: Schedule,
     generator: torch.Generator,
-    n_clusters: int,
     device: torch.device,
     half: bool,
 ) -> _Moving:
     student = {n: t.detach().to(device, copy=True).contiguous() for n, t in heads.items()}
     teacher = {n: t.clone() for n, t in student.items()}
-    like = student["gain"]
-    n_heads = len(like)
-    objective.begin(n_heads, n_clusters, like)
-    room = None
-    if device.type == "cpu":
-        # Memory that is asked for anew at each step is given by the system page by page. The C
-        # library keeps what is freed up to twice the largest block, of 32 MiB at most, that it
-        # has seen freed (glibc's M_MMAP_THRESHOLD); the largest gradient has its own for good.
-        torch.empty((32 << 20) - (64 << 10), dtype=torch.uint8)
-        room = torch.empty_like(student["weight_1"])
+    like = next(iter(student.values()))
+    n_heads, n_clusters = len(like), n_clusters_of(student)
     return _Moving(
         student=student,
         teacher=teacher,
         optimiser=HeadOptimiser(student, teacher, schedule.weight_decay, half),
         generator=generator,
-        objective=objective,
+        lesson=lesson,
         order_from=generator.get_state(),
-        room=room,
         losses=like.new_zeros(n_heads),
         mass=like.new_zeros((n_heads, n_clusters)),
         seen=torch.zeros((n_heads, n_clusters), dtype=torch.bool, device=device),
     )
 
 
-def _step(
-    now: _Moving, x: Tensor, last: LastLayer, half: bool, rate: float, momentum: float
-) -> None:
-    student, teacher = now.optimiser.multiplied
-    if half:
-        x = x.to(HALF)  # once for both
-    teacher_rows = forward(teacher, x, half, keep=False).rows
-    passed = forward(student, x, half)
-    stepped = last.step(student, teacher, passed.rows, teacher_rows, now.objective)
-    gradients: dict[str, Tensor | None] = {
-        **backward(student, passed, stepped.below, stepped.scale, now.room)
-    }
-    # In the first epoch AdamW passes over the last layer, which has no gradient: neither moments
-    # nor decay reach it, and its count of steps begins in the second.
-    rests = now.epoch == 0
-    gradients["direction"] = None if rests else stepped.direction
-    gradients["gain"] = None if rests else stepped.gain
-    now.optimiser.step(gradients, rate, momentum)
-    _watch(now, stepped)
-
-
-def _watch(now: _Moving, stepped: Stepped) -> None:
-    now.losses += stepped.losses
-    now.mass += stepped.survey.sums.sum(dim=1)
-    best = stepped.survey.best.view(len(now.losses), -1).long()
+def _watch(now: _Moving, taught: Taught) -> None:
+    now.losses += taught.losses
+    now.mass += taught.mass
+    best = taught.best.long()
     now.seen.scatter_(1, best.clamp_(0, now.seen.shape[1] - 1), True)
 
 

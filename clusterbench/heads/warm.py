@@ -36,7 +36,7 @@ def started_from(
         dim: of these.
         labels: (n,) clusters in [0, n_clusters).
         n_clusters: K.
-        schedule: sizes of the heads.
+        schedule: sizes of the heads, whose last layer is a cosine.
         seed: as of `train_heads`.
 
     Returns:
@@ -44,14 +44,15 @@ def started_from(
     """
     generator = torch.Generator().manual_seed(seed)
     heads = new_heads(
-        schedule.n_heads, dim, n_clusters, generator, schedule.hidden, schedule.bottleneck
-    )
+        schedule.n_heads, dim, n_clusters, generator, schedule.hidden, schedule.bottleneck,
+        depth=schedule.depth,
+    )  # fmt: skip
     cluster = torch.from_numpy(np.asarray(labels, dtype=np.int64))
     sizes = torch.bincount(cluster, minlength=n_clusters)
     filled = sizes > 0
     for h in range(schedule.n_heads):  # one by one, as sums of all take a multiple of the heads
         head = select_head(heads, h)
-        sums = torch.zeros(n_clusters, schedule.bottleneck, dtype=torch.float64)
+        sums = torch.zeros(n_clusters, heads["direction"].shape[1], dtype=torch.float64)
         for start, block in blocks():
             at = start
             for rows in block.cpu().split(_ROWS):

@@ -22,17 +22,19 @@ if TYPE_CHECKING:
     from .hierarchical import HierarchicalKMeans as HierarchicalKMeans
     from .kmeans import KMeans as KMeans
     from .minibatch import MiniBatchKMeans as MiniBatchKMeans
-    from .saving import HeadClusterer
-    from .scan import SCAN as SCAN
-    from .temi import TEMI as TEMI
+    from .trained.saving import HeadClusterer
+    from .trained.scan import SCAN as SCAN
+    from .trained.scanv2 import SCANv2 as SCANv2
+    from .trained.temi import TEMI as TEMI
 
 #: Entry points of the group `clusterbench.methods` (name -> a `Clusterer` subclass) join them.
 METHODS: Registry[type[Clusterer]] = Registry(
     "method",
     {
         "kmeans": "kmeans:KMeans",
-        "temi": "temi:TEMI",
-        "scan": "scan:SCAN",
+        "temi": "trained.temi:TEMI",
+        "scan": "trained.scan:SCAN",
+        "scanv2": "trained.scanv2:SCANv2",
         "minibatch-kmeans": "minibatch:MiniBatchKMeans",
         "hierarchical-kmeans": "hierarchical:HierarchicalKMeans",
         "balanced-kmeans": "balanced:BalancedKMeans",
@@ -46,7 +48,7 @@ METHODS: Registry[type[Clusterer]] = Registry(
 )
 
 #: Methods of a run that names none.
-DEFAULT = ("kmeans", "smoothed-kmeans", "temi", "scan")
+DEFAULT = ("kmeans", "smoothed-kmeans", "temi", "scanv2")
 
 __all__ = [
     "DEFAULT",
@@ -60,6 +62,7 @@ __all__ = [
     "KMeans",
     "Leiden",
     "MiniBatchKMeans",
+    "SCANv2",
     "SmoothedKMeans",
     "SpectralClustering",
     "choose_k",
@@ -93,7 +96,7 @@ def load(path: Path | str, *, device: str = "auto") -> HeadClusterer:
     Raises:
         InputError: no such file, a damaged one, or one of a method that is not installed.
     """
-    from .saving import load_as
+    from .trained.saving import load_as
 
     return load_as(get, path, device)
 

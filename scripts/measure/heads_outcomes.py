@@ -1,7 +1,7 @@
 """TEMI and SCANv2 beside a plain loop over torch modules, on a sample of Fashion-MNIST.
 
     python scripts/measure/heads_outcomes.py DOWNLOADS WORK
-    python scripts/measure/heads_outcomes.py DOWNLOADS WORK --methods scan --seeds 3 --only ours
+    python scripts/measure/heads_outcomes.py DOWNLOADS WORK --methods scanv2 --seeds 3 --only ours
 
 DOWNLOADS is the folder of the data's package, fetched if it is not there; WORK keeps the features
 and a file of scores for each method and engine, so that the same command goes on where it ended,
@@ -117,7 +117,7 @@ def plain_fit(features: np.ndarray, method: str, seed: int) -> np.ndarray:
             {"params": [p for p in parameters if p.ndim == 1], "weight_decay": 0.0},
         ]
     )
-    loss_of = {"temi": temi_losses, "scan": scan_losses}[method]()
+    loss_of = {"temi": temi_losses, "scanv2": scan_losses}[method]()
     n = len(x)
     steps = n // BATCH
     peak = RATE * BATCH / 256
@@ -224,7 +224,7 @@ def main() -> None:
     options.add_argument("work", type=Path, help="folder for features and scores")
     options.add_argument("--images", type=int, default=10_000, help="default: %(default)s")
     options.add_argument("--sample", type=int, default=1, help="seed of the choice of images")
-    options.add_argument("--methods", nargs="+", choices=("temi", "scan"), default=["temi"])
+    options.add_argument("--methods", nargs="+", choices=("temi", "scanv2"), default=["temi"])
     options.add_argument("--seeds", type=int, default=5, help="fits of each; default: %(default)s")
     options.add_argument("--only", choices=("ours", "plain"), help="one of the two")
     options.add_argument("--threads", type=int, default=2, help="default: %(default)s")

@@ -19,7 +19,7 @@ COLOURS = {
     BASE: "#606060",
     SMOOTHED: "#8a4fbf",
     "temi": "#1f6fb4",
-    "scan": "#e08020",
+    "scanv2": "#e08020",
 }
 
 

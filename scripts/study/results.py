@@ -20,7 +20,7 @@ from .gaps import METRIC, Gap, gap
 #: that heads draw their pairs from.
 RANDOM, BASE, SMOOTHED = "kmeans-random", "kmeans", "smoothed-kmeans"
 BASES = (RANDOM, BASE, SMOOTHED)
-HEADS = ("temi", "scan")
+HEADS = ("temi", "scanv2")
 
 
 @dataclass

@@ -15,7 +15,7 @@ LABELS = {
     BASE: "k-means",
     SMOOTHED: "smoothed k-means",
     "temi": "TEMI",
-    "scan": "SCANv2",
+    "scanv2": "SCANv2",
 }
 REFERENCES = {"knn": "kNN", "linear-probe": "linear probe", "nearest-mean": "nearest mean"}
 FAMILIES = (

@@ -24,7 +24,7 @@ from clusterbench.heads.trainer import Trained, train_heads
 from clusterbench.heads.training_log import Epoch, TrainingLog
 from clusterbench.heads.training_rows import HeldRows
 from clusterbench.heads.training_state import TrainingFolder
-from clusterbench.methods import SCAN, TEMI
+from clusterbench.methods import TEMI, SCANv2
 
 N, DIM, CLUSTERS, NEIGHBOURS = 50, 6, 4, 5
 EPOCHS, STEPS = 4, 4 * 3  # three batches of 16 in each epoch
@@ -80,7 +80,7 @@ def lines(log: Path) -> list[dict[str, Any]]:
 
 @settings(max_examples=25)
 @given(
-    st.sampled_from(["temi", "scan"]),
+    st.sampled_from(["temi", "scanv2"]),
     st.sampled_from(["constant", "cosine"]),
     st.lists(st.tuples(st.integers(1, STEPS - 1), st.booleans()), min_size=1, max_size=3),
 )
@@ -108,7 +108,7 @@ def rows(seed: int = 0) -> np.ndarray:
     return (4.0 * np.eye(3, DIM)[groups] + rng.normal(size=(60, DIM))).astype(np.float32)
 
 
-def made(method: type[TEMI] | type[SCAN] = TEMI, **changed: Any) -> Any:
+def made(method: type[TEMI] | type[SCANv2] = TEMI, **changed: Any) -> Any:
     small: dict[str, Any] = {
         "n_clusters": 3, "n_heads": 2, "epochs": 5, "batch_size": 20, "n_neighbors": 5,
         "hidden": 8, "bottleneck": 6, "learning_rate": 0.01, "momentum": 0.9,
@@ -213,7 +213,7 @@ class TestFolders:
             ({"n_heads": 3}, 0),
             ({"epochs": 6}, 0),
             ({"scaling": "l2"}, 0),
-            ({"method": SCAN}, 0),
+            ({"method": SCANv2}, 0),
             ({"method": type("Next", (TEMI,), {"version": 99, "__init__": TEMI.__init__})}, 0),
         ],
         ids=["rows", "K", "seed", "rate", "heads", "epochs", "scaling", "method", "version"],

@@ -20,8 +20,9 @@ from clusterbench.heads.schedule import Schedule
 from clusterbench.heads.trainer import train_heads
 from clusterbench.heads.training_rows import HeldRows, StreamedRows, TrainingRows
 from clusterbench.kmeans.row_sources import ArrayRows
-from clusterbench.methods import SCAN, TEMI, head_input
-from clusterbench.methods.head_input import HeadInput
+from clusterbench.methods import TEMI, SCANv2
+from clusterbench.methods.trained import head_input
+from clusterbench.methods.trained.head_input import HeadInput
 from clusterbench.neighbours.kept import kept_in, neighbours_of, neighbours_of_rows
 from clusterbench.sources.dataset_index import DatasetIndex
 
@@ -248,7 +249,7 @@ def test_a_fit_does_not_depend_on_where_rows_lie(
         "n_heads": 2, "epochs": 4, "batch_size": 16, "n_neighbors": 5, "hidden": 8,
         "bottleneck": 6, "learning_rate": 0.02, "warmup_epochs": 1, "device": "cpu",
     }  # fmt: skip
-    method = SCAN if kind == "map" else TEMI
+    method = SCANv2 if kind == "map" else TEMI
     wanted = method(3, **size).fit(features().astype(np.float32))
     X = KINDS[kind](features(), tmp_path / "x")
     if resident == "streamed":

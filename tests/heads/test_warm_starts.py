@@ -11,7 +11,7 @@ from torch.nn import functional
 from clusterbench.heads.schedule import Schedule
 from clusterbench.heads.stack import assign, new_heads, select_head
 from clusterbench.heads.warm import started_from
-from clusterbench.methods.head_input import mutual_table
+from clusterbench.methods.trained.head_input import mutual_table
 
 SIZES = Schedule(n_heads=3, hidden=24, bottleneck=10)
 

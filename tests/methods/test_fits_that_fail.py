@@ -14,7 +14,8 @@ from safetensors.torch import save_file
 from clusterbench.errors import InputError, StorageError
 from clusterbench.estimator import NotFittedError
 from clusterbench.heads import training_state
-from clusterbench.methods import TEMI, KMeans, deep, head_input
+from clusterbench.methods import TEMI, KMeans
+from clusterbench.methods.trained import deep, head_input
 
 X = np.random.default_rng(0).normal(size=(300, 16)).astype(np.float32)
 

@@ -55,7 +55,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "smoothed-kmeans": {"max_iter": 10},
     "spectral": {"max_iter": 10},
     "temi": _HEADS,
-    "scan": _HEADS,
+    "scanv2": _HEADS,
     "linear-probe": {"max_iter": 20},
 }
 

@@ -27,7 +27,7 @@ CLOSE = 2.0**-21
 SCALED = [name for name in methods.names() if "scaling" in methods.get(name).setting_names()]
 QUICK: dict[str, dict[str, Any]] = {
     name: {"epochs": 1, "n_heads": 2, "hidden": 8, "bottleneck": 4, "warmup_epochs": 0}
-    for name in ("temi", "scan")
+    for name in ("temi", "scanv2")
 }
 
 

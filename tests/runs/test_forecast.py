@@ -55,7 +55,12 @@ def test_the_fit_that_no_one_was_warned_of() -> None:
 
 @pytest.mark.parametrize(
     ("name", "n", "measured"),
-    [("temi", 2000, 19.5), ("scan", 2000, 18.5), ("temi", 50_000, 617.0), ("scan", 50_000, 628.0)],
+    [
+        ("temi", 2000, 19.5),
+        ("scanv2", 2000, 18.5),
+        ("temi", 50_000, 617.0),
+        ("scanv2", 50_000, 628.0),
+    ],
 )
 def test_fits_of_few_rows_and_of_many_as_measured(name: str, n: int, measured: float) -> None:
     """Processor time of one thread, 1,280 dimensions, laptop preset, at the speed measured then.

@@ -21,8 +21,8 @@ def nothing_held() -> None:
 
 
 def test_methods_and_seeds_share_one_and_the_next_run_finds_it(tiny_world: SimpleNamespace) -> None:
-    asked = {"methods": ["smoothed-kmeans", "scan"], "seeds": 2, "tasks": ["ratio-1"]}
-    params = {"scan": {"epochs": 1, "n_heads": 1}, "smoothed-kmeans": {"rounds": 2}}
+    asked = {"methods": ["smoothed-kmeans", "scanv2"], "seeds": 2, "tasks": ["ratio-1"]}
+    params = {"scanv2": {"epochs": 1, "n_heads": 1}, "smoothed-kmeans": {"rounds": 2}}
     # The store is that of other tests, too, whose graphs lie beside it.
     shutil.rmtree(place_of(registry.load("tiny").store()).folder, ignore_errors=True)
     first = tiny_world.run(**asked, params=params)

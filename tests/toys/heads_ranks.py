@@ -30,7 +30,7 @@ from clusterbench.heads.stack import new_heads
 from clusterbench.heads.trainer import train_heads
 from clusterbench.heads.training_rows import HeldRows
 from clusterbench.kmeans.processes import joined, shard_bounds
-from clusterbench.methods import SCAN, TEMI
+from clusterbench.methods import TEMI, SCANv2
 
 N, DIM, CLUSTERS, SIZES = 240, 8, 4, (1, 2, 3)
 SIZE = {
@@ -44,7 +44,7 @@ SIZE = {
     "momentum": 0.9,
     "warmup_epochs": 1,
 }
-METHODS = {"temi": TEMI, "scan": SCAN}
+METHODS = {"temi": TEMI, "scan": SCANv2}
 
 
 def rows(seed=0):

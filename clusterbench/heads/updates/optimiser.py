@@ -15,7 +15,7 @@ from torch.optim.adamw import adamw
 from ...kernels.adamw import adamw_and_follow
 from ..cpu_threads import array, spread
 from ..engines import adamw_engine
-from ..stack import DECAYED, HALF, HALVED, HeadStack
+from ..stack import HALF, HeadStack, is_decayed, is_halved
 
 BETA_1, BETA_2, EPS = 0.9, 0.999, 1e-8
 #: Numbers that are moved together, when there are several threads.
@@ -72,9 +72,9 @@ class HeadOptimiser:
     Args:
         student: a stack of contiguous tensors, all of one dtype and device; they are overwritten.
         teacher: another; likewise.
-        weight_decay: d of the tensors `stack.DECAYED`; the others have none.
-        half: keep copies in half precision of the tensors `stack.HALVED`, for the next step to
-            multiply with.
+        weight_decay: d of the tensors that `stack.is_decayed` names; the others have none.
+        half: keep copies in half precision of the tensors that `stack.is_halved` names, for the
+            next step to multiply with.
 
     Raises:
         ValueError: a tensor is not contiguous.
@@ -86,8 +86,8 @@ class HeadOptimiser:
         self._moved = {
             name: _Moved(
                 p, teacher[name], torch.zeros_like(p), torch.zeros_like(p),
-                weight_decay if name in DECAYED else 0.0,
-                (p.to(HALF), teacher[name].to(HALF)) if half and name in HALVED else None,
+                weight_decay if is_decayed(name) else 0.0,
+                (p.to(HALF), teacher[name].to(HALF)) if half and is_halved(name) else None,
             )
             for name, p in student.items()
         }  # fmt: skip

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from ..declared import from_table
-from ..doors import check_amount, check_fields, check_size, open_regular, parse_json
-from ..errors import InputError
-from ..files import atomic_path, sha256_array, sha256_json
-from ..limits import DIMENSIONS, HEAD_HEADER, SAVED_HEAD, check_name
-from ..printable import shown
+from ...declared import from_table
+from ...doors import check_amount, check_fields, check_size, open_regular, parse_json
+from ...errors import InputError
+from ...files import atomic_path, sha256_array, sha256_json
+from ...limits import DIMENSIONS, HEAD_HEADER, SAVED_HEAD, check_name
+from ...printable import shown
 
 FORMAT = "clusterbench-head/1"
 #: The one entry of the header's metadata; several would come in any order.

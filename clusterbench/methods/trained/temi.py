@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from ..estimator import number, true_or_false
+from ...estimator import number, true_or_false
 from .deep import DeepClusterer
 
 if TYPE_CHECKING:
-    from ..heads.losses.objectives import Objective
+    import numpy as np
+
+    from ...heads.losses.objectives import Objective
 
 
 class TEMI(DeepClusterer):
@@ -40,8 +42,10 @@ class TEMI(DeepClusterer):
         weighting: weigh pairs by the heads' mean agreement of teacher and neighbour.
         scaling: of the heads' input: "standardize", "l2", "none" or "whiten(M, POWER)", as of
             `KMeans`.
-        hidden: width of the projection head's first two layers.
-        bottleneck: width of its last but one.
+        hidden: width of the layers below the last one, but the last of these.
+        bottleneck: width of that one, which the last layer sees at unit length.
+        depth: layers below the last one, 2 in the paper; 0 makes a linear head, whose logits are
+            cosines of the scaled features.
         precision: "float32"; "bf16", on a GPU, multiplies in bfloat16 and float16 with sums, losses
             and weights in float32; "auto" is bf16 on a GPU.
         start: "random", or "kmeans": the last layer starts at the means of k-means' clusters.
@@ -70,6 +74,8 @@ class TEMI(DeepClusterer):
     name: ClassVar[str] = "temi"
     label: ClassVar[str] = "TEMI"
     version: ClassVar[int] = 3
+    last = "cosine"
+    rate_per = 256
 
     def __init__(
         self,
@@ -94,6 +100,7 @@ class TEMI(DeepClusterer):
         scaling: str = "standardize",
         hidden: int = 512,
         bottleneck: int = 256,
+        depth: int = 2,
         precision: str = "auto",
         start: str = "random",
         mutual: bool = False,
@@ -104,12 +111,10 @@ class TEMI(DeepClusterer):
         super().__init__(n_clusters, random_state, device)
         self._set(settings)
         self.beta = number("beta", beta, above=0.0, at_most=1.0)
-        self.marginal_momentum = number(
-            "marginal_momentum", marginal_momentum, at_least=0.0, at_most=1.0
-        )
+        self.marginal_momentum: float
         self.weighting = true_or_false("weighting", weighting)
 
-    def _objective(self) -> Objective:
-        from ..heads.losses.objectives import TemiObjective
+    def _lesson(self, neighbors: np.ndarray) -> Objective:
+        from ...heads.losses.objectives import TemiObjective
 
         return TemiObjective(self.beta, self.marginal_momentum, self.weighting)

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..cost import available_memory, check_memory
-from ..feature_rows import unit_rows
-from ..kmeans.row_sources import ArrayRows, Rows
-from .scaling import Scaler
-from .streaming import streamed
+from ...cost import available_memory, check_memory
+from ...feature_rows import unit_rows
+from ...kmeans.row_sources import ArrayRows, Rows
+from ..scaling import Scaler
+from ..streaming import streamed
 
 if TYPE_CHECKING:
     import torch
 
-    from ..heads.training_rows import TrainingRows
+    from ...heads.training_rows import TrainingRows
 
 #: Rows that are scaled at a time.
 _BLOCK = 1 << 13
@@ -37,8 +37,8 @@ class Smoothed:
     """
 
     def __init__(self, features: np.ndarray, n_neighbors: int, rounds: int, device: str) -> None:
-        from .graph.links import Neighbourhood
-        from .graph.smoothing import Smoothing
+        from ..graph.links import Neighbourhood
+        from ..graph.smoothing import Smoothing
 
         unit = unit_rows(features)
         k = min(n_neighbors, len(features) - 1)
@@ -146,7 +146,7 @@ class HeadInput:
         """
         import torch
 
-        from ..heads.training_rows import HeldRows, StreamedRows
+        from ...heads.training_rows import HeldRows, StreamedRows
 
         if self.resident == "streamed":
             return StreamedRows(self._seen, neighbours, self.device, self._rescaled, self.dim)

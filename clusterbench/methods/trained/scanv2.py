@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from ..estimator import number
 from .deep import DeepClusterer
 
 if TYPE_CHECKING:
-    from ..heads.losses.objectives import Objective
+    import numpy as np
+
+    from ...heads.losses.objectives import Objective
 
 
-class SCAN(DeepClusterer):
-    """SCANv2, the variant of arXiv:2406.01203 (loss: Van Gansbeke et al., ECCV 2020).
+class SCANv2(DeepClusterer):
+    """The variant of SCAN of arXiv:2406.01203 (loss: Van Gansbeke et al., ECCV 2020).
 
     An anchor and one of its nearest neighbours should get the same cluster, and the mean
     assignment of a batch should have high entropy. Heads, teacher and optimiser are TEMI's; there
@@ -33,19 +34,21 @@ class SCAN(DeepClusterer):
 
         >>> import numpy as np
         >>> from clusterbench import score
-        >>> from clusterbench.methods import SCAN
+        >>> from clusterbench.methods import SCANv2
         >>> y = np.repeat([0, 1, 2], 60)
         >>> X = np.eye(3, 8)[y] + 0.1 * np.random.default_rng(0).normal(size=(180, 8))
         >>> size = dict(n_heads=2, hidden=32, bottleneck=16, n_neighbors=10)
         >>> training = dict(epochs=15, batch_size=60, learning_rate=0.01, momentum=0.9)
-        >>> scan = SCAN(n_clusters=3, device="cpu", warmup_epochs=2, **size, **training)
+        >>> scan = SCANv2(n_clusters=3, device="cpu", warmup_epochs=2, **size, **training)
         >>> score(y, scan.fit_predict(X)).acc
         1.0
     """
 
-    name: ClassVar[str] = "scan"
+    name: ClassVar[str] = "scanv2"
     label: ClassVar[str] = "SCANv2"
     version: ClassVar[int] = 3
+    last = "cosine"
+    rate_per = 256
 
     def __init__(
         self,
@@ -68,6 +71,7 @@ class SCAN(DeepClusterer):
         scaling: str = "standardize",
         hidden: int = 512,
         bottleneck: int = 256,
+        depth: int = 2,
         precision: str = "auto",
         start: str = "random",
         mutual: bool = False,
@@ -77,9 +81,9 @@ class SCAN(DeepClusterer):
         settings = dict(locals())
         super().__init__(n_clusters, random_state, device)
         self._set(settings)
-        self.alpha = number("alpha", alpha, at_least=0.0)
+        self.alpha: float
 
-    def _objective(self) -> Objective:
-        from ..heads.losses.objectives import ScanObjective
+    def _lesson(self, neighbors: np.ndarray) -> Objective:
+        from ...heads.losses.objectives import ScanObjective
 
         return ScanObjective(self.alpha)

@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..devices import resolve_device
-from ..errors import InputError
-from ..feature_rows import check_arrays
-from ..printable import shown
-from ..version import __version__
-from .clusterer import Clusterer
+from ...devices import resolve_device
+from ...errors import InputError
+from ...feature_rows import check_arrays
+from ...printable import shown
+from ...version import __version__
+from ..clusterer import Clusterer
+from ..scaling import Scaler
 from .head_files import HeadRecord, read_head, tensors_sha256, write_head
 from .head_input import HeadInput
-from .scaling import Scaler
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from typing_extensions import Self
 
-    from ..heads.stack import HeadStack
+    from ...heads.stack import HeadStack
 
 
 class HeadClusterer(Clusterer):
@@ -30,7 +30,9 @@ class HeadClusterer(Clusterer):
 
     hidden: int
     bottleneck: int
-    teacher_temperature: float
+    depth: int
+    last: str
+    teacher_temperature: float = 1.0
     scaling: str
     _head: HeadStack
     _input: HeadInput
@@ -101,10 +103,10 @@ class HeadClusterer(Clusterer):
                 f"clusterbench has version {cls.version}; install clusterbench "
                 f"{shown(record.clusterbench)} or later"
             )
-        if record.settings.keys() != set(cls.setting_names()):
-            other = sorted(record.settings.keys() ^ set(cls.setting_names()))
+        # One that it does not have came later, and its default is what there was before.
+        if other := sorted(record.settings.keys() - set(cls.setting_names())):
             raise InputError(
-                f"{where}: its settings are not those of {cls.name!r} here, they differ in "
+                f"{where}: its settings are not those of {cls.name!r} here, which has no "
                 f"{shown(', '.join(other))}; load it with clusterbench {shown(record.clusterbench)}"
             )
         try:
@@ -147,8 +149,8 @@ class HeadClusterer(Clusterer):
                 a head that is too large for an ONNX file.
             StorageError: a file cannot be written.
         """
-        from ..heads.export import PlainHead
-        from ..heads.onnx_graph import write_onnx
+        from ...heads.export import PlainHead
+        from ...heads.onnx_graph import write_onnx
 
         self._check_alone("export")
         scaler = self._input.scaler
@@ -177,16 +179,12 @@ class HeadClusterer(Clusterer):
 
     def _shapes(self, dim: int) -> dict[str, tuple[tuple[int, ...], str]]:
         """Shapes and dtypes of one head's tensors, of an input of `dim` dimensions."""
-        hidden, bottleneck, k = self.hidden, self.bottleneck, self.n_clusters
-        shapes = {
-            "weight_1": (1, dim, hidden),
-            "bias_1": (1, 1, hidden),
-            "weight_2": (1, hidden, bottleneck),
-            "bias_2": (1, 1, bottleneck),
-            "direction": (1, bottleneck, k),
-            "gain": (1, 1, k),
-        }
-        return {name: (shape, "float32") for name, shape in shapes.items()}
+        from ...heads.schedule import widths
+        from ...heads.stack import shapes
+
+        of_rows = widths(dim, self.hidden, self.depth, self.bottleneck)
+        found = shapes(1, of_rows, self.n_clusters, self.last)
+        return {name: (shape, "float32") for name, shape in found.items()}
 
 
 def load_as(
@@ -194,8 +192,10 @@ def load_as(
 ) -> HeadClusterer:
     """The fitted method in a file; `classes(name)` gives the class of a method."""
     record, tensors = read_head(Path(path))
+    # Until version 3 SCANv2 went by the name of SCAN.
+    renamed = record.method == "scan" and record.method_version <= 3
     try:
-        cls = classes(record.method)
+        cls = classes("scanv2" if renamed else record.method)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     if not issubclass(cls, HeadClusterer):

@@ -1,4 +1,4 @@
-"""What TEMI and SCAN share: input, neighbours, training, label-free choice of the head."""
+"""What trained heads share: input, neighbours, training, label-free choice of the head."""
 
 from __future__ import annotations
 
@@ -6,94 +6,87 @@ import math
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import fields
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from ..cost import Cost, check_memory
-from ..devices import resolve_device, team
-from ..errors import InputError
-from ..estimator import (
-    TrainingError,
-    number,
-    positive_int,
-    true_or_false,
-    whole_number,
-)
-from ..files import sha256_json
-from ..heads.schedule import Schedule
-from ..neighbours.kept import neighbours_of_rows, rows_hash, search_cost
-from ..progress import Progress, unseen
-from .clusterer import check_enough
+from ...cost import Cost, check_memory
+from ...devices import resolve_device, team
+from ...errors import InputError
+from ...estimator import TrainingError
+from ...files import sha256_json
+from ...heads.schedule import Schedule, widths
+from ...neighbours.kept import neighbours_of_rows, rows_hash, search_cost
+from ...progress import Progress, unseen
+from ..clusterer import check_enough
+from ..scaling import Scaler
+from ..streaming import streamed
+from ..top_order import led_by
 from .head_input import HeadInput, free_bytes, mutual_table
+from .head_settings import CHECKS
 from .saving import HeadClusterer
-from .scaling import Scaler
-from .streaming import streamed
-from .top_order import led_by
 
 if TYPE_CHECKING:
     import torch
     from typing_extensions import Self
 
-    from ..heads.losses.objectives import Objective
-    from ..heads.one_of_many import OneOfMany
-    from ..heads.stack import HeadStack
-    from ..heads.trainer import Trained
-    from ..kmeans.lloyd import Group
+    from ...heads.lessons.lesson import Lesson
+    from ...heads.losses.objectives import Objective
+    from ...heads.one_of_many import OneOfMany
+    from ...heads.stack import HeadStack
+    from ...heads.trainer import Trained
+    from ...kmeans.lloyd import Group
 
 #: What a step costs whatever its size, in numbers moved: its calls.
 _CALLS = 4e6
-_DECAYS = ("constant", "cosine")
-_PRECISIONS = ("auto", "float32", "bf16")
-_STARTS = ("random", "kmeans")
 
 
 class DeepClusterer(HeadClusterer):
-    """A clustering head trained on frozen features; see `TEMI` and `SCAN` for the settings."""
+    """A clustering head trained on frozen features; see `TEMI` for most of the settings.
+
+    A method names the settings that it has in its constructor and calls `_set`; of the others it
+    has the values below.
+    """
 
     keeps_checkpoints: ClassVar[bool] = True
-    #: Settings of `Schedule`, by the same names in the constructors.
+    #: Settings of `Schedule`, by the same names.
     _SCHEDULE: ClassVar[tuple[str, ...]] = tuple(f.name for f in fields(Schedule))
+    #: Whether neighbours are looked for.
+    _uses_neighbors: ClassVar[bool] = True
+    #: Whether products may be made in half precision on a GPU.
+    _halves: ClassVar[bool] = True
+    #: Work of a step beside that of one pass of pairs through student and teacher and back.
+    _work: ClassVar[float] = 1.0
 
-    n_heads: int
+    n_heads: int = 1
     epochs: int
     batch_size: int
-    hidden: int
-    bottleneck: int
-    n_neighbors: int
-    smooth_neighbors: int
-    smooth_rounds: int
+    hidden: int = 512
+    depth: int = 0
+    last: str = "linear"
+    rate_per: int = 0
+    n_neighbors: int = 1
+    smooth_neighbors: int = 0
+    smooth_rounds: int = 1
     learning_rate: float
-    student_temperature: float
-    teacher_temperature: float
-    scaling: str
-    precision: str
-    start: str
-    mutual: bool
+    warmup_epochs: int = 0
+    decay: str = "constant"
+    weight_decay: float = 0.0
+    momentum: float = 0.0
+    momentum_decay: str = "constant"
+    student_temperature: float = 1.0
+    bottleneck: int = 256
+    precision: str = "auto"
+    start: str = "random"
+    mutual: bool = False
 
     def _set(self, settings: dict[str, Any]) -> None:
-        """Check and store the settings common to all heads."""
-        for name in ("n_heads", "epochs", "batch_size", "n_neighbors", "hidden", "bottleneck"):
-            setattr(self, name, positive_int(name, settings[name]))
-        for name in ("learning_rate", "student_temperature", "teacher_temperature"):
-            setattr(self, name, number(name, settings[name], above=0.0))
-        self.weight_decay = number("weight_decay", settings["weight_decay"], at_least=0.0)
-        self.warmup_epochs = whole_number("warmup_epochs", settings["warmup_epochs"])
-        self.momentum = number("momentum", settings["momentum"], at_least=0.0, at_most=1.0)
-        for name, known in (
-            ("decay", _DECAYS),
-            ("momentum_decay", _DECAYS),
-            ("precision", _PRECISIONS),
-            ("start", _STARTS),
-        ):
-            if not isinstance(settings[name], str) or settings[name] not in known:
-                raise InputError(f"{name}={settings[name]!r} should be {_either(known)}")
-            setattr(self, name, settings[name])
-        self.scaling = Scaler(settings["scaling"]).scaling
-        self.mutual = true_or_false("mutual", settings["mutual"])
-        self.smooth_neighbors = whole_number("smooth_neighbors", settings["smooth_neighbors"])
-        self.smooth_rounds = positive_int("smooth_rounds", settings["smooth_rounds"])
+        """Check and store the settings that heads have in common."""
+        for name in self.setting_names():
+            if name in CHECKS:
+                setattr(self, name, CHECKS[name](name, settings[name]))
 
     def cost(self, n_train: int, n_eval: int, dim: int) -> Cost:
         """All neighbours, the steps of training, and the clusters of all rows by all heads.
@@ -103,21 +96,40 @@ class DeepClusterer(HeadClusterer):
         steps_by_epoch = n_train // min(self.batch_size, n_train)
         rows = 2 * min(self.batch_size, n_train)
         scaler = Scaler(self.scaling)
-        first = scaler.width(dim) * self.hidden
-        later = self.hidden * self.bottleneck + self.bottleneck * self.n_clusters
+        of_rows = [*self._widths(scaler.width(dim)), self.n_clusters]
+        layers = [before * after for before, after in pairwise(of_rows)]
         # Of the student forward and twice backward, of the teacher forward; no gradient of the
         # input is needed.
-        products = 2.0 * rows * self.n_heads * (3 * first + 4 * later)
-        between = 14 * self.hidden + 12 * self.bottleneck + 14 * self.n_clusters
-        moved = self.n_heads * (10.0 * (first + later) + rows * between) + _CALLS
+        products = 2.0 * rows * self.n_heads * (4 * sum(layers) - layers[0])
+        between = 14 * sum(of_rows[1:]) - 2 * of_rows[-2] * (self.depth > 0)
+        moved = self.n_heads * (10.0 * sum(layers) + rows * between) + _CALLS
         steps = self.epochs * steps_by_epoch
-        assigned = 2.0 * (self.n_heads * n_train + n_eval) * (first + later)
-        search = search_cost(n_train, 0, dim) + scaler.cost(n_train, n_eval, dim)
-        return Cost(steps * products + assigned, steps * moved) + search
+        assigned = 2.0 * (self.n_heads * n_train + n_eval) * sum(layers)
+        found = Cost(self._work * steps * products + assigned, self._work * steps * moved)
+        if self._uses_neighbors:
+            found += search_cost(n_train, 0, dim)
+        return found + scaler.cost(n_train, n_eval, dim)
+
+    def _widths(self, dim: int) -> list[int]:
+        """Of rows before each layer of a head that sees `dim` dimensions, and after the last."""
+        return widths(dim, self.hidden, self.depth, self.bottleneck)
 
     @abstractmethod
-    def _objective(self) -> Objective:
-        """The losses of all heads for one training run."""
+    def _lesson(self, neighbors: np.ndarray) -> Objective | Lesson:
+        """What all heads learn in one training run.
+
+        Args:
+            neighbors: (n, k) int32, the rows that partners are drawn from; (n, 0) of a method that
+                looks for none.
+        """
+
+    def _check(self, n: int) -> None:
+        """Refuse settings that do not go with n rows, before anything is done."""
+
+    def _lesson_bytes(self, n: int, n_heads: int) -> float | None:
+        """What a step holds of logits, and a lesson all the time; None where it works in tiles."""
+        del n, n_heads
+        return None
 
     def fit(
         self,
@@ -177,7 +189,7 @@ class DeepClusterer(HeadClusterer):
         Every process holds the rows of all. The same number of processes comes to the same bits,
         and any number to the answer of `fit` up to rounding.
         """
-        from ..heads.one_of_many import Sharing
+        from ...heads.one_of_many import Sharing
 
         Sharing(group).heads(self.n_heads)  # which says what to do where they are too few
         return super().fit_share(X, group, checkpoint=checkpoint, progress=progress)
@@ -189,8 +201,8 @@ class DeepClusterer(HeadClusterer):
         self, features: np.ndarray, group: Group, checkpoint: Path | None, progress: Progress
     ) -> np.ndarray:
         """Each process trains some of the heads, on the rows of all."""
-        from ..heads.one_of_many import Sharing
-        from ..kmeans.processes import first_row
+        from ...heads.one_of_many import Sharing
+        from ...kmeans.processes import first_row
 
         begin, n = first_row(group, len(features)), len(features)
         everything = group.gather(features)
@@ -202,11 +214,11 @@ class DeepClusterer(HeadClusterer):
         return labels[begin : begin + n]
 
     def _train(self, X: Any, progress: Progress, mates: OneOfMany | None = None) -> np.ndarray:
-        from ..heads.footprint import training_bytes
-        from ..heads.one_of_many import Single
-        from ..heads.trainer import train_heads
-        from ..heads.training_log import TrainingLog
-        from ..heads.training_state import TrainingFolder
+        from ...heads.footprint import training_bytes
+        from ...heads.one_of_many import Single
+        from ...heads.trainer import train_heads
+        from ...heads.training_log import TrainingLog
+        from ...heads.training_state import TrainingFolder
 
         mates, device = mates or Single(), resolve_device(self.device)
         checkpoint, log, board = getattr(self, "_files", (None, None, None))
@@ -219,6 +231,7 @@ class DeepClusterer(HeadClusterer):
         n, dim = X.shape if isinstance(X, np.ndarray) else (X.n, X.dim)
         if n < 2:
             raise InputError(f"n_samples={n}: a head needs at least 2 samples to have neighbours")
+        self._check(n)
         precision, own = self._precision(device), mates.heads(self.n_heads)
 
         def needed(width: int, resident: str) -> float:
@@ -226,6 +239,7 @@ class DeepClusterer(HeadClusterer):
             found = training_bytes(
                 schedule, n, width, self.n_clusters, own.stop - own.start, resident, dim,
                 self.n_neighbors, device.type, precision,
+                self._lesson_bytes(n, own.stop - own.start),
             )  # fmt: skip
             check_memory(
                 found,
@@ -240,11 +254,13 @@ class DeepClusterer(HeadClusterer):
         seen = HeadInput(X, self.scaling, device, smoothing)
         taken = needed(seen.dim, seen.resident)
         # Neighbours are cosine neighbours of the features as given, whatever the heads' scaling.
-        n_neighbors = min(self.n_neighbors, n - 1)
-        near = neighbours_of_rows(
-            seen.raw, n_neighbors, device, lambda *_: progress(0, self.epochs)
-        )
-        table = mutual_table(near.ids) if self.mutual else near.ids
+        n_neighbors = min(self.n_neighbors, n - 1) if self._uses_neighbors else 0
+        table = np.empty((n, 0), dtype=np.int32)
+        if n_neighbors:
+            near = neighbours_of_rows(
+                seen.raw, n_neighbors, device, lambda *_: progress(0, self.epochs)
+            )
+            table = mutual_table(near.ids) if self.mutual else near.ids
         keeper = None
         if checkpoint is not None:
             identity = self._identity(rows_hash(seen.raw), device.type, precision)
@@ -253,7 +269,7 @@ class DeepClusterer(HeadClusterer):
         trained = train_heads(
             rows,
             self.n_clusters,
-            self._objective(),
+            self._lesson(table),
             schedule,
             self.random_state,
             progress,
@@ -277,6 +293,8 @@ class DeepClusterer(HeadClusterer):
         return labels
 
     def _precision(self, device: torch.device) -> str:
+        if not self._halves:
+            return "float32"
         if self.precision == "auto":
             return "bf16" if device.type == "cuda" else "float32"
         if self.precision == "bf16" and device.type != "cuda":
@@ -301,8 +319,8 @@ class DeepClusterer(HeadClusterer):
         """What makes the heads to start from."""
         if self.start == "random":
             return None
-        from ..heads.warm import started_from
-        from .kmeans import KMeans
+        from ...heads.warm import started_from
+        from ..kmeans import KMeans
 
         def made() -> HeadStack:
             # Of rows as heads see them, scaled by and by: the same clusters wherever they lie.
@@ -322,7 +340,7 @@ class DeepClusterer(HeadClusterer):
         """Keep the head with the lowest loss; its clusters of all rows: (n,) int64."""
         import torch
 
-        from ..heads.stack import assign, select_head
+        from ...heads.stack import assign, select_head
 
         losses = np.array(mates.gathered(trained.losses[-1]))
         chosen = self._select(losses)
@@ -336,7 +354,7 @@ class DeepClusterer(HeadClusterer):
         }
         self._head: HeadStack = stack
         self._input = seen
-        mine = [select_head(trained.teacher, h) for h in range(len(trained.teacher["gain"]))]
+        mine = [select_head(trained.teacher, h) for h in range(own.stop - own.start)]
         taken = torch.zeros((len(mine), self.n_clusters), dtype=torch.bool)
         labels = np.empty(seen.raw.n, dtype=np.int64)
         for start, block in seen.blocks():
@@ -376,7 +394,7 @@ class DeepClusterer(HeadClusterer):
         Raises:
             InputError: not fitted, or X is not a finite 2-D array of the dimension seen.
         """
-        from ..heads.stack import probabilities
+        from ...heads.stack import probabilities
 
         features = self._fitted_features(X)
         x = self._input.of(features)
@@ -394,20 +412,16 @@ class DeepClusterer(HeadClusterer):
         return np.concatenate(found)
 
     def _predict(self, features: np.ndarray) -> np.ndarray:
-        from ..heads.stack import assign
+        from ...heads.stack import assign
 
         labels: np.ndarray = assign(self._head, self._input.of(features)).cpu().numpy()
         return labels
 
     def _predict_top(self, features: np.ndarray, n: int) -> np.ndarray:
-        from ..heads.stack import assign, top
+        from ...heads.stack import assign, top
 
         x = self._input.of(features)
         return led_by(assign(self._head, x).cpu().numpy(), top(self._head, x, n).cpu().numpy())
-
-
-def _either(known: tuple[str, ...]) -> str:
-    return ", ".join(known[:-1]) + f" or {known[-1]}"
 
 
 def _jsonable(value: float) -> float | None:

@@ -1,0 +1,57 @@
+"""Settings of trained heads: what each may be. A method takes those that it names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from ...errors import InputError
+from ...estimator import number, positive_int, true_or_false, whole_number
+from ..scaling import Scaler
+
+
+def one_of(known: tuple[str, ...], name: str, value: Any) -> str:
+    """`value`, which is one of some words.
+
+    Raises:
+        InputError: it is not.
+    """
+    if not isinstance(value, str) or value not in known:
+        words = ", ".join(known[:-1]) + f" or {known[-1]}"
+        raise InputError(f"{name}={value!r} should be {words}")
+    return value
+
+
+def _scaling(name: str, value: Any) -> str:
+    del name
+    return Scaler(value).scaling
+
+
+_ABOVE_ZERO = partial(number, above=0.0)
+_SHARE = partial(number, at_least=0.0, at_most=1.0)
+_DECAYS = ("constant", "cosine")
+
+#: Checks by the name of a setting: (name, value) -> the value, or an InputError.
+CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
+    **dict.fromkeys(
+        (
+            "n_heads", "epochs", "batch_size", "n_neighbors", "hidden", "bottleneck",
+            "smooth_rounds",
+        ),
+        positive_int,
+    ),
+    **dict.fromkeys(("warmup_epochs", "smooth_neighbors", "depth"), whole_number),
+    **dict.fromkeys(
+        ("learning_rate", "student_temperature", "teacher_temperature", "temperature"), _ABOVE_ZERO
+    ),
+    **dict.fromkeys(("weight_decay", "alpha"), partial(number, at_least=0.0)),
+    **dict.fromkeys(("momentum", "marginal_momentum"), _SHARE),
+    "decay": partial(one_of, (*_DECAYS, "halving")),
+    "momentum_decay": partial(one_of, _DECAYS),
+    "precision": partial(one_of, ("auto", "float32", "bf16")),
+    "start": partial(one_of, ("random", "kmeans")),
+    "last": partial(one_of, ("cosine", "linear")),
+    "mutual": true_or_false,
+    "scaling": _scaling,
+}  # fmt: skip
