@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# The table of docs/methods.md: every method of the package on tasks of five data sets, with the
+# settings of the preset laptop, five seeds each. Resumes where it was interrupted.
+#
+#   bash scripts/methods_table.sh [FOLDER]             # default: methods
+#
+# glyphs, fashion-mnist and digits take part where they were built (scripts/build_*.py). SEEDS=5 and
+# METHODS=kmeans,temi,... change what is run.
+set -euo pipefail
+here=$(cd "$(dirname "$0")/.." && pwd)
+folder=${1:-methods}
+seeds=${SEEDS:-5}
+methods=${METHODS:-$(python -c 'from clusterbench.methods import METHODS; print(",".join(METHODS.built_in))')}
+if ! python -c 'import igraph, leidenalg' 2>/dev/null; then methods=${methods/,leiden/}; fi
+known=$(clusterbench list datasets)
+
+run() { # DATASET BENCHMARK TASKS
+  if grep -q "^$1 " <<<"$known"; then
+    echo "== $2 on $1"
+    clusterbench run --results "$folder/results" --dataset "$1" --benchmark "$2" --task "$3" \
+      --preset laptop --seeds "$seeds" --method "$methods" --references
+  fi
+}
+
+run icons-wordnet imbalanced ratio-1,ratio-30,zipf-10
+run icons-wordnet granularity fine,coarse-50
+run icons-wordnet easy easiest,hardest
+run icons-wordnet scale classes-100
+run emoji imbalanced subgroups-ratio-1,subgroups-ratio-30
+run emoji granularity fine,groups
+run emoji easy easiest,hardest
+run glyphs imbalanced radicals-ratio-1,radicals-ratio-30
+run glyphs scale classes-1000
+run fashion-mnist whole whole
+run digits whole whole
+
+python "$here/scripts/methods_table.py" "$folder/results"
