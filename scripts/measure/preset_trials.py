@@ -3,9 +3,9 @@
     python scripts/measure/preset_trials.py scan n_heads=2 learning_rate=1e-3,4e-3 alpha=1,2,5
 
 Three sets of 2,400 rows of 128 dimensions in 120 classes, about 20 rows each: separated,
-overlapping and with a long tail. Classes lie in groups of eight and spread unequally. No image takes part, so
-what is chosen here is tuned to no data set of the benchmarks. Prints AMI in per cent by set, their
-mean and seconds of processor time a fit, for every combination of the values given.
+overlapping and with a long tail. Classes lie in groups of eight and spread unequally. No image
+takes part, so what is chosen here is tuned to no data set of the benchmarks. Prints AMI in per
+cent by set, their mean and seconds of processor time a fit, for every combination of the values.
 """
 
 from __future__ import annotations
