@@ -7,6 +7,6 @@ candidates, `spaces` is the features that a criterion looks at, and each criteri
 feature spaces. The training loss is a number that the caller has.
 """
 
-from .choice import CRITERIA, Chosen, Criterion, choose
+from .choice import CRITERIA, Chosen, Criterion, best, choose
 
-__all__ = ["CRITERIA", "Chosen", "Criterion", "choose"]
+__all__ = ["CRITERIA", "Chosen", "Criterion", "best", "choose"]

@@ -49,6 +49,7 @@ def choose(
     held_out: Sequence[Any] | None = None,
     spaces: Sequence[Any] = (),
     pool: Pooling = "rank",
+    n_clusters: int | None = None,
     max_rows: int | None = MAX_ROWS,
     folds: int = 10,
     random_state: int = 0,
@@ -61,9 +62,9 @@ def choose(
     - "silhouette", "calinski-harabasz": by means of clusters, pooled over `spaces`
       (`centroid_index`).
     - "linear": clusters that a linear classifier finds again, pooled over `spaces`
-      (`generalisation.generalisation`). A cluster that another candidate uses and this one does not
-      counts as one that is never found again, so that merging clusters does not pay; at an equal
-      number of used clusters that changes nothing.
+      (`generalisation.generalisation`). A cluster that was asked for and is not used counts as one
+      that is never found again, so that merging clusters does not pay; at an equal number of used
+      clusters that changes nothing.
 
     A candidate that puts all rows into one cluster, or that has no score, is out as long as there
     is another one.
@@ -78,6 +79,8 @@ def choose(
         spaces: features of the n rows, (n, dim) arrays or `Rows`; compared at unit length. The
             candidates of several preparations should be looked at in all of their spaces.
         pool: how an index in several spaces becomes one score ("rank" or "standardize").
+        n_clusters: of "linear", the clusters that were asked for; None is the most that a candidate
+            uses.
         max_rows: "silhouette" and "linear" compare so many rows with all clusters, drawn by the
             seed; means of clusters are always of all rows. None compares all.
         folds: of "linear".
@@ -112,10 +115,37 @@ def choose(
         if max_rows is not None:
             positive_int("max_rows", max_rows)
         numbers = sampled(found[0].n, max_rows, random_state)
-        scores = _in_spaces(criterion, spaces, found, numbers, pool, folds, random_state)
-    index, apart = _best(scores, found), [one.n_used > 1 for one in found]
-    shown = np.where(apart, scores, np.nan) if any(apart) else scores
-    return Chosen(index, tuple(float(score) for score in shown), criterion)
+        most = max(one.n_used for one in found)
+        if n_clusters is not None and positive_int("n_clusters", n_clusters) < most:
+            raise InputError(f"n_clusters={n_clusters}, and a candidate uses {most} clusters")
+        values = _in_spaces(
+            criterion, spaces, found, numbers, n_clusters or most, folds, random_state
+        )
+        scores = pooled(values, pool)
+    used = np.array([one.n_used for one in found])
+    shown = np.where(used > 1, scores, np.nan) if (used > 1).any() else scores
+    return Chosen(best(scores, used), tuple(float(score) for score in shown), criterion)
+
+
+def best(scores: np.ndarray, n_used: np.ndarray) -> int:
+    """Position of the largest score, of equal ones the first; so `choose` chooses.
+
+    It is for scores that came from several calls of `choose`, each with some of the candidates:
+    those of "loss" and "consistency", of one space "silhouette" and "calinski-harabasz" and, with
+    `n_clusters`, "linear" do not depend on the other candidates.
+
+    Args:
+        scores: (m,) more is better; NaN is taken only where all are.
+        n_used: (m,) clusters that each candidate uses; one of one cluster is taken only where
+            there is no other with a score.
+    """
+    known = ~np.isnan(scores)
+    for usable in (known & (n_used > 1), known, n_used > 1):
+        positions = np.flatnonzero(usable)
+        if len(positions):
+            values = np.where(known, scores, 0.0)[positions]
+            return int(positions[np.argmax(values)])
+    return 0
 
 
 def _by_loss(losses: Any, found: list[Partition]) -> np.ndarray:
@@ -155,13 +185,13 @@ def _in_spaces(
     spaces: Sequence[Any],
     found: list[Partition],
     numbers: np.ndarray,
-    pool: Pooling,
+    n_clusters: int,
     folds: int,
     random_state: int,
 ) -> np.ndarray:
+    """(n_spaces, m) values."""
     if not len(spaces):
         raise InputError(f"criterion {criterion!r} needs spaces; give features of the rows")
-    most = max(one.n_used for one in found)
     values = np.empty((len(spaces), len(found)))
     for number, X in enumerate(spaces):
         rows: RowsAtUnitLength = space(X, found[0].n, f"space {number}")
@@ -172,15 +202,6 @@ def _in_spaces(
         else:
             folded = FoldedSpace.of(rows, numbers, folds, random_state)
             again = np.array([generalisation(folded, one) for one in found])
-            used = np.array([one.n_used / most for one in found])
+            used = np.array([one.n_used / n_clusters for one in found])
             values[number] = np.minimum(again, again * used)  # below chance is not made better
-    return pooled(values, pool)
-
-
-def _best(scores: np.ndarray, found: list[Partition]) -> int:
-    """The first of the best; of candidates that are all out the first that has a score."""
-    apart = np.array([one.n_used > 1 for one in found])
-    for usable in (apart & ~np.isnan(scores), ~np.isnan(scores), apart):
-        if usable.any():
-            return int(np.argmax(np.where(usable, np.nan_to_num(scores, nan=-np.inf), -np.inf)))
-    return 0
+    return values

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from selection_toys import groups, nearest, wrong
 
 from clusterbench.errors import InputError
 from clusterbench.kmeans.row_sources import ArrayRows
-from clusterbench.selection import CRITERIA, choose
+from clusterbench.selection import CRITERIA, best, choose
 
 ROWS = groups(6, 20, 0.7)
 TRUE = np.arange(6).repeat(20)
@@ -121,6 +120,8 @@ def test_linear_does_not_reward_clusters_that_are_merged() -> None:
     both = choose([halves, groups_of_six], "linear", spaces=[ROWS])
     assert both.scores[0] == pytest.approx(alone * 2 / 6)
     assert both.index == 1
+    asked = choose([halves], "linear", spaces=[ROWS], n_clusters=6).scores[0]
+    assert asked == pytest.approx(alone * 2 / 6)
 
 
 def test_held_out_rows_judge_by_their_neighbours_among_the_training_rows() -> None:
@@ -190,6 +191,7 @@ def test_a_sample_is_drawn_by_the_seed(criterion: Any) -> None:
         ("silhouette", CANDIDATES, {"spaces": [ROWS, ROWS], "pool": "mean"}, "pool='mean'"),
         ("silhouette", CANDIDATES, {"spaces": [ROWS], "max_rows": 0}, "max_rows"),
         ("linear", CANDIDATES, {"spaces": [ROWS], "folds": 1}, "folds=1"),
+        ("linear", CANDIDATES, {"spaces": [ROWS], "n_clusters": 5}, "n_clusters=5"),
     ],
 )
 def test_what_cannot_be_used_is_named(
@@ -218,7 +220,36 @@ def test_no_table_of_rows_times_clusters_or_rows_times_rows_is_made() -> None:
         tracemalloc.stop()
 
 
-def test_candidates_may_come_in_any_order() -> None:
-    for order in itertools.permutations(range(3)):
-        shuffled = [CANDIDATES[i] for i in order]
-        assert order[choose(shuffled, "consistency", neighbours=NEAR).index] == 1
+@pytest.mark.parametrize("criterion", [name for name in CRITERIA if name != "agreement"])
+def test_scores_of_some_candidates_at_a_time_choose_as_all_at_once(criterion: Any) -> None:
+    """As processes do that have some of the heads each; agreement needs all."""
+    candidates = [*CANDIDATES, np.zeros(len(ROWS), int), TRUE // 3]
+    what = given_to(criterion, 6)
+    if "spaces" in what:
+        what = {"spaces": [ROWS], "n_clusters": 6}
+    whole = choose(candidates, criterion, **what)
+    parts = []
+    for at in (slice(0, 2), slice(2, 6)):
+        some = {"losses": what["losses"][at]} if criterion == "loss" else what
+        parts += choose(candidates[at], criterion, **some).scores
+    assert np.array_equal(parts, whole.scores, equal_nan=True)
+    used = np.array([len(np.unique(one)) for one in candidates])
+    assert best(np.array(parts), used) == whole.index
+
+
+@pytest.mark.parametrize(
+    ("scores", "used", "wanted"),
+    [
+        ([0.1, 0.4, 0.4], [2, 2, 2], 1),
+        ([0.1, 0.4, 0.9], [2, 2, 1], 1),
+        ([np.nan, 0.4, 0.9], [2, 1, 1], 2),
+        ([np.nan, np.nan], [1, 2], 1),
+        ([np.nan, np.nan], [1, 1], 0),
+        ([-np.inf, np.inf], [2, 2], 1),
+        ([np.nan, -np.inf], [2, 2], 1),
+    ],
+)
+def test_the_best_has_a_score_and_several_clusters_if_one_has(
+    scores: list[float], used: list[int], wanted: int
+) -> None:
+    assert best(np.array(scores), np.array(used)) == wanted
