@@ -7,12 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import linalg
 
+from ..cores import one_blas_thread
 from ..errors import InputError
 from ..estimator import positive_int
 from ..kmeans.row_sources import Rows
+from ..kmeans.row_totals import total
 from ..kmeans.top import nearest_centroids
 from .partitions import Partition
-from .spaces import blocks, cluster_sums, sums_of_all
+from .spaces import cluster_sums, sums_of_all
 
 #: Share of the mean variance that is added to each dimension's: fixed, chosen by no data.
 _RIDGE = 0.1
@@ -58,20 +60,16 @@ class FoldedSpace:
             raise InputError("folds=1 leaves nothing to teach; give 2 or more")
         order = np.random.default_rng(random_state).permutation(numbers)
         parts = [np.sort(part) for part in np.array_split(order, min(folds, len(order)))]
-        total, products = np.zeros(rows.dim), np.zeros((rows.dim, rows.dim))
-        for _, block in blocks(rows):
-            wide = block.astype(np.float64)
-            total += wide.sum(axis=0)
-            products += wide.T @ wide
+        moments = total(rows, _moments)
         means, whitening, asked = [], [], []
         for part in parts:
             own = rows.take(part).astype(np.float64)
-            n = max(rows.n - len(part), 1)
-            mean = (total - own.sum(axis=0)) / n
-            covariance = (products - own.T @ own) / n - np.outer(mean, mean)
-            means.append(mean)
-            whitening.append(_whitened(covariance))
-            asked.append(((own - mean) @ whitening[-1]).astype(np.float32))
+            with one_blas_thread():  # so that threads change nothing
+                left = (moments - _moments(own)) / max(rows.n - len(part), 1)
+                mean = left[-1]
+                means.append(mean)
+                whitening.append(_whitened(left[:-1] - np.outer(mean, mean)))
+                asked.append(((own - mean) @ whitening[-1]).astype(np.float32))
         return cls(rows, parts, means, whitening, asked)
 
 
@@ -108,12 +106,18 @@ def generalisation(space: FoldedSpace, found: Partition) -> float:
         if not len(known):
             continue
         # The fold's rows are whitened already: their sums are taken off after whitening.
-        taught = (sums - found.sizes[:, None] * mean) @ whitening - cluster_sums(rows, own, k)
+        with one_blas_thread():
+            taught = (sums - found.sizes[:, None] * mean) @ whitening - cluster_sums(rows, own, k)
         means = (taught[known] / left[known, None]).astype(np.float32)
         said = known[nearest_centroids(rows, means, 1)[:, 0]]
         right += np.bincount(own[said == own], minlength=k)
     balanced = float((right[asked > 0] / asked[asked > 0]).mean())
     return (balanced - 1.0 / k) / (1.0 - 1.0 / k)
+
+
+def _moments(rows: np.ndarray) -> np.ndarray:
+    """Products of the dimensions of (m, dim) float64 rows, and sums: (dim + 1, dim)."""
+    return np.vstack([rows.T @ rows, rows.sum(axis=0)])
 
 
 def _whitened(covariance: np.ndarray) -> np.ndarray:

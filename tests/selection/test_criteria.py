@@ -8,6 +8,7 @@ from selection_toys import groups, nearest, unit, wrong
 from sklearn.metrics import adjusted_mutual_info_score, balanced_accuracy_score
 from sklearn.metrics import calinski_harabasz_score as sklearn_calinski_harabasz
 
+from clusterbench.kmeans import row_totals
 from clusterbench.selection.agreement import agreement
 from clusterbench.selection.centroid_index import calinski_harabasz, pooled, silhouette
 from clusterbench.selection.consistency import consistency
@@ -173,6 +174,19 @@ def test_rows_that_are_not_drawn_are_taught_and_not_asked_for() -> None:
     accuracy = balanced_accuracy_score(labels[asked], found[asked])
     value = generalisation(folded, partition(labels))
     assert value == pytest.approx((accuracy - 0.25) / 0.75, abs=1e-9)
+
+
+def test_whitening_comes_to_the_same_bits_in_any_number_of_threads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows = groups(9, 100, 0.8, dim=30)
+    monkeypatch.setattr(row_totals, "_READ", 100)
+    found = []
+    for threads in (1, 3):
+        monkeypatch.setattr(row_totals, "torch_threads", lambda threads=threads: threads)
+        folded = FoldedSpace.of(space(rows, 900), np.arange(900), 4, 0)
+        found.append([part.tobytes() for part in (*folded.whitening, *folded.asked)])
+    assert found[0] == found[1]
 
 
 def test_clusters_of_noise_do_not_generalise() -> None:
