@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import fields
@@ -15,7 +14,6 @@ import numpy as np
 from ...cost import Cost, check_memory
 from ...devices import resolve_device, team
 from ...errors import InputError
-from ...estimator import TrainingError
 from ...files import sha256_json
 from ...heads.schedule import Schedule, widths
 from ...neighbours.kept import neighbours_of_rows, rows_hash, search_cost
@@ -24,6 +22,7 @@ from ..clusterer import check_enough
 from ..scaling import Scaler
 from ..streaming import streamed
 from ..top_order import led_by
+from .head_choice import choose_head
 from .head_input import HeadInput, free_bytes, mutual_table
 from .head_settings import CHECKS
 from .saving import HeadClusterer
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
     from ...heads.losses.objectives import Objective
     from ...heads.one_of_many import OneOfMany
     from ...heads.stack import HeadStack
-    from ...heads.trainer import Trained
     from ...kmeans.lloyd import Group
 
 #: What a step costs whatever its size, in numbers moved: its calls.
@@ -81,6 +79,7 @@ class DeepClusterer(HeadClusterer):
     precision: str = "auto"
     start: str = "random"
     mutual: bool = False
+    select: str = "loss"
 
     def _set(self, settings: dict[str, Any]) -> None:
         """Check and store the settings that heads have in common."""
@@ -280,8 +279,13 @@ class DeepClusterer(HeadClusterer):
             log=writer,
         )
         del rows
-        labels = self._choose(trained, seen, mates, own)
-        self.diagnostics_ |= {
+        choice = choose_head(
+            trained, seen, table, self.n_clusters, self.select, self.random_state, mates, own
+        )
+        self._head: HeadStack = choice.head
+        self._input = seen
+        self.diagnostics_ = {
+            **choice.facts,
             "n_neighbors_used": n_neighbors,
             "precision_used": precision,
             "features_held": seen.resident,
@@ -290,7 +294,7 @@ class DeepClusterer(HeadClusterer):
         if trained.resumed:
             self.diagnostics_["steps_before_resumption"] = trained.resumed
         seen.forget()
-        return labels
+        return choice.labels
 
     def _precision(self, device: torch.device) -> str:
         if not self._halves:
@@ -334,54 +338,6 @@ class DeepClusterer(HeadClusterer):
 
         return made
 
-    def _choose(
-        self, trained: Trained, seen: HeadInput, mates: OneOfMany, own: slice
-    ) -> np.ndarray:
-        """Keep the head with the lowest loss; its clusters of all rows: (n,) int64."""
-        import torch
-
-        from ...heads.stack import assign, select_head
-
-        losses = np.array(mates.gathered(trained.losses[-1]))
-        chosen = self._select(losses)
-        stack = {
-            name: mates.sum(
-                tensor[chosen - own.start : chosen - own.start + 1].contiguous()
-                if own.start <= chosen < own.stop
-                else torch.zeros_like(tensor[:1])
-            )
-            for name, tensor in trained.teacher.items()
-        }
-        self._head: HeadStack = stack
-        self._input = seen
-        mine = [select_head(trained.teacher, h) for h in range(own.stop - own.start)]
-        taken = torch.zeros((len(mine), self.n_clusters), dtype=torch.bool)
-        labels = np.empty(seen.raw.n, dtype=np.int64)
-        for start, block in seen.blocks():
-            found = [assign(head, block).cpu() for head in mine]
-            for h, clusters in enumerate(found):
-                taken[h, clusters] = True
-            here = own.start <= chosen < own.stop
-            best = found[chosen - own.start] if here else assign(stack, block).cpu()
-            labels[start : start + len(block)] = best.numpy()
-        used = [int(count) for count in mates.gathered(taken.sum(dim=1).double())]
-        of_best = trained.history_of(chosen)
-        self.diagnostics_ = {
-            "head": chosen,
-            "head_losses": [_jsonable(v) for v in losses.tolist()],
-            "head_clusters_used": used,
-            "loss_by_epoch": [_jsonable(v) for v in of_best],
-            "warnings": _warnings(used, chosen, losses),
-        }
-        return labels
-
-    @staticmethod
-    def _select(losses: np.ndarray) -> int:
-        """The head with the lowest mean training loss of the last epoch: no labels."""
-        if not np.isfinite(losses).any():
-            raise TrainingError("no head has a finite loss")
-        return int(np.nanargmin(np.where(np.isfinite(losses), losses, np.nan)))
-
     def predict_proba(self, X: Any) -> np.ndarray:
         """The chosen teacher's probability of each cluster.
 
@@ -422,20 +378,3 @@ class DeepClusterer(HeadClusterer):
 
         x = self._input.of(features)
         return led_by(assign(self._head, x).cpu().numpy(), top(self._head, x, n).cpu().numpy())
-
-
-def _jsonable(value: float) -> float | None:
-    return value if math.isfinite(value) else None
-
-
-def _warnings(used: list[int], chosen: int, losses: np.ndarray) -> list[str]:
-    found = []
-    collapsed = [h for h, count in enumerate(used) if count < 2]
-    if collapsed:
-        found.append(f"heads {collapsed} collapsed to one cluster")
-    broken = np.flatnonzero(~np.isfinite(losses)).tolist()
-    if broken:
-        found.append(f"heads {broken} ended with a loss that is not finite")
-    if used[chosen] < 2:
-        found.append("the chosen head put all samples into one cluster")
-    return found

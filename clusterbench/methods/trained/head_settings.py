@@ -31,6 +31,8 @@ def _scaling(name: str, value: Any) -> str:
 _ABOVE_ZERO = partial(number, above=0.0)
 _SHARE = partial(number, at_least=0.0, at_most=1.0)
 _DECAYS = ("constant", "cosine")
+#: What may choose among heads: `selection.CRITERIA`, which takes long to load.
+SELECT = ("loss", "consistency", "agreement", "silhouette", "calinski-harabasz", "linear")
 
 #: Checks by the name of a setting: (name, value) -> the value, or an InputError.
 CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
@@ -53,5 +55,6 @@ CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "start": partial(one_of, ("random", "kmeans")),
     "last": partial(one_of, ("cosine", "linear")),
     "mutual": true_or_false,
+    "select": partial(one_of, SELECT),
     "scaling": _scaling,
 }  # fmt: skip
