@@ -152,9 +152,7 @@ def new_heads(
     return {name: torch.stack([head[name] for head in heads]) for name in of_one}
 
 
-def linear_start(
-    dim: int, n_clusters: int, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
+def linear_start(dim: int, n_clusters: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Weight (dim, n_clusters) and bias (1, n_clusters) as torch starts those of a Linear.
 
     Both are uniform within 1 / sqrt(dim), drawn on the CPU in this order.

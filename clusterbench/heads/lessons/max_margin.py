@@ -101,7 +101,7 @@ class MaxMargin(RecordedLesson):
         found = {}
         for s in range(1, n_spaces(student) + 1):
             like = student[f"direction_{s}"]
-            drawn = [linear_start(*like.shape[1:], generator) for generator in generators]
+            drawn = [linear_start(like.shape[1], like.shape[2], generator) for generator in generators]
             for name, tensors in zip(("weight", "bias"), zip(*drawn, strict=True), strict=True):
                 found[f"{name}_{s}"] = torch.stack(tensors).to(like)
         return found
@@ -140,9 +140,7 @@ def _logits(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return torch.baddbmm(bias, x.expand(len(weight), *x.shape), weight)
 
 
-def max_margin_bytes(
-    n_heads: int, rows: int, n_clusters: int, n_spaces: int, dim: int
-) -> float:
+def max_margin_bytes(n_heads: int, rows: int, n_clusters: int, n_spaces: int, dim: int) -> float:
     """What a step holds of logits and of classifiers with their moments, in float32."""
     logits = (2 * n_spaces + 7) * rows
     return 4.0 * n_heads * n_clusters * (logits + 5 * dim)
