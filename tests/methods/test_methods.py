@@ -57,7 +57,7 @@ SMALL["turtle"] = {
     "steps": 100,
     "learning_rate": 1e-2,
     "inner_steps": 5,
-    "inner_learning_rate": 3e-2,
+    "inner_learning_rate": 0.1,
 }
 
 

@@ -101,7 +101,9 @@ class MaxMargin(RecordedLesson):
         found = {}
         for s in range(1, n_spaces(student) + 1):
             like = student[f"direction_{s}"]
-            drawn = [linear_start(like.shape[1], like.shape[2], generator) for generator in generators]
+            drawn = [
+                linear_start(like.shape[1], like.shape[2], generator) for generator in generators
+            ]
             for name, tensors in zip(("weight", "bias"), zip(*drawn, strict=True), strict=True):
                 found[f"{name}_{s}"] = torch.stack(tensors).to(like)
         return found

@@ -30,12 +30,16 @@ def batch_of(x: torch.Tensor, step: int) -> TrainingBatch:
 
 
 def fitted(x: torch.Tensor, labels: torch.Tensor, linear: nn.Linear) -> nn.Linear:
-    """After the inner steps, of torch's own Adam."""
-    adam = torch.optim.Adam(linear.parameters(), lr=RATE)
-    for _ in range(INNER):
-        adam.zero_grad()
-        nn.functional.cross_entropy(linear(x), labels).backward()
-        adam.step()
+    """After the inner steps, of Adam as its paper's algorithm 1 has it."""
+    parameters = list(linear.parameters())
+    m, v = ([torch.zeros_like(p) for p in parameters] for _ in range(2))
+    for t in range(1, INNER + 1):
+        loss = nn.functional.cross_entropy(linear(x), labels)
+        for i, g in enumerate(torch.autograd.grad(loss, parameters)):
+            m[i] = 0.9 * m[i] + 0.1 * g
+            v[i] = 0.999 * v[i] + 0.001 * g**2
+            unbiased = m[i] / (1 - 0.9**t), v[i] / (1 - 0.999**t)
+            parameters[i].data -= RATE * unbiased[0] / (unbiased[1].sqrt() + 1e-8)
     return linear
 
 
