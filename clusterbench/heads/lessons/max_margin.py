@@ -127,11 +127,13 @@ def fit_classifiers(
     parameters = (weight, bias)
     moments = [(torch.zeros_like(p), torch.zeros_like(p)) for p in parameters]
     for t in range(1, steps + 1):
-        slope = torch.softmax(_logits(x, weight, bias), dim=2).sub_(labels).div_(len(x))
+        slope = torch.softmax(_logits(x, weight, bias), dim=2).sub_(labels)
         gradients = torch.bmm(transposed, slope), slope.sum(dim=1, keepdim=True)
         del slope  # before the next one is made
         corrected = math.sqrt(1 - BETA_2**t)
+        # The mean over rows is taken here, of fewer numbers than there are logits.
         for p, g, (mean, square) in zip(parameters, gradients, moments, strict=True):
+            g.div_(len(x))
             mean.lerp_(g, 1 - BETA_1)
             square.mul_(BETA_2).addcmul_(g, g, value=1 - BETA_2)
             divisor = square.sqrt().div_(corrected).add_(EPS)

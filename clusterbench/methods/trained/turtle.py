@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 #: Rows in a batch for each cluster, at least.
 _ROWS_PER_CLUSTER = 2
 #: Numbers moved in an inner step: for each logit, for each weight, and what its calls cost.
-_LOGITS, _WEIGHTS, _CALLS = 7.0, 14.0, 4e5
+_LOGITS, _WEIGHTS, _CALLS = 30.0, 14.0, 1.5e6
 
 
 class TURTLE(DeepClusterer):
