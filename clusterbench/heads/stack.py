@@ -136,16 +136,16 @@ def new_heads(
         torch.nn.init.trunc_normal_(tensor, std=init_std, a=-2.0, b=2.0, generator=generator)
         return tensor
 
-    def drawn_space(s: int) -> HeadStack:
-        shape = of_one[f"direction_{s}"][1:]
-        direction, bias = linear_start(shape[0], shape[1], generator)
-        gain = direction.norm(dim=0, keepdim=True)
-        return {f"direction_{s}": direction, f"gain_{s}": gain, f"bias_last_{s}": bias}
-
     def drawn_head() -> HeadStack:
-        found = {name: drawn(name) for name in of_one if space_of(name) is None}
+        if last != "spaces":
+            return {name: drawn(name) for name in of_one}
+        found = {name: drawn(name) for name in of_one if name.startswith(("weight_", "bias_"))}
         for s in range(1, n_spaces(of_one) + 1):
-            found |= drawn_space(s)
+            width = of_one[f"direction_{s}"][1]
+            found[f"direction_{s}"], found[f"bias_last_{s}"] = linear_start(
+                width, n_clusters, generator
+            )
+            found[f"gain_{s}"] = found[f"direction_{s}"].norm(dim=0, keepdim=True)
         return found
 
     heads = [drawn_head() for _ in range(n_heads)]
@@ -196,7 +196,7 @@ def logits(heads: HeadStack, x: Tensor) -> Tensor:
         mean of their softmaxes, so that their softmax is that mean.
     """
     if "direction_1" in heads:
-        return mean_of_spaces(space_logits(heads, x))
+        return _mean_of_spaces(space_logits(heads, x))
     h = embedded(heads, x)
     if "direction" not in heads:
         return torch.baddbmm(heads["bias_last"], h, heads["weight_last"])
@@ -215,18 +215,12 @@ def space_logits(heads: HeadStack, x: Tensor) -> list[Tensor]:
     return found
 
 
-def mean_of_spaces(of_spaces: list[Tensor]) -> Tensor:
+def _mean_of_spaces(of_spaces: list[Tensor]) -> Tensor:
     """One space's logits as they are; of several the log of the mean of their softmaxes."""
     if len(of_spaces) == 1:
         return of_spaces[0]
     logs = torch.stack([torch.log_softmax(of_space, dim=2) for of_space in of_spaces])
     return torch.logsumexp(logs, dim=0) - math.log(len(of_spaces))
-
-
-def space_of(name: str) -> int | None:
-    """The space, from 1, whose tensor has this name; None of any other tensor."""
-    kind, _, number = name.rpartition("_")
-    return int(number) if kind in ("direction", "gain", "bias_last") else None
 
 
 def n_spaces(names: Iterable[str]) -> int:

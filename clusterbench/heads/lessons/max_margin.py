@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from functools import reduce
 
 import torch
 from torch import Tensor
 
-from ..stack import HeadStack, linear_start, mean_of_spaces, n_spaces, space_logits
+from ..stack import HeadStack, linear_start, n_spaces, space_logits
 from .lesson import TrainingBatch, drawing
 from .recorded import RecordedLesson
 
@@ -66,9 +67,10 @@ class MaxMargin(RecordedLesson):
         self, student: HeadStack, teacher: HeadStack, batch: TrainingBatch
     ) -> tuple[Tensor, Tensor]:
         """As `RecordedLesson.losses`."""
-        of_spaces = space_logits(student, batch.x)
-        probabilities = [torch.softmax(of_space, dim=2) for of_space in of_spaces]
-        labels = torch.stack(probabilities).mean(dim=0) if len(of_spaces) > 1 else probabilities[0]
+        probabilities = [torch.softmax(z, dim=2) for z in space_logits(student, batch.x)]
+        labels = reduce(torch.add, probabilities)
+        if len(probabilities) > 1:
+            labels = labels / len(probabilities)
         explained = self._log_probabilities(student, batch, labels.detach())
         losses = -torch.einsum("hnk,hnk->h", labels, explained) / labels.shape[1]
         for p in probabilities:
@@ -76,7 +78,7 @@ class MaxMargin(RecordedLesson):
             # 0 log 0 is 0; the clamp keeps its derivative log(p) + 1 finite there.
             logs = mean.clamp_min(torch.finfo(mean.dtype).tiny).log()
             losses = losses + self._gamma * (mean * logs).sum(dim=1)
-        return losses, mean_of_spaces(of_spaces)
+        return losses, labels.detach().log()
 
     @torch.no_grad()
     def _log_probabilities(
@@ -146,5 +148,5 @@ def _logits(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 def max_margin_bytes(n_heads: int, rows: int, n_clusters: int, n_spaces: int, dim: int) -> float:
     """What a step holds of logits and of classifiers with their moments, in float32."""
-    logits = (2 * n_spaces + 7) * rows
+    logits = (n_spaces + 6) * rows
     return 4.0 * n_heads * n_clusters * (logits + 5 * dim)

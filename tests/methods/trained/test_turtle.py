@@ -17,7 +17,9 @@ from sklearn.metrics import adjusted_mutual_info_score as ami
 import clusterbench as cb
 from clusterbench.errors import InputError
 from clusterbench.heads import training_state
+from clusterbench.kmeans.row_sources import ArrayRows
 from clusterbench.methods import TURTLE
+from clusterbench.methods.scaling import Scaler
 
 FAST: dict[str, Any] = {
     "device": "cpu",
@@ -89,6 +91,19 @@ def test_each_space_is_scaled_by_itself() -> None:
     make = partial(TURTLE, 4, spaces=SPACES, scaling="l2", **{**FAST, "steps": 10})
     one, two = make().fit(X), make().fit(other)
     np.testing.assert_array_equal(one.predict_proba(X), two.predict_proba(other))
+
+
+def test_unit_length_is_that_of_each_space() -> None:
+    X, _ = two_spaces()
+    X[7, 16:] = 0  # a row with a direction in the first space alone
+    with pytest.warns(UserWarning, match="1 of 300 rows are all zeros, first row 7"):
+        scaler = Scaler("l2", SPACES).fit_rows(ArrayRows(X))
+    for scaled in (scaler(X), scaler.tensor(torch.tensor(X)).numpy()):
+        first, second = (np.linalg.norm(part, axis=1) for part in np.split(scaled, [16], axis=1))
+        np.testing.assert_allclose(first, 1.0, rtol=1e-6)
+        np.testing.assert_allclose(np.delete(second, 7), 1.0, rtol=1e-6)
+        assert second[7] == 0
+    assert Scaler("l2").unit_length and not scaler.unit_length
 
 
 def test_steps_are_rounded_up_to_whole_passes() -> None:
