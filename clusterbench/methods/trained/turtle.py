@@ -36,11 +36,11 @@ class TURTLE(DeepClusterer):
 
     The entropy asks for clusters of equal size, and with the paper's gamma it is far above what the
     classifiers' loss can weigh against it (at most log K): clusters of very unequal sizes are cut.
-    On ten well separated ones of sizes 10 to 300 the AMI is about .77, .89 with gamma = 1 and .95
-    with gamma = 0.5, which in turn may leave clusters empty.
+    Of ten well separated ones of 10 to 300 rows it finds an AMI near .77, and near .9 with gamma
+    of 0.5 to 1, which may leave clusters empty (docs/methods/turtle.md).
 
     The entropy of a batch's mean is at most log(batch_size), so a batch has to be several times
-    K; less than 2 K rows are refused. Batches are drawn by whole passes over the samples, without
+    K; fewer than 2 K rows are refused. Batches are drawn by whole passes over the samples, without
     replacement, so that `steps` is rounded up to a multiple of n_samples // batch_size.
 
     Args:
