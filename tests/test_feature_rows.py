@@ -35,6 +35,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "smoothed-kmeans": {},
     "temi": HEADS,
     "scanv2": HEADS,
+    "turtle": {"steps": 2, "inner_steps": 2},
 }
 EVERYTHING = [*cb.methods.names(), *cb.references.names()]
 

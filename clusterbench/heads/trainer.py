@@ -156,7 +156,7 @@ def train_heads(
     generator = torch.Generator().manual_seed(seed)
     fresh = new_heads(
         schedule.n_heads, rows.dim, n_clusters, generator, schedule.hidden, schedule.bottleneck,
-        depth=schedule.depth, last=schedule.last,
+        depth=schedule.depth, last=schedule.last, spaces=schedule.spaces,
     )  # fmt: skip
     own = mates.heads(schedule.n_heads)
     found = keeper.load(own)

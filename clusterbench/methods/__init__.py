@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .trained.scan import SCAN as SCAN
     from .trained.scanv2 import SCANv2 as SCANv2
     from .trained.temi import TEMI as TEMI
+    from .trained.turtle import TURTLE as TURTLE
 
 #: Entry points of the group `clusterbench.methods` (name -> a `Clusterer` subclass) join them.
 METHODS: Registry[type[Clusterer]] = Registry(
@@ -35,6 +36,7 @@ METHODS: Registry[type[Clusterer]] = Registry(
         "temi": "trained.temi:TEMI",
         "scan": "trained.scan:SCAN",
         "scanv2": "trained.scanv2:SCANv2",
+        "turtle": "trained.turtle:TURTLE",
         "minibatch-kmeans": "minibatch:MiniBatchKMeans",
         "hierarchical-kmeans": "hierarchical:HierarchicalKMeans",
         "balanced-kmeans": "balanced:BalancedKMeans",
@@ -55,6 +57,7 @@ __all__ = [
     "METHODS",
     "SCAN",
     "TEMI",
+    "TURTLE",
     "BalancedKMeans",
     "ChosenK",
     "Clusterer",

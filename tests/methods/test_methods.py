@@ -52,6 +52,14 @@ SMALL["scan"] = {
     "learning_rate": 1e-2,
 }
 
+SMALL["turtle"] = {
+    "n_heads": 2,
+    "steps": 100,
+    "learning_rate": 1e-2,
+    "inner_steps": 5,
+    "inner_learning_rate": 0.1,
+}
+
 
 def blobs(n: int = 400, clusters: int = 6, dim: int = 12) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(0)

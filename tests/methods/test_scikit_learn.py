@@ -56,6 +56,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "spectral": {"max_iter": 10},
     "temi": _HEADS,
     "scanv2": _HEADS,
+    "turtle": {"steps": 3, "inner_steps": 2, "learning_rate": 4e-2},
     "linear-probe": {"max_iter": 20},
 }
 

@@ -64,6 +64,7 @@ class DeepClusterer(HeadClusterer):
     hidden: int = 512
     depth: int = 0
     last: str = "linear"
+    spaces: tuple[int, ...] = ()
     rate_per: int = 0
     n_neighbors: int = 1
     smooth_neighbors: int = 0
@@ -94,7 +95,7 @@ class DeepClusterer(HeadClusterer):
         """
         steps_by_epoch = n_train // min(self.batch_size, n_train)
         rows = 2 * min(self.batch_size, n_train)
-        scaler = Scaler(self.scaling)
+        scaler = Scaler(self.scaling, self.spaces)
         of_rows = [*self._widths(scaler.width(dim)), self.n_clusters]
         layers = [before * after for before, after in pairwise(of_rows)]
         # Of the student forward and twice backward, of the teacher forward; no gradient of the
@@ -102,12 +103,17 @@ class DeepClusterer(HeadClusterer):
         products = 2.0 * rows * self.n_heads * (4 * sum(layers) - layers[0])
         between = 14 * sum(of_rows[1:]) - 2 * of_rows[-2] * (self.depth > 0)
         moved = self.n_heads * (10.0 * sum(layers) + rows * between) + _CALLS
-        steps = self.epochs * steps_by_epoch
+        steps = self._epochs(n_train) * steps_by_epoch
         assigned = 2.0 * (self.n_heads * n_train + n_eval) * sum(layers)
         found = Cost(self._work * steps * products + assigned, self._work * steps * moved)
         if self._uses_neighbors:
             found += search_cost(n_train, 0, dim)
         return found + scaler.cost(n_train, n_eval, dim)
+
+    def _epochs(self, n: int) -> int:
+        """Passes over n rows."""
+        del n
+        return self.epochs
 
     def _widths(self, dim: int) -> list[int]:
         """Of rows before each layer of a head that sees `dim` dimensions, and after the last."""
@@ -221,7 +227,6 @@ class DeepClusterer(HeadClusterer):
 
         mates, device = mates or Single(), resolve_device(self.device)
         checkpoint, log, board = getattr(self, "_files", (None, None, None))
-        schedule = Schedule(**{name: getattr(self, name) for name in self._SCHEDULE})
         for name, value in (("checkpoint", checkpoint), ("log", log), ("tensorboard", board)):
             if value is not None and not str(value):
                 raise InputError(f"{name}='' names no file; name one, or leave it out")
@@ -231,6 +236,8 @@ class DeepClusterer(HeadClusterer):
         if n < 2:
             raise InputError(f"n_samples={n}: a head needs at least 2 samples to have neighbours")
         self._check(n)
+        named = {name: getattr(self, name) for name in self._SCHEDULE if name != "epochs"}
+        schedule = Schedule(epochs=self._epochs(n), **named)
         precision, own = self._precision(device), mates.heads(self.n_heads)
 
         def needed(width: int, resident: str) -> float:
@@ -249,15 +256,15 @@ class DeepClusterer(HeadClusterer):
             )
             return found
 
-        needed(Scaler(self.scaling).width(dim), "streamed")
-        seen = HeadInput(X, self.scaling, device, smoothing)
+        needed(Scaler(self.scaling, self.spaces).width(dim), "streamed")
+        seen = HeadInput(X, self.scaling, device, smoothing, self.spaces)
         taken = needed(seen.dim, seen.resident)
         # Neighbours are cosine neighbours of the features as given, whatever the heads' scaling.
         n_neighbors = min(self.n_neighbors, n - 1) if self._uses_neighbors else 0
         table = np.empty((n, 0), dtype=np.int32)
         if n_neighbors:
             near = neighbours_of_rows(
-                seen.raw, n_neighbors, device, lambda *_: progress(0, self.epochs)
+                seen.raw, n_neighbors, device, lambda *_: progress(0, schedule.epochs)
             )
             table = mutual_table(near.ids) if self.mutual else near.ids
         keeper = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -26,6 +27,19 @@ def one_of(known: tuple[str, ...], name: str, value: Any) -> str:
 def _scaling(name: str, value: Any) -> str:
     del name
     return Scaler(value).scaling
+
+
+def _spaces(name: str, value: Any) -> tuple[int, ...]:
+    """Widths; a text of them with commas, as a command line has it, counts as well."""
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}( *, *[0-9]{1,9})*", value):
+        value = [int(width) for width in value.split(",")]
+    if not isinstance(value, (tuple, list)):
+        raise InputError(f"{name}={value!r} should be a tuple of whole numbers >= 1")
+    for width in value:
+        positive_int(f"each of {name}", width)
+    whole = all(type(width) is int for width in value)
+    # The tuple as it was given where it is one already: `clone` looks for the same.
+    return value if isinstance(value, tuple) and whole else tuple(int(width) for width in value)
 
 
 _ABOVE_ZERO = partial(number, above=0.0)
@@ -57,4 +71,9 @@ CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "mutual": true_or_false,
     "select": partial(one_of, SELECT),
     "scaling": _scaling,
+    **dict.fromkeys(("steps", "inner_steps"), positive_int),
+    "inner_learning_rate": _ABOVE_ZERO,
+    "gamma": partial(number, at_least=0.0),
+    "warm_start": true_or_false,
+    "spaces": _spaces,
 }  # fmt: skip
