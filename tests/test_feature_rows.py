@@ -35,6 +35,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "smoothed-kmeans": {},
     "temi": HEADS,
     "scanv2": HEADS,
+    "p2ot": {"n_heads": 1, "epochs": 1, "batch_size": 40, "n_neighbors": 5, "memory": 40},
 }
 EVERYTHING = [*cb.methods.names(), *cb.references.names()]
 

@@ -51,6 +51,7 @@ SMALL["scan"] = {
     "n_neighbors": 10,
     "learning_rate": 1e-2,
 }
+SMALL["p2ot"] = {**SMALL["scan"], "memory": 256, "epochs": 15}
 
 
 def blobs(n: int = 400, clusters: int = 6, dim: int = 12) -> tuple[np.ndarray, np.ndarray]:

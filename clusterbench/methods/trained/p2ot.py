@@ -30,7 +30,10 @@ class P2OT(DeepClusterer):
     to 1. A head learns an anchor's pseudo-labels by its neighbour and the neighbour's by the
     anchor, each row weighing what of its mass was transported:
 
-        L = -mean_i (<q_i, log p_n(i)> + <q_n(i), log p_i>) / 2,   rho(t) = rho + (1 - rho) exp(-5 (1 - t)^2)
+        L = -mean_i (<q_i, log p_n(i)> + <q_n(i), log p_i>) / 2
+
+    with q_i of a sum of at most 1, and rho(t) = rho + (1 - rho) exp(-5 (1 - t)^2) at the share t of
+    the training.
 
     Heads are cosines over a temperature of 0.1. Of `n_heads` independent heads the one with the
     lowest training loss predicts. The paper augments images and trains the encoder's last block
@@ -119,7 +122,7 @@ class P2OT(DeepClusterer):
     def _lesson(self, neighbors: np.ndarray) -> Lesson:
         from ...heads.lessons.progressive_transport import ProgressiveTransport
 
-        kl = math.inf if self.kl == "equal" else self.kl
+        kl = math.inf if isinstance(self.kl, str) else self.kl
         return ProgressiveTransport(
             self.memory, self.epsilon, kl, self.rho, self.progressive, self.student_temperature
         )
