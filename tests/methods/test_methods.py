@@ -51,7 +51,7 @@ SMALL["scan"] = {
     "n_neighbors": 10,
     "learning_rate": 1e-2,
 }
-SMALL["p2ot"] = {**SMALL["scan"], "memory": 256, "epochs": 15}
+SMALL["p2ot"] = {**SMALL["scan"], "learning_rate": 5e-2, "memory": 100, "epochs": 10}
 
 
 def blobs(n: int = 400, clusters: int = 6, dim: int = 12) -> tuple[np.ndarray, np.ndarray]:

@@ -105,7 +105,7 @@ class P2OT(DeepClusterer):
         kl: Any = 1.0,
         rho: float = 0.1,
         progressive: bool = True,
-        scaling: str = "standardize",
+        scaling: str = "l2",
         depth: int = 0,
         hidden: int = 512,
         bottleneck: int = 256,
