@@ -88,7 +88,7 @@ def test_too_few_rows_for_a_transport_are_refused_with_the_number_needed() -> No
         "clusters, which needs 3 for each; set memory to at least 30,326"
     )
     made(n_clusters=16, batch_size=12, memory=24, epochs=1).fit(X[:100])
-    with pytest.raises(InputError, match="set memory to at least 27$"):
+    with pytest.raises(InputError, match=r"set memory to at least 27$"):
         made(n_clusters=17, batch_size=12, memory=24, epochs=1).fit(X[:100])
 
 
