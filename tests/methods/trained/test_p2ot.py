@@ -45,6 +45,15 @@ def test_it_finds_gaussians_of_equal_and_of_unequal_sizes(ratio: float, seed: in
     assert adjusted_mutual_info_score(targets, labels) > 0.95
 
 
+@pytest.mark.slow
+def test_equal_sizes_part_large_clusters_where_soft_ones_do_not() -> None:
+    X, targets = gaussians(30.0)
+    soft, equal = (
+        adjusted_mutual_info_score(targets, made(kl=kl).fit_predict(X)) for kl in (1.0, "equal")
+    )
+    assert equal < 0.9 < 0.95 < soft
+
+
 @pytest.mark.parametrize("stop", [1, 3])
 def test_a_killed_fit_goes_on_to_the_same_weights(
     stop: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
