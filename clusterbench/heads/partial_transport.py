@@ -106,6 +106,7 @@ def column_scalings(
         for _ in range(length):
             to = _iteration(kernel, *shared, base, now.log_b, rho, power)
             now = now.moved(to, power)
+        del kernel  # before the next one is made: it is as large as the costs
         moved = (to - now.last).abs().amax(dim=1)
         now.judge(moved, change[left])
         iterations[left] += length
@@ -121,9 +122,9 @@ def column_scalings(
 class _Iterates:
     """Where the scaling of the heads that are left stands, and how it goes on.
 
-    The plain iteration is a contraction, of eigenvalues from 0 to `power` where clusters are
-    apart. Near its end two steps are made into one by second-order Richardson iteration for these
-    (Golub and Varga, 1961), for as long as that brings a head nearer.
+    Near the optimum a plain iteration shrinks what is missing by factors from 0 to `power`, or to 1
+    where the virtual cluster is in it. There second-order Richardson iteration for these factors
+    (Golub and Varga, 1961) is faster; it is used for as long as it brings a head nearer.
 
     log_b, last: (H, K + 1), now and one iteration ago. fast: (H, 1) bool, whether a head is near.
     tried: (H, 1) bool, whether it has been fast in vain.
