@@ -36,6 +36,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "temi": HEADS,
     "scanv2": HEADS,
     "turtle": {"steps": 2, "inner_steps": 2},
+    "p2ot": {"n_heads": 1, "epochs": 1, "batch_size": 40, "n_neighbors": 5, "memory": 40},
 }
 EVERYTHING = [*cb.methods.names(), *cb.references.names()]
 

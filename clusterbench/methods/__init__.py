@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .hierarchical import HierarchicalKMeans as HierarchicalKMeans
     from .kmeans import KMeans as KMeans
     from .minibatch import MiniBatchKMeans as MiniBatchKMeans
+    from .trained.p2ot import P2OT as P2OT
     from .trained.saving import HeadClusterer
     from .trained.scan import SCAN as SCAN
     from .trained.scanv2 import SCANv2 as SCANv2
@@ -37,6 +38,7 @@ METHODS: Registry[type[Clusterer]] = Registry(
         "scan": "trained.scan:SCAN",
         "scanv2": "trained.scanv2:SCANv2",
         "turtle": "trained.turtle:TURTLE",
+        "p2ot": "trained.p2ot:P2OT",
         "minibatch-kmeans": "minibatch:MiniBatchKMeans",
         "hierarchical-kmeans": "hierarchical:HierarchicalKMeans",
         "balanced-kmeans": "balanced:BalancedKMeans",
@@ -55,6 +57,7 @@ DEFAULT = ("kmeans", "smoothed-kmeans", "temi", "scanv2")
 __all__ = [
     "DEFAULT",
     "METHODS",
+    "P2OT",
     "SCAN",
     "TEMI",
     "TURTLE",

@@ -51,6 +51,7 @@ SMALL["scan"] = {
     "n_neighbors": 10,
     "learning_rate": 1e-2,
 }
+SMALL["p2ot"] = {**SMALL["scan"], "learning_rate": 5e-2, "memory": 100, "epochs": 10}
 
 SMALL["turtle"] = {
     "n_heads": 2,

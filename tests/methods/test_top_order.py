@@ -17,6 +17,7 @@ SMALL = {
     "temi": FAST,
     "scanv2": FAST,
     "turtle": {"steps": 5, "inner_steps": 3},
+    "p2ot": {**FAST, "memory": 100},
 }
 
 
