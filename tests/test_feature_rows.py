@@ -27,6 +27,7 @@ HEADS: dict[str, Any] = {
     "hidden": 8,
     "bottleneck": 4,
 }
+FEW: dict[str, Any] = {"epochs": 1, "batch_size": 40, "n_neighbors": 5}
 SMALL: dict[str, dict[str, Any]] = {
     "kmeans": {"n_init": 2},
     "minibatch-kmeans": {},
@@ -35,6 +36,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "smoothed-kmeans": {},
     "temi": HEADS,
     "scanv2": HEADS,
+    "icon": FEW,
+    "sinkhorn": FEW,
 }
 EVERYTHING = [*cb.methods.names(), *cb.references.names()]
 

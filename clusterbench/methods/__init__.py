@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     from .hierarchical import HierarchicalKMeans as HierarchicalKMeans
     from .kmeans import KMeans as KMeans
     from .minibatch import MiniBatchKMeans as MiniBatchKMeans
+    from .trained.icon import ICon as ICon
     from .trained.saving import HeadClusterer
     from .trained.scan import SCAN as SCAN
     from .trained.scanv2 import SCANv2 as SCANv2
+    from .trained.sinkhorn import Sinkhorn as Sinkhorn
     from .trained.temi import TEMI as TEMI
 
 #: Entry points of the group `clusterbench.methods` (name -> a `Clusterer` subclass) join them.
@@ -35,6 +37,8 @@ METHODS: Registry[type[Clusterer]] = Registry(
         "temi": "trained.temi:TEMI",
         "scan": "trained.scan:SCAN",
         "scanv2": "trained.scanv2:SCANv2",
+        "icon": "trained.icon:ICon",
+        "sinkhorn": "trained.sinkhorn:Sinkhorn",
         "minibatch-kmeans": "minibatch:MiniBatchKMeans",
         "hierarchical-kmeans": "hierarchical:HierarchicalKMeans",
         "balanced-kmeans": "balanced:BalancedKMeans",
@@ -59,10 +63,12 @@ __all__ = [
     "ChosenK",
     "Clusterer",
     "HierarchicalKMeans",
+    "ICon",
     "KMeans",
     "Leiden",
     "MiniBatchKMeans",
     "SCANv2",
+    "Sinkhorn",
     "SmoothedKMeans",
     "SpectralClustering",
     "choose_k",

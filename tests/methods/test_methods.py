@@ -51,6 +51,8 @@ SMALL["scan"] = {
     "n_neighbors": 10,
     "learning_rate": 1e-2,
 }
+SMALL["icon"] = {**SMALL["scan"], "momentum": 0.9}
+SMALL["sinkhorn"] = SMALL["scan"]
 
 
 def blobs(n: int = 400, clusters: int = 6, dim: int = 12) -> tuple[np.ndarray, np.ndarray]:

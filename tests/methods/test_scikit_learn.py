@@ -47,6 +47,7 @@ _HEADS: dict[str, Any] = {
     "hidden": 8,
     "bottleneck": 4,
 }
+_FEW = {"epochs": 2, "batch_size": 256, "n_neighbors": 5, "learning_rate": 4e-2}
 SMALL: dict[str, dict[str, Any]] = {
     "kmeans": {"n_init": 2, "max_iter": 10},
     "minibatch-kmeans": {"rows_per_cluster": 2, "max_iter": 5},
@@ -56,6 +57,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "spectral": {"max_iter": 10},
     "temi": _HEADS,
     "scanv2": _HEADS,
+    "icon": _FEW,
+    "sinkhorn": _FEW,
     "linear-probe": {"max_iter": 20},
 }
 

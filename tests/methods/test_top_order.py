@@ -12,7 +12,14 @@ from clusterbench.methods import get, names
 from clusterbench.methods.top_order import led_by
 
 FAST = {"n_heads": 2, "epochs": 2, "hidden": 16, "bottleneck": 8, "n_neighbors": 5}
-SMALL = {"kmeans": {"n_init": 2, "max_iter": 5}, "temi": FAST, "scanv2": FAST}
+FEW = {"epochs": 2, "batch_size": 64, "n_neighbors": 5}
+SMALL = {
+    "kmeans": {"n_init": 2, "max_iter": 5},
+    "temi": FAST,
+    "scanv2": FAST,
+    "icon": FEW,
+    "sinkhorn": FEW,
+}
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 6))
