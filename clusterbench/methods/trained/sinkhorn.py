@@ -107,7 +107,7 @@ class Sinkhorn(DeepClusterer):
         weight_decay: float = 1e-6,
         decay: str = "cosine",
         student_temperature: float = 0.1,
-        scaling: str = "standardize",
+        scaling: str = "l2",
         last: str = "cosine",
         depth: int = 0,
         hidden: int = 512,

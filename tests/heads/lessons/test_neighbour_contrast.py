@@ -90,7 +90,7 @@ def test_a_row_takes_its_share_of_its_own_cluster() -> None:
 
 
 def test_clusters_that_no_row_is_in_do_no_harm() -> None:
-    table, x, batch = given([1, 2, 3], [0, 1, 2])
+    table, _, batch = given([1, 2, 3], [0, 1, 2])
     heads = {name: tensor.float() for name, tensor in stack(1).items()}
     heads["bias_last"][:, :, 1:] = -1e6
     batch = TrainingBatch(batch.x.float(), batch.anchors, 0, 0, 1, 1, batch.drawn)
