@@ -8,9 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from clusterbench.heads.lessons.lesson import TrainingBatch
+from clusterbench.heads.lessons.lesson import Taught, TrainingBatch
 from clusterbench.heads.lessons.neighbour_contrast import NeighbourContrast
+from clusterbench.heads.schedule import Schedule
 from clusterbench.heads.stack import HeadStack, new_heads, select_head
+from clusterbench.heads.trainer import train_heads
+from clusterbench.heads.training_rows import HeldRows, StreamedRows
+from clusterbench.kmeans.row_sources import ArrayRows
 
 ROWS, CLUSTERS, DIM = 12, 4, 5
 
@@ -97,3 +101,29 @@ def test_clusters_that_no_row_is_in_do_no_harm() -> None:
     taught = NeighbourContrast(table, 0.6).teach(heads, heads, batch)
     assert torch.isfinite(taught.losses).all()
     assert all(torch.isfinite(t).all() for t in taught.gradients.values())
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_batch_says_which_neighbours_its_partners_are(streamed: bool) -> None:
+    table, x, _ = given([0], [0])
+    seen = []
+
+    class Looking(NeighbourContrast):
+        def teach(self, student: HeadStack, teacher: HeadStack, batch: TrainingBatch) -> Taught:
+            assert batch.drawn is not None
+            partners = table[batch.anchors.numpy(), batch.drawn.numpy()]
+            wanted = torch.cat([x[batch.anchors], x[partners]]).float()
+            assert torch.equal(batch.x, wanted)
+            seen.append(partners)
+            return super().teach(student, teacher, batch)
+
+    schedule = Schedule(
+        n_heads=1, epochs=2, batch_size=5, warmup_epochs=0, depth=0, last="linear"
+    )  # fmt: skip
+    rows = (
+        StreamedRows(ArrayRows(x.float().numpy()), table, torch.device("cpu"))
+        if streamed
+        else HeldRows(x.float(), torch.from_numpy(table))
+    )
+    train_heads(rows, CLUSTERS, Looking(table, 0.6), schedule, 0)
+    assert [len(partners) for partners in seen] == [5] * 4
