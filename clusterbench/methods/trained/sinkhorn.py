@@ -27,8 +27,9 @@ class Sinkhorn(DeepClusterer):
     Pseudo-labels come from a plan in which every row has the same mass and every cluster too: the
     head cannot collapse, and finds clusters of nearly equal size whatever those of the data are.
     On ten separated Gaussians of 10 to 300 rows it cuts the large ones: AMI .82 in batches, .78 of
-    all rows, where equal sizes give 1.00 and .99 (docs/methods/sinkhorn.md). The two views of an image are a row
-    and one of its neighbours.
+    all rows, where equal sizes give 1.00 and .99 (docs/methods/sinkhorn.md).
+
+    The two views of an image are a row and one of its neighbours.
 
     assignment="batch" is SwAV (Caron et al., NeurIPS 2020, arXiv:2006.09882): the plan of a batch
     from exp(scores / epsilon), with soft codes q, and each view learns the other's:
