@@ -69,10 +69,9 @@ def test_a_stopped_fit_goes_on_to_the_same_weights(
     np.testing.assert_array_equal(made(**settings).fit(X).labels_, wanted.labels_)
 
 
-def test_streamed_rows_come_to_the_same_clusters() -> None:
-    # Given rows of half precision, which partners of walked tables are looked up in
+def test_rows_of_half_precision_come_to_the_same_clusters() -> None:
     X, _ = gaussians(EQUAL)
-    X = X.astype(np.float16)
+    X = X.astype(np.float16)  # which is held as it is, where partners are looked up
     settings = {"n_heads": 1, "epochs": 3, "walks": 2}
     wanted = made(**settings).fit(X.astype(np.float32))
     np.testing.assert_array_equal(made(**settings).fit(X).labels_, wanted.labels_)
