@@ -193,8 +193,11 @@ def train_heads(
         # Closed whatever happens: a thread may be reading ahead.
         with closing(rows.batches(order, drawn, batch, now.step)) as batches:
             for x in batches:
-                anchors = order[now.step * batch : (now.step + 1) * batch]
-                given = TrainingBatch(x, anchors, now.epoch, now.step, in_epoch, schedule.epochs)
+                these = slice(now.step * batch, (now.step + 1) * batch)
+                given = TrainingBatch(
+                    x, order[these], now.epoch, now.step, in_epoch, schedule.epochs,
+                    None if drawn is None else drawn[these],
+                )  # fmt: skip
                 at = given.at
                 rate = schedule.rate(at, in_epoch, batch)
                 momentum = schedule.teacher_momentum(at, schedule.epochs * in_epoch)

@@ -22,10 +22,12 @@ if TYPE_CHECKING:
     from .hierarchical import HierarchicalKMeans as HierarchicalKMeans
     from .kmeans import KMeans as KMeans
     from .minibatch import MiniBatchKMeans as MiniBatchKMeans
+    from .trained.icon import ICon as ICon
     from .trained.p2ot import P2OT as P2OT
     from .trained.saving import HeadClusterer
     from .trained.scan import SCAN as SCAN
     from .trained.scanv2 import SCANv2 as SCANv2
+    from .trained.sinkhorn import Sinkhorn as Sinkhorn
     from .trained.temi import TEMI as TEMI
     from .trained.turtle import TURTLE as TURTLE
 
@@ -39,6 +41,8 @@ METHODS: Registry[type[Clusterer]] = Registry(
         "scanv2": "trained.scanv2:SCANv2",
         "turtle": "trained.turtle:TURTLE",
         "p2ot": "trained.p2ot:P2OT",
+        "icon": "trained.icon:ICon",
+        "sinkhorn": "trained.sinkhorn:Sinkhorn",
         "minibatch-kmeans": "minibatch:MiniBatchKMeans",
         "hierarchical-kmeans": "hierarchical:HierarchicalKMeans",
         "balanced-kmeans": "balanced:BalancedKMeans",
@@ -65,10 +69,12 @@ __all__ = [
     "ChosenK",
     "Clusterer",
     "HierarchicalKMeans",
+    "ICon",
     "KMeans",
     "Leiden",
     "MiniBatchKMeans",
     "SCANv2",
+    "Sinkhorn",
     "SmoothedKMeans",
     "SpectralClustering",
     "choose_k",

@@ -60,6 +60,8 @@ SMALL["turtle"] = {
     "inner_steps": 5,
     "inner_learning_rate": 0.1,
 }
+SMALL["icon"] = {**SMALL["scan"], "momentum": 0.9}
+SMALL["sinkhorn"] = SMALL["scan"]
 
 
 def blobs(n: int = 400, clusters: int = 6, dim: int = 12) -> tuple[np.ndarray, np.ndarray]:

@@ -55,6 +55,7 @@ _P2OT: dict[str, Any] = {
     "learning_rate": 4e-2,
     "memory": 256,
 }
+_FEW = {"epochs": 2, "batch_size": 256, "n_neighbors": 5, "learning_rate": 4e-2}
 SMALL: dict[str, dict[str, Any]] = {
     "kmeans": {"n_init": 2, "max_iter": 10},
     "minibatch-kmeans": {"rows_per_cluster": 2, "max_iter": 5},
@@ -66,6 +67,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "scanv2": _HEADS,
     "turtle": {"steps": 3, "inner_steps": 2, "learning_rate": 4e-2},
     "p2ot": _P2OT,
+    "icon": _FEW,
+    "sinkhorn": _FEW,
     "linear-probe": {"max_iter": 20},
 }
 

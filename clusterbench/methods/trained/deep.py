@@ -128,6 +128,10 @@ class DeepClusterer(HeadClusterer):
                 looks for none.
         """
 
+    def _partners(self, neighbors: np.ndarray) -> np.ndarray:
+        """The rows that partners are drawn from, (n, m) int32, of (n, k) nearest neighbours."""
+        return mutual_table(neighbors) if self.mutual else neighbors
+
     def _check(self, n: int) -> None:
         """Refuse settings that do not go with n rows, before anything is done."""
 
@@ -266,7 +270,7 @@ class DeepClusterer(HeadClusterer):
             near = neighbours_of_rows(
                 seen.raw, n_neighbors, device, lambda *_: progress(0, schedule.epochs)
             )
-            table = mutual_table(near.ids) if self.mutual else near.ids
+            table = self._partners(near.ids)
         keeper = None
         if checkpoint is not None:
             identity = self._identity(rows_hash(seen.raw), device.type, precision)

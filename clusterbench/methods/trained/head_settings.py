@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -42,6 +43,10 @@ def _spaces(name: str, value: Any) -> tuple[int, ...]:
     return value if isinstance(value, tuple) and whole else tuple(int(width) for width in value)
 
 
+def _queue(name: str, value: Any) -> int | str:
+    return "auto" if isinstance(value, str) and value == "auto" else whole_number(name, value)
+
+
 _ABOVE_ZERO = partial(number, above=0.0)
 _SHARE = partial(number, at_least=0.0, at_most=1.0)
 _DECAYS = ("constant", "cosine")
@@ -53,16 +58,23 @@ CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     **dict.fromkeys(
         (
             "n_heads", "epochs", "batch_size", "n_neighbors", "hidden", "bottleneck",
-            "smooth_rounds",
+            "smooth_rounds", "walks", "iterations", "every",
         ),
         positive_int,
     ),
     **dict.fromkeys(("warmup_epochs", "smooth_neighbors", "depth"), whole_number),
     **dict.fromkeys(
-        ("learning_rate", "student_temperature", "teacher_temperature", "temperature"), _ABOVE_ZERO
+        (
+            "learning_rate", "student_temperature", "teacher_temperature", "temperature",
+            "epsilon", "power",
+        ),
+        _ABOVE_ZERO,
     ),
     **dict.fromkeys(("weight_decay", "alpha"), partial(number, at_least=0.0)),
     **dict.fromkeys(("momentum", "marginal_momentum"), _SHARE),
+    "assignment": partial(one_of, ("batch", "full")),
+    "queue": _queue,
+    "debias": partial(number, above=0.0, at_most=math.nextafter(1.0, 0.0)),
     "decay": partial(one_of, (*_DECAYS, "halving")),
     "momentum_decay": partial(one_of, _DECAYS),
     "precision": partial(one_of, ("auto", "float32", "bf16")),
