@@ -280,7 +280,7 @@ class DeepClusterer(HeadClusterer):
             log=writer,
         )
         del rows
-        labels = self._choose(trained, seen, mates, own)
+        labels = self._go_on(self._choose(trained, seen, mates, own), seen, table, progress)
         self.diagnostics_ |= {
             "n_neighbors_used": n_neighbors,
             "precision_used": precision,
@@ -373,6 +373,13 @@ class DeepClusterer(HeadClusterer):
             "loss_by_epoch": [_jsonable(v) for v in of_best],
             "warnings": _warnings(used, chosen, losses),
         }
+        return labels
+
+    def _go_on(
+        self, labels: np.ndarray, seen: HeadInput, table: np.ndarray, progress: Progress
+    ) -> np.ndarray:
+        """What a method does with the chosen head's clusters before it ends; (n,) int64."""
+        del seen, table, progress
         return labels
 
     @staticmethod
