@@ -35,6 +35,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "smoothed-kmeans": {},
     "temi": HEADS,
     "scanv2": HEADS,
+    "self-labelling": {"warm_epochs": 1, "epochs": 2, "n_neighbors": 5},
 }
 EVERYTHING = [*cb.methods.names(), *cb.references.names()]
 

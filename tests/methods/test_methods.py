@@ -51,6 +51,13 @@ SMALL["scan"] = {
     "n_neighbors": 10,
     "learning_rate": 1e-2,
 }
+SMALL["self-labelling"] = {
+    "warm_epochs": 10,
+    "epochs": 20,
+    "batch_size": 64,
+    "n_neighbors": 10,
+    "learning_rate": 2e-2,
+}
 
 
 def blobs(n: int = 400, clusters: int = 6, dim: int = 12) -> tuple[np.ndarray, np.ndarray]:

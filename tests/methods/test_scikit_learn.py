@@ -56,6 +56,13 @@ SMALL: dict[str, dict[str, Any]] = {
     "spectral": {"max_iter": 10},
     "temi": _HEADS,
     "scanv2": _HEADS,
+    "self-labelling": {
+        "warm_epochs": 5,
+        "epochs": 6,
+        "batch_size": 32,
+        "n_neighbors": 5,
+        "learning_rate": 4e-2,
+    },
     "linear-probe": {"max_iter": 20},
 }
 

@@ -12,7 +12,12 @@ from clusterbench.methods import get, names
 from clusterbench.methods.top_order import led_by
 
 FAST = {"n_heads": 2, "epochs": 2, "hidden": 16, "bottleneck": 8, "n_neighbors": 5}
-SMALL = {"kmeans": {"n_init": 2, "max_iter": 5}, "temi": FAST, "scanv2": FAST}
+SMALL = {
+    "kmeans": {"n_init": 2, "max_iter": 5},
+    "temi": FAST,
+    "scanv2": FAST,
+    "self-labelling": {"warm_epochs": 1, "epochs": 2, "n_neighbors": 5},
+}
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 6))

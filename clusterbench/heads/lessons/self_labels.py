@@ -14,9 +14,8 @@ from .recorded import RecordedLesson, views
 if TYPE_CHECKING:
     from ..training_rows import TrainingRows
 
-#: A mini-cluster falls into a cluster that has more than this share of its rows, and a cluster
-#: counts as one that has at least so many (MiniClustering, ICLR 2026).
-_FALLS, _FEWEST = 0.3, 0.5
+#: Mini-clusters that a cluster counts as having at least (MiniClustering, ICLR 2026).
+_FEWEST = 0.5
 
 
 class SelfLabels(RecordedLesson):
@@ -137,7 +136,7 @@ def mini_cluster_weights(clusters: Tensor, minis: Tensor, n_clusters: int) -> Te
     """
     sizes = torch.bincount(minis)
     both, rows = torch.unique(minis * n_clusters + clusters, return_counts=True)
-    fall = rows > _FALLS * sizes[both // n_clusters]
+    fall = 10 * rows > 3 * sizes[both // n_clusters]
     counts = torch.bincount(both[fall] % n_clusters, minlength=n_clusters)
     return len(sizes) / counts.clamp_min(_FEWEST)
 

@@ -195,6 +195,8 @@ class SelfLabelling(DeepClusterer):
             labels = super()._train(X, progress, mates)
             batch, own = min(self.batch_size, n), self.epochs - self.warm_epochs
             self.diagnostics_ |= outcome(self._taught, self._base_labels, labels, batch, own)
+            if self._minis is not None:
+                self.diagnostics_["mini_clusters_used"] = int(self._minis.max()) + 1
         finally:
             del self._base_labels, self._minis
             self.__dict__.pop("_taught", None)
