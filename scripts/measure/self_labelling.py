@@ -23,9 +23,10 @@ import torch
 
 import clusterbench as cb
 from clusterbench.methods import SelfLabelling
+from clusterbench.runs import presets
 
 #: Beside which one setting at a time is changed: those of the preset laptop.
-SETTINGS = cb.runs.presets.load("laptop")["self-labelling"]
+SETTINGS = presets.load("laptop")["self-labelling"]
 CHANGES: dict[str, dict[str, Any]] = {
     "laptop": {},
     "warm epochs only": {"epochs": SETTINGS["warm_epochs"]},

@@ -32,12 +32,11 @@ SMALL: dict[str, Any] = {
 }
 #: Of other methods as a base, where theirs take long.
 TINY: dict[str, dict[str, Any]] = {
-    **dict.fromkeys(
-        ("temi", "scanv2"),
-        {"n_heads": 1, "epochs": 2, "hidden": 8, "bottleneck": 4, "n_neighbors": 5},
-    ),
+    "temi": {"n_heads": 1, "epochs": 2, "hidden": 8, "bottleneck": 4, "n_neighbors": 5},
+    "scanv2": {"n_heads": 1, "epochs": 2, "hidden": 8, "bottleneck": 4, "n_neighbors": 5},
     "scan": {"n_heads": 1, "epochs": 2, "n_neighbors": 5},
 }
+EVEN, LONG_TAILED = [40] * 10, [150, 120, 90, 60, 40, 30, 20, 10, 5, 5]
 
 
 def gaussians(sizes: list[int], dim: int = 16, spread: float = 0.5) -> tuple[np.ndarray, Any]:
@@ -61,8 +60,10 @@ def made(n_clusters: int = 10, **settings: Any) -> SelfLabelling:
     return SelfLabelling(n_clusters, **{**SMALL, **settings})
 
 
-@pytest.mark.parametrize("weighting", ["none", "inverse", "mini-clusters"])
-@pytest.mark.parametrize("sizes", [[40] * 10, [150, 120, 90, 60, 40, 30, 20, 10, 5, 5]])
+@pytest.mark.parametrize(
+    ("weighting", "sizes"),
+    [("none", EVEN), ("inverse", LONG_TAILED), ("mini-clusters", LONG_TAILED)],
+)
 def test_clusters_that_are_right_stay_right(weighting: str, sizes: list[int]) -> None:
     X, targets = gaussians(sizes)
     taught = made(weighting=weighting).fit(X)
