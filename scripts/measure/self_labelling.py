@@ -4,7 +4,8 @@
 
 Data: 1,797 digits of scikit-learn (64 pixels); 150 made-up classes of 20 rows in 128 dimensions in
 groups, each class longest in three directions of its own ("made"), and the same with sizes by
-Zipf's law from 536 rows to 4 ("zipf"); with --fashion the first 3,000 training images of
+Zipf's law from 536 rows to 4 ("zipf"), or twice as far around their centres ("hard"), where half
+the neighbours are of other classes; with --fashion the first 3,000 training images of
 Fashion-MNIST in 128 principal components, from the folder of its train-*-ubyte.gz. Prints Markdown:
 AMI in per cent of the base, and for each change of settings that of the head, the share of rows
 that changed cluster and processor seconds. Labels score, and nothing else.
@@ -54,8 +55,8 @@ def digits() -> Data:
     return found.data.astype(np.float32), found.target
 
 
-def made(zipf: bool) -> Data:
-    """Classes in groups, in dimensions of falling scale."""
+def made(zipf: bool = False, spread: float = 1.0) -> Data:
+    """Classes in groups, in dimensions of falling scale; rows lie by `spread` around them."""
     rng, k, dim = np.random.default_rng(0), 150, 128
     share = 1 / np.arange(1, k + 1) if zipf else np.ones(k)
     sizes = np.maximum(3, np.round(20 * k * share / share.sum())).astype(int)
@@ -66,7 +67,7 @@ def made(zipf: bool) -> Data:
     noise = 0.75 * rng.normal(size=(len(targets), dim))
     noise += 0.35 * np.einsum("ni,nid->nd", rng.normal(size=(len(targets), 3)), longest)
     scale = np.arange(1, dim + 1) ** -0.5
-    return ((centers[targets] + noise) * scale).astype(np.float32), targets
+    return ((centers[targets] + spread * noise) * scale).astype(np.float32), targets
 
 
 def fashion(folder: Path) -> Data:
@@ -105,13 +106,15 @@ def main() -> None:
     options.add_argument("--fashion", type=Path)
     options.add_argument("--bases", nargs="+", default=["kmeans", "smoothed-kmeans"])
     options.add_argument("--changes", nargs="+", choices=tuple(CHANGES), default=list(CHANGES))
+    options.add_argument("--data", nargs="+", default=["fashion", "digits", "made", "zipf", "hard"])
     options.add_argument("--seeds", type=int, default=1)
     given = options.parse_args()
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
-    data = {"digits": digits(), "made": made(False), "zipf": made(True)}
+    data = {"digits": digits(), "made": made(), "zipf": made(zipf=True), "hard": made(spread=2.0)}
     if given.fashion:
         data = {"fashion": fashion(given.fashion), **data}
+    data = {name: one for name, one in data.items() if name in given.data}
     for base in given.bases:
         print(f"\n| after {base} | {' | '.join(data)} |\n|---|{'---|' * len(data)}")
         for name in given.changes:
