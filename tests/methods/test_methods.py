@@ -52,11 +52,11 @@ SMALL["scan"] = {
     "learning_rate": 1e-2,
 }
 SMALL["self-labelling"] = {
-    "warm_epochs": 10,
-    "epochs": 20,
+    "warm_epochs": 8,
+    "epochs": 12,
     "batch_size": 64,
     "n_neighbors": 10,
-    "learning_rate": 2e-2,
+    "learning_rate": 4e-2,
 }
 
 

@@ -96,20 +96,20 @@ def test_every_method_can_be_the_one_before(name: str) -> None:
 
 
 def test_warm_epochs_alone_give_the_clusters_of_the_base() -> None:
-    X, _ = gaussians([40] * 10)
+    X, _ = gaussians([40] * 4)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        taught = made(warm_epochs=20).fit(X)
-    np.testing.assert_array_equal(taught.labels_, KMeans(10, device="cpu").fit(X).labels_)
+        taught = made(4, warm_epochs=20).fit(X)
+    np.testing.assert_array_equal(taught.labels_, KMeans(4, device="cpu").fit(X).labels_)
     assert taught.diagnostics_["confident"] is None
 
 
 def test_without_a_confident_row_the_base_stays_and_a_warning_says_so() -> None:
-    X, _ = gaussians([40] * 10)
+    X, _ = gaussians([40] * 4)
     with pytest.warns(UserWarning, match="no row was ever surer than threshold=1, so only the"):
-        taught = made(threshold=1.0).fit(X)
-    np.testing.assert_array_equal(taught.labels_, made(warm_epochs=20).fit(X).labels_)
-    assert taught.diagnostics_["batches_without_confident_rows"] == 10 * (400 // 64)
+        taught = made(4, threshold=1.0).fit(X)
+    np.testing.assert_array_equal(taught.labels_, KMeans(4, device="cpu").fit(X).labels_)
+    assert taught.diagnostics_["batches_without_confident_rows"] == 10 * (160 // 64)
 
 
 class StoppedHereError(Exception):
@@ -153,6 +153,7 @@ def test_a_fit_that_was_killed_goes_on_to_the_same_weights(
         made(5, **{**settings, "threshold": 0.6}).fit(X, checkpoint=tmp_path)
 
 
+@pytest.mark.slow
 def test_scan_goes_on_with_its_chosen_head(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         training_state, "TrainingFolder", partial(training_state.TrainingFolder, every=0.0)
