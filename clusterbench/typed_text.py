@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 import types
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from .doors import parse_json
 from .errors import InputError
 from .printable import shown
 
@@ -32,10 +33,13 @@ def read_as(text: str, annotation: Any, where: str) -> Any:
 
     A text in quotes is what is between them. Of an annotation that is no plain type, choice or
     union of such, the value is what it looks like: true, false, none, a number, else a text.
+    Where a mapping is wanted, what begins with a brace is one, as JSON.
 
     Raises InputError, beginning with `where`, for a text that is none of what is wanted.
     """
     kinds = list(alternatives(annotation))
+    if text.startswith("{") and any(_is_mapping(kind) for kind in kinds):
+        return parse_json(text, where)
     choices = [choice for kind in kinds for choice in _choices(kind)]
     plain = [kind for kind in kinds if kind in (bool, int, float, str, types.NoneType)]
     if len(plain) + sum(bool(_choices(kind)) for kind in kinds) < len(kinds) or not kinds:
@@ -71,6 +75,11 @@ def name_of(kind: Any) -> str:
     if kind is bool:
         return "bool (true or false)"
     return "none" if kind is types.NoneType else str(getattr(kind, "__name__", kind))
+
+
+def _is_mapping(kind: Any) -> bool:
+    origin = typing.get_origin(kind) or kind
+    return isinstance(origin, type) and issubclass(origin, Mapping)
 
 
 def _choices(kind: Any) -> tuple[Any, ...]:

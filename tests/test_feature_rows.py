@@ -40,6 +40,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "p2ot": {"n_heads": 1, "epochs": 1, "batch_size": 40, "n_neighbors": 5, "memory": 40},
     "icon": FEW,
     "sinkhorn": FEW,
+    "self-labelling": {"warm_epochs": 1, "epochs": 2, "n_neighbors": 5},
 }
 EVERYTHING = [*cb.methods.names(), *cb.references.names()]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal, Optional
 
 import pytest
@@ -47,6 +48,11 @@ from clusterbench.typed_text import Typed, read_as
         ("3", Any, 3),
         ("3.5", list[int], 3.5),
         ('"3"', Any, "3"),
+        ('{"n": 3, "init": "ward"}', Mapping[str, Any] | None, {"n": 3, "init": "ward"}),
+        ("{}", dict[str, int], {}),
+        ("none", Mapping[str, Any] | None, None),
+        ("3", Mapping[str, Any], 3),
+        ("{}", str, "{}"),
         ("a", Any, "a"),
     ],
 )
@@ -71,6 +77,7 @@ def test_a_value_is_read_as_what_is_wanted(text: str, annotation: Any, value: An
         ("x", int | None, "wanted int or none"),
         ("l3", Literal["none", "l2"], "wanted 'none' or 'l2'"),
         ("x", float, "wanted float"),
+        ("{n: 3}", dict[str, Any], r"parameter m\.x: not whole JSON"),
     ],
 )
 def test_anything_else_is_refused(text: str, annotation: Any, message: str) -> None:

@@ -9,7 +9,7 @@ import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..catalog import Registry
+from .by_name import METHODS
 
 if TYPE_CHECKING:
     from .balanced import BalancedKMeans as BalancedKMeans
@@ -27,33 +27,10 @@ if TYPE_CHECKING:
     from .trained.saving import HeadClusterer
     from .trained.scan import SCAN as SCAN
     from .trained.scanv2 import SCANv2 as SCANv2
+    from .trained.self_labelling import SelfLabelling as SelfLabelling
     from .trained.sinkhorn import Sinkhorn as Sinkhorn
     from .trained.temi import TEMI as TEMI
     from .trained.turtle import TURTLE as TURTLE
-
-#: Entry points of the group `clusterbench.methods` (name -> a `Clusterer` subclass) join them.
-METHODS: Registry[type[Clusterer]] = Registry(
-    "method",
-    {
-        "kmeans": "kmeans:KMeans",
-        "temi": "trained.temi:TEMI",
-        "scan": "trained.scan:SCAN",
-        "scanv2": "trained.scanv2:SCANv2",
-        "turtle": "trained.turtle:TURTLE",
-        "p2ot": "trained.p2ot:P2OT",
-        "icon": "trained.icon:ICon",
-        "sinkhorn": "trained.sinkhorn:Sinkhorn",
-        "minibatch-kmeans": "minibatch:MiniBatchKMeans",
-        "hierarchical-kmeans": "hierarchical:HierarchicalKMeans",
-        "balanced-kmeans": "balanced:BalancedKMeans",
-        "smoothed-kmeans": "graph.smoothed:SmoothedKMeans",
-        "spectral": "graph.spectral:SpectralClustering",
-        "leiden": "graph.leiden:Leiden",
-    },
-    package=__name__,
-    base="clusterer:Clusterer",
-    entry_points="clusterbench.methods",
-)
 
 #: Methods of a run that names none.
 DEFAULT = ("kmeans", "smoothed-kmeans", "temi", "scanv2")
@@ -74,6 +51,7 @@ __all__ = [
     "Leiden",
     "MiniBatchKMeans",
     "SCANv2",
+    "SelfLabelling",
     "Sinkhorn",
     "SmoothedKMeans",
     "SpectralClustering",

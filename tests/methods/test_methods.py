@@ -62,6 +62,13 @@ SMALL["turtle"] = {
 }
 SMALL["icon"] = {**SMALL["scan"], "momentum": 0.9}
 SMALL["sinkhorn"] = SMALL["scan"]
+SMALL["self-labelling"] = {
+    "warm_epochs": 8,
+    "epochs": 12,
+    "batch_size": 64,
+    "n_neighbors": 10,
+    "learning_rate": 4e-2,
+}
 
 
 def blobs(n: int = 400, clusters: int = 6, dim: int = 12) -> tuple[np.ndarray, np.ndarray]:

@@ -69,6 +69,13 @@ SMALL: dict[str, dict[str, Any]] = {
     "p2ot": _P2OT,
     "icon": _FEW,
     "sinkhorn": _FEW,
+    "self-labelling": {
+        "warm_epochs": 5,
+        "epochs": 6,
+        "batch_size": 32,
+        "n_neighbors": 5,
+        "learning_rate": 4e-2,
+    },
     "linear-probe": {"max_iter": 20},
 }
 

@@ -21,6 +21,7 @@ SMALL = {
     "p2ot": {**FAST, "memory": 100},
     "icon": FEW,
     "sinkhorn": FEW,
+    "self-labelling": {"warm_epochs": 1, "epochs": 2, "n_neighbors": 5},
 }
 
 

@@ -294,9 +294,9 @@ class DeepClusterer(HeadClusterer):
             trained, seen, table, self.n_clusters, self.select, self.random_state, mates, own
         )
         self._head: HeadStack = choice.head
-        self._input = seen
-        self.diagnostics_ = {
-            **choice.facts,
+        self._input, self.diagnostics_ = seen, dict(choice.facts)
+        labels = self._go_on(choice.labels, seen, table, progress)
+        self.diagnostics_ |= {
             "n_neighbors_used": n_neighbors,
             "precision_used": precision,
             "features_held": seen.resident,
@@ -305,7 +305,7 @@ class DeepClusterer(HeadClusterer):
         if trained.resumed:
             self.diagnostics_["steps_before_resumption"] = trained.resumed
         seen.forget()
-        return choice.labels
+        return labels
 
     def _precision(self, device: torch.device) -> str:
         if not self._halves:
@@ -348,6 +348,13 @@ class DeepClusterer(HeadClusterer):
             )
 
         return made
+
+    def _go_on(
+        self, labels: np.ndarray, seen: HeadInput, table: np.ndarray, progress: Progress
+    ) -> np.ndarray:
+        """What a method does with the chosen head's clusters before it ends; (n,) int64."""
+        del seen, table, progress
+        return labels
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """The chosen teacher's probability of each cluster.

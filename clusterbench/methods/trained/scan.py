@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+
+from ...cost import Cost
+from ...estimator import whole_number
+from ...files import sha256_array, sha256_json
+from ...heads.schedule import Schedule
+from ...neighbours.kept import rows_hash
+from ...progress import Progress
 from .deep import DeepClusterer
+from .self_labelling import outcome
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from ...heads.lessons.lesson import Lesson
+    from ...heads.one_of_many import OneOfMany
+    from .head_input import HeadInput
+
+#: Confidence above which a row teaches in the paper's third step.
+_THRESHOLD = 0.99
 
 
 class SCAN(DeepClusterer):
-    """SCAN's second step on frozen features (Van Gansbeke et al., ECCV 2020, arXiv:2005.12320).
+    """SCAN on frozen features (Van Gansbeke et al., ECCV 2020, arXiv:2005.12320).
 
     An anchor and one of its nearest neighbours should get the same cluster, and the mean
     assignment of a batch should have high entropy:
@@ -24,6 +38,10 @@ class SCAN(DeepClusterer):
     layers below it. Of `n_heads` independent heads the one with the lowest training loss predicts.
     The paper augments images and trains the encoder along; here features are fixed. SCANv2, the
     variant with TEMI's heads and teacher, is `SCANv2`.
+
+    That is the paper's second step. With `self_labelling` epochs the chosen head goes on with the
+    third: its own confident clusters teach it (see `SelfLabelling`), at the threshold 0.99 and with
+    weights of clusters inverse to their confident rows in a batch.
 
     The entropy of a batch's mean is at most log(batch_size): the batch has to be several times K.
 
@@ -45,6 +63,7 @@ class SCAN(DeepClusterer):
         hidden: width of these, but the last of them.
         bottleneck: width of the last of them.
         select: what chooses among the heads, as of `TEMI`.
+        self_labelling: epochs of the third step; 0 for none.
 
     Raises:
         InputError: a setting of another type or range.
@@ -87,11 +106,72 @@ class SCAN(DeepClusterer):
         hidden: int = 512,
         bottleneck: int = 256,
         select: str = "loss",
+        self_labelling: int = 0,
     ) -> None:
         settings = dict(locals())
         super().__init__(n_clusters, random_state, device)
         self._set(settings)
         self.alpha: float
+        self.self_labelling = whole_number("self_labelling", self_labelling)
+
+    @property
+    def shares_fit(self) -> bool:
+        """As `DeepClusterer.shares_fit`; the third step has one head."""
+        return not self.self_labelling and super().shares_fit
+
+    def cost(self, n_train: int, n_eval: int, dim: int) -> Cost:
+        """As `DeepClusterer.cost`, and the epochs of one head in the third step."""
+        found, epochs = super().cost(n_train, n_eval, dim), self.self_labelling
+        if not epochs:
+            return found
+        settings = {**self.get_params(), "n_heads": 1, "self_labelling": 0}
+        less, more = (
+            SCAN(**{**settings, "epochs": n}).cost(n_train, n_eval, dim)
+            for n in (epochs, 2 * epochs)
+        )
+        return found + Cost(more.flops - less.flops, more.moved - less.moved)
+
+    def _train(self, X: Any, progress: Progress, mates: OneOfMany | None = None) -> np.ndarray:
+        total = self.epochs + self.self_labelling
+        return super()._train(X, lambda done, _: progress(done, total), mates)
+
+    def _go_on(
+        self, labels: np.ndarray, seen: HeadInput, table: np.ndarray, progress: Progress
+    ) -> np.ndarray:
+        """The third step."""
+        if not self.self_labelling:
+            return labels
+        import torch
+
+        from ...heads.lessons.self_labels import SelfLabels
+        from ...heads.stack import assign
+        from ...heads.trainer import train_heads
+        from ...heads.training_state import TrainingFolder
+
+        schedule = Schedule(**{name: getattr(self, name) for name in self._SCHEDULE})
+        checkpoint = getattr(self, "_files", (None,))[0]
+        keeper = None
+        if checkpoint is not None:
+            of_heads = self._identity(rows_hash(seen.raw), seen.device.type, "float32")
+            identity = sha256_json({"heads": of_heads, "labels": sha256_array(labels)})
+            keeper = TrainingFolder(Path(checkpoint) / "self-labelling", identity)
+        lesson = SelfLabels(torch.from_numpy(labels), _THRESHOLD)
+        batch = min(self.batch_size, len(labels))
+        trained = train_heads(
+            seen.training_rows(table),
+            self.n_clusters,
+            lesson,
+            replace(schedule, n_heads=1, epochs=self.self_labelling),
+            self.random_state,
+            lambda done, total: progress(self.epochs + done, self.epochs + total),
+            start=lambda: self._head,
+            keeper=keeper,
+        )
+        self._head = trained.teacher
+        found = torch.cat([assign(self._head, block).cpu() for _, block in seen.blocks()]).numpy()
+        said = outcome(lesson, labels, found, batch, self.self_labelling)
+        self.diagnostics_["self_labelling"] = {**said, "loss_by_epoch": trained.history_of(0)}
+        return found
 
     def _lesson(self, neighbors: np.ndarray) -> Lesson:
         from ...heads.lessons.pair_consistency import PairConsistency
