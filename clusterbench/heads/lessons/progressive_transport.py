@@ -8,8 +8,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ..partial_transport import column_scalings, shares
 from ..stack import HeadStack, logits, n_clusters_of
+from ..transport.partial_transport import column_scalings, shares
 from .lesson import Taught, TrainingBatch
 from .recorded import RecordedLesson, views
 

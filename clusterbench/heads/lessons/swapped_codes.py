@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..stack import HeadStack, logits, n_clusters_of
-from ..transport import sinkhorn, uniform
+from ..transport.sinkhorn_scaling import sinkhorn, uniform
 from .lesson import TrainingBatch
 from .recorded import RecordedLesson, recorded_bytes, views
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment, linprog
 
 from clusterbench.heads import transport
-from clusterbench.heads.transport import sinkhorn, uniform
+from clusterbench.heads.transport.sinkhorn_scaling import sinkhorn, uniform
 
 SEEDS = st.integers(0, 2**32 - 1)
 

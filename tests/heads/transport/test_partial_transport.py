@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from clusterbench.heads.partial_transport import Scalings, column_scalings, shares
+from clusterbench.heads.transport.partial_transport import Scalings, column_scalings, shares
 
 EPSILON = 0.1
 
