@@ -1,1 +1,1 @@
-"""Optimal transport between rows and clusters, on log scales: plans that pseudo-labels are made of."""
+"""Optimal transport between rows and clusters on log scales: plans for pseudo-labels."""

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment, linprog
 
-from clusterbench.heads import transport
+from clusterbench.heads.transport import sinkhorn_scaling
 from clusterbench.heads.transport.sinkhorn_scaling import sinkhorn, uniform
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -112,7 +112,7 @@ def test_columns_without_mass_get_none() -> None:
 
 def test_problems_side_by_side_are_solved_as_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     # Given problems that converge at different iterations, in blocks of two rows
-    monkeypatch.setattr(transport, "_BLOCK_NUMBERS", 8)
+    monkeypatch.setattr(sinkhorn_scaling, "_BLOCK_NUMBERS", 8)
     drawing = torch.Generator().manual_seed(5)
     scores = torch.randn(3, 11, 4, generator=drawing) * torch.tensor([0.1, 2.0, 6.0])[:, None, None]
     even = (uniform(11, scores), uniform(4, scores))

@@ -1,6 +1,6 @@
 """Try settings of a method on made-up data, by which presets for small data are chosen.
 
-    python scripts/measure/preset_trials.py scan n_heads=2 learning_rate=1e-3,4e-3 alpha=1,2,5
+    python scripts/trials/preset_trials.py scan n_heads=2 learning_rate=1e-3,4e-3 alpha=1,2,5
 
 Three sets of 2,400 rows of 128 dimensions in 120 classes, about 20 rows each: separated,
 overlapping and with a long tail. Classes lie in groups of eight and spread unequally. No image

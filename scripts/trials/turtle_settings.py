@@ -1,6 +1,6 @@
 """AMI of TURTLE with few steps, by its settings, on made-up classes and on scikit-learn's digits.
 
-    python scripts/measure/turtle_settings.py [SEEDS]
+    python scripts/trials/turtle_settings.py [SEEDS]
 
 Last come ten well separated Gaussians of equal and of unequal sizes, by the weight of the entropy.
 By the others the table `turtle` of benchmarks/presets/laptop.toml was chosen. Of the made-up

@@ -1,6 +1,6 @@
 """What each part of P2OT does on made-up clusters: AMI in per cent, means over seeds.
 
-    python scripts/measure/p2ot_parts.py [--seeds 4] [--only NAME]
+    python scripts/trials/p2ot_parts.py [--seeds 4] [--only NAME]
 
 Ten Gaussians in 16 dimensions, 800 rows, the largest as large as the smallest or 30 times; and 150
 on the leaves of a tree in 128 dimensions, 3,000 rows, whose mean is far from zero.
