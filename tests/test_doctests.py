@@ -12,9 +12,15 @@ import pytest
 import clusterbench.methods
 import clusterbench.metrics
 import clusterbench.references
+import clusterbench.selection
 from clusterbench.metrics import FURTHER_METRICS, METRICS
 
-ROOMS = (clusterbench.metrics, clusterbench.methods, clusterbench.references)
+ROOMS = (
+    clusterbench.metrics,
+    clusterbench.selection,
+    clusterbench.methods,
+    clusterbench.references,
+)
 
 
 def examples(item: object) -> list[doctest.Example]:
@@ -25,9 +31,9 @@ def examples(item: object) -> list[doctest.Example]:
 def modules_with_examples() -> list[str]:
     """Found by their text: nothing is imported before a test asks for it."""
     return [
-        f"{room.__name__}.{path.stem}"
+        ".".join([room.__name__, *path.relative_to(room.__path__[0]).with_suffix("").parts])
         for room in ROOMS
-        for path in sorted(Path(room.__path__[0]).glob("*.py"))
+        for path in sorted(Path(room.__path__[0]).rglob("*.py"))
         if ">>> " in path.read_text(encoding="utf-8")
     ]
 

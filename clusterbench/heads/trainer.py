@@ -218,7 +218,7 @@ def train_heads(
             tensor.zero_()
         now.order_from = generator.get_state()
         if log is not None and mates.first:
-            log.write(now.history)
+            log.write(now.history, now.epoch == schedule.epochs)
         progress(now.epoch, schedule.epochs)
         done = now.epoch * in_epoch
         if now.epoch < schedule.epochs and keeper.due(done):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -61,8 +62,12 @@ class Epoch:
         )
 
 
+#: Seconds between two writings: some methods have thousands of epochs of a few steps.
+_SECONDS = 1.0
+
+
 class TrainingLog:
-    """A file with a line of JSON for each epoch, replaced as a whole after each.
+    """A file with a line of JSON for each epoch, replaced as a whole, at most once in a second.
 
     A training that was killed and goes on leaves the lines of one that was not, but for seconds.
 
@@ -78,10 +83,17 @@ class TrainingLog:
     def __init__(self, path: Path | None = None, tensorboard: Path | None = None) -> None:
         self._path = None if path is None else _writable(Path(path))
         self._board = None if tensorboard is None else _writer(Path(tensorboard))
-        self._shown = 0
+        self._shown, self._written = 0, -_SECONDS
 
-    def write(self, epochs: Sequence[Epoch]) -> None:
-        """Write what is known of all epochs so far; StorageError when that fails."""
+    def write(self, epochs: Sequence[Epoch], last: bool = True) -> None:
+        """Write what is known of all epochs so far; StorageError when that fails.
+
+        Args:
+            epochs: from the first.
+            last: whether none follows; if one does, it may bring what is left out now.
+        """
+        if not last and time.monotonic() - self._written < _SECONDS:
+            return
         if self._path is not None:
             lines = (json.dumps(epoch.to_json()) + "\n" for epoch in epochs)
             write_bytes(self._path, "".join(lines).encode())
@@ -96,7 +108,7 @@ class TrainingLog:
                 for h, loss in enumerate(epoch.losses):
                     self._board.add_scalar(f"loss/head {h}", loss, epoch.steps)
             self._board.flush()
-        self._shown = len(epochs)
+        self._shown, self._written = len(epochs), time.monotonic()
 
 
 def _writable(path: Path) -> Path:

@@ -44,6 +44,7 @@ from clusterbench.heads.stack import assign, select_head
 from clusterbench.methods.graph.links import Neighbourhood
 from clusterbench.methods.graph.smoothing import Smoothing
 from clusterbench.methods.scaling import Scaler
+from clusterbench.methods.trained import deep
 from clusterbench.metrics import information
 from clusterbench.metrics.counts import count
 from clusterbench.neighbours.kept import nearest_of, neighbours_of
@@ -158,15 +159,19 @@ def every_head(model: Any, case: Case) -> list[tuple[float, np.ndarray, np.ndarr
     """
     heads: list[Any] = []
     losses: list[float] = []
-    chosen = model._choose
+    hooked: Any = deep
+    chosen = hooked.choose_head
 
     def choose(trained: Any, *rest: Any) -> Any:
         losses.extend(float(loss) for loss in trained.losses[-1])
         heads.extend(select_head(trained.teacher, h) for h in range(len(losses)))
         return chosen(trained, *rest)
 
-    model._choose = choose
-    model.fit(case.train)
+    hooked.choose_head = choose
+    try:
+        model.fit(case.train)
+    finally:
+        hooked.choose_head = chosen
     seen = [model._input.of(np.asarray(x, dtype=np.float32)) for x in (case.train, case.val)]
     found = []
     for loss, head in zip(losses, heads, strict=True):

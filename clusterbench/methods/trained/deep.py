@@ -265,12 +265,12 @@ class DeepClusterer(HeadClusterer):
         taken = needed(seen.dim, seen.resident)
         # Neighbours are cosine neighbours of the features as given, whatever the heads' scaling.
         n_neighbors = min(self.n_neighbors, n - 1) if self._uses_neighbors else 0
-        table = np.empty((n, 0), dtype=np.int32)
+        nearest = table = np.empty((n, 0), dtype=np.int32)
         if n_neighbors:
-            near = neighbours_of_rows(
+            nearest = neighbours_of_rows(
                 seen.raw, n_neighbors, device, lambda *_: progress(0, schedule.epochs)
-            )
-            table = self._partners(near.ids)
+            ).ids
+            table = self._partners(nearest)
         keeper = None
         if checkpoint is not None:
             identity = self._identity(rows_hash(seen.raw), device.type, precision)
@@ -291,7 +291,7 @@ class DeepClusterer(HeadClusterer):
         )
         del rows
         choice = choose_head(
-            trained, seen, table, self.n_clusters, self.select, self.random_state, mates, own
+            trained, seen, nearest, self.n_clusters, self.select, self.random_state, mates, own
         )
         self._head: HeadStack = choice.head
         self._input, self.diagnostics_ = seen, dict(choice.facts)

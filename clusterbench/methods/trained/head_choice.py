@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 #: Neighbours that "consistency" asks of where the training looked for none.
 _NEIGHBORS = 10
+#: Losses of a curve in a result, at most.
+_CURVE = 1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +40,7 @@ class HeadChoice:
 def choose_head(
     trained: Trained,
     seen: HeadInput,
-    table: np.ndarray,
+    neighbors: np.ndarray,
     n_clusters: int,
     criterion: str,
     seed: int,
@@ -53,7 +55,7 @@ def choose_head(
     Args:
         trained: the teachers of this process.
         seen: what they were trained on.
-        table: (n, k) neighbours of the training; (n, 0) where it looked for none.
+        neighbors: (n, k), nearest ones that the training found; (n, 0) where it looked for none.
         n_clusters: K.
         criterion: name.
         seed: of what the criterion draws.
@@ -95,7 +97,7 @@ def choose_head(
         everyone = mates.sum(torch.from_numpy(clusters.astype(np.float32))).numpy()
         clusters = everyone.astype(np.int32)
         clusters[~np.isfinite(losses)] = 0  # a head that broke is one of a single cluster
-        chosen, scores = _chosen(clusters, criterion, seen, table, n_clusters, seed)
+        chosen, scores = _chosen(clusters, criterion, seen, neighbors, n_clusters, seed)
         labels = clusters[chosen].astype(np.int64)
         alone = _alone(trained, chosen, mates, own)
         facts["select_scores"] = [_jsonable(score) for score in scores]
@@ -103,7 +105,7 @@ def choose_head(
         "head": chosen,
         "head_losses": [_jsonable(value) for value in losses.tolist()],
         "head_clusters_used": used,
-        "loss_by_epoch": [_jsonable(value) for value in trained.history_of(chosen)],
+        **_curve(trained.history_of(chosen)),
         "warnings": _warnings(used, chosen, losses),
     }
     return HeadChoice(alone, chosen, labels, facts)
@@ -125,14 +127,13 @@ def _chosen(
     clusters: np.ndarray,
     criterion: Any,
     seen: HeadInput,
-    table: np.ndarray,
+    neighbors: np.ndarray,
     n_clusters: int,
     seed: int,
 ) -> tuple[int, tuple[float, ...]]:
     from ...selection import choose
 
-    neighbors = table
-    if criterion == "consistency" and not table.shape[1]:
+    if criterion == "consistency" and not neighbors.shape[1]:
         k = min(_NEIGHBORS, seen.raw.n - 1)
         neighbors = neighbours_of_rows(seen.raw, k, seen.device).ids
     found = choose(
@@ -144,6 +145,13 @@ def _chosen(
         random_state=seed,
     )
     return found.index, found.scores
+
+
+def _curve(losses: list[float]) -> dict[str, Any]:
+    """The losses of all epochs; of very many those of every so many, the last one among them."""
+    every = -(-len(losses) // _CURVE)
+    shown = [_jsonable(value) for value in losses[::-1][::every][::-1]]
+    return {"loss_by_epoch": shown} if every == 1 else {f"loss_by_{every}_epochs": shown}
 
 
 def _jsonable(value: float) -> float | None:

@@ -52,6 +52,7 @@ class ICon(DeepClusterer):
         depth: layers below the last one; 0 in the paper.
         hidden: width of these, but the last of them.
         bottleneck: width of the last of them.
+        select: what chooses among the heads, as of `TEMI`.
 
     Raises:
         InputError: a setting of another type or range.
@@ -94,6 +95,7 @@ class ICon(DeepClusterer):
         depth: int = 0,
         hidden: int = 512,
         bottleneck: int = 256,
+        select: str = "loss",
     ) -> None:
         settings = dict(locals())
         super().__init__(n_clusters, random_state, device)

@@ -63,6 +63,7 @@ class P2OT(DeepClusterer):
         depth: layers below the last one; 0 in the paper.
         hidden: width of these, but the last of them.
         bottleneck: width of the last of them.
+        select: what chooses among the heads, as of `TEMI`.
 
     Raises:
         InputError: a setting of another type or range; too few rows in a transport.
@@ -109,6 +110,7 @@ class P2OT(DeepClusterer):
         depth: int = 0,
         hidden: int = 512,
         bottleneck: int = 256,
+        select: str = "loss",
     ) -> None:
         settings = dict(locals())
         super().__init__(n_clusters, random_state, device)

@@ -67,6 +67,7 @@ class Sinkhorn(DeepClusterer):
         depth: layers below the last one.
         hidden: width of these, but the last of them.
         bottleneck: width of the last of them.
+        select: what chooses among the heads, as of `TEMI`.
 
     Raises:
         InputError: a setting of another type or range; batch and queue too small for K.
@@ -114,6 +115,7 @@ class Sinkhorn(DeepClusterer):
         depth: int = 0,
         hidden: int = 512,
         bottleneck: int = 256,
+        select: str = "loss",
     ) -> None:
         settings = dict(locals())
         super().__init__(n_clusters, random_state, device)

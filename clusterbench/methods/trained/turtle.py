@@ -60,6 +60,7 @@ class TURTLE(DeepClusterer):
             one space of all. A text such as "384,768" is read so.
         scaling: of the input, per space: "standardize", "l2", "none", or of one space
             "whiten(M, POWER)".
+        select: what chooses among the heads, as of `TEMI`; the paper's rule is "linear".
 
     Raises:
         InputError: a setting of another type or range.
@@ -102,6 +103,7 @@ class TURTLE(DeepClusterer):
         gamma: float = 10.0,
         spaces: tuple[int, ...] = (),
         scaling: str = "standardize",
+        select: str = "loss",
     ) -> None:
         settings = dict(locals())
         super().__init__(n_clusters, random_state, device)
