@@ -23,7 +23,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # Examples of a property, where it names no number itself: the same ones each time by default.
 settings.register_profile("default", deadline=None, max_examples=100, derandomize=True)
-settings.register_profile("thorough", deadline=None, max_examples=400)
+settings.register_profile("thorough", deadline=None, max_examples=200)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 MOST_WORKERS = 8  # of `-n auto`: each holds a copy of torch

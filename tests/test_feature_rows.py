@@ -27,6 +27,7 @@ HEADS: dict[str, Any] = {
     "hidden": 8,
     "bottleneck": 4,
 }
+FEW: dict[str, Any] = {"epochs": 1, "batch_size": 40, "n_neighbors": 5}
 SMALL: dict[str, dict[str, Any]] = {
     "kmeans": {"n_init": 2},
     "minibatch-kmeans": {},
@@ -35,6 +36,10 @@ SMALL: dict[str, dict[str, Any]] = {
     "smoothed-kmeans": {},
     "temi": HEADS,
     "scanv2": HEADS,
+    "turtle": {"steps": 2, "inner_steps": 2},
+    "p2ot": {"n_heads": 1, "epochs": 1, "batch_size": 40, "n_neighbors": 5, "memory": 40},
+    "icon": FEW,
+    "sinkhorn": FEW,
     "self-labelling": {"warm_epochs": 1, "epochs": 2, "n_neighbors": 5},
 }
 EVERYTHING = [*cb.methods.names(), *cb.references.names()]

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import InputError
 from ..files import sha256_file, write_bytes, write_json
-from .stack import HeadStack, depth_of, last_weight
+from .stack import HeadStack, depth_of, last_weight, n_spaces
 
 #: Length to which whitening rounds a centred row: 2^24, see `methods.whitening`.
 WHITENED_LENGTH = 2.0**24
@@ -66,7 +67,15 @@ class PlainHead:
             scaling: the setting, "whiten(M, POWER)" among them.
             learned: the scaling's arrays.
             source: see the class.
+
+        Raises:
+            InputError: a head of several spaces.
         """
+        if n_spaces(head) > 1:
+            raise InputError(
+                f"a head of {n_spaces(head)} spaces is a mean of softmaxes, and export writes one "
+                "last layer; save it and load it with clusterbench, or fit one space"
+            )
         depth, cosine = depth_of(head), "direction" in head
         hidden = ["hidden", *(f"hidden_{i}" for i in range(2, depth))][: max(depth - 1, 0)]
         layers = (*hidden, *(["bottleneck"] if depth else []))
@@ -74,7 +83,10 @@ class PlainHead:
         for i, layer in enumerate(layers, 1):
             tensors[f"{layer}.weight"] = head[f"weight_{i}"][0].T
             tensors[f"{layer}.bias"] = head[f"bias_{i}"][0, 0]
-        if cosine:
+        if n_spaces(head):
+            tensors["clusters.weight"] = last_weight(head["direction_1"], head["gain_1"])[0].T
+            tensors["clusters.bias"] = head["bias_last_1"][0, 0]
+        elif cosine:
             tensors["clusters.weight"] = last_weight(head["direction"], head["gain"])[0].T
         else:
             tensors["clusters.weight"] = head["weight_last"][0].T

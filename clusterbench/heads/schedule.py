@@ -10,8 +10,8 @@ from dataclasses import dataclass
 class Schedule:
     """How the heads are trained; the defaults are TEMI's published recipe (see `TEMI`).
 
-    hidden, bottleneck, depth and last: as `stack.new_heads` takes them. rate_per: pairs for which
-    `learning_rate` is, in proportion; 0 for any number.
+    hidden, bottleneck, depth, last and spaces: as `stack.new_heads` takes them.
+    rate_per: pairs for which `learning_rate` is, in proportion; 0 for any number.
     """
 
     n_heads: int = 16
@@ -29,6 +29,7 @@ class Schedule:
     bottleneck: int = 256
     depth: int = 2
     last: str = "cosine"
+    spaces: tuple[int, ...] = ()
     rate_per: int = 256
 
     def rate(self, step: int, steps_per_epoch: int, batch: int) -> float:

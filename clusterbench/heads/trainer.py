@@ -156,7 +156,7 @@ def train_heads(
     generator = torch.Generator().manual_seed(seed)
     fresh = new_heads(
         schedule.n_heads, rows.dim, n_clusters, generator, schedule.hidden, schedule.bottleneck,
-        depth=schedule.depth, last=schedule.last,
+        depth=schedule.depth, last=schedule.last, spaces=schedule.spaces,
     )  # fmt: skip
     own = mates.heads(schedule.n_heads)
     found = keeper.load(own)
@@ -193,8 +193,11 @@ def train_heads(
         # Closed whatever happens: a thread may be reading ahead.
         with closing(rows.batches(order, drawn, batch, now.step)) as batches:
             for x in batches:
-                anchors = order[now.step * batch : (now.step + 1) * batch]
-                given = TrainingBatch(x, anchors, now.epoch, now.step, in_epoch, schedule.epochs)
+                these = slice(now.step * batch, (now.step + 1) * batch)
+                given = TrainingBatch(
+                    x, order[these], now.epoch, now.step, in_epoch, schedule.epochs,
+                    None if drawn is None else drawn[these],
+                )  # fmt: skip
                 at = given.at
                 rate = schedule.rate(at, in_epoch, batch)
                 momentum = schedule.teacher_momentum(at, schedule.epochs * in_epoch)

@@ -22,11 +22,15 @@ if TYPE_CHECKING:
     from .hierarchical import HierarchicalKMeans as HierarchicalKMeans
     from .kmeans import KMeans as KMeans
     from .minibatch import MiniBatchKMeans as MiniBatchKMeans
+    from .trained.icon import ICon as ICon
+    from .trained.p2ot import P2OT as P2OT
     from .trained.saving import HeadClusterer
     from .trained.scan import SCAN as SCAN
     from .trained.scanv2 import SCANv2 as SCANv2
     from .trained.self_labelling import SelfLabelling as SelfLabelling
+    from .trained.sinkhorn import Sinkhorn as Sinkhorn
     from .trained.temi import TEMI as TEMI
+    from .trained.turtle import TURTLE as TURTLE
 
 #: Methods of a run that names none.
 DEFAULT = ("kmeans", "smoothed-kmeans", "temi", "scanv2")
@@ -34,17 +38,21 @@ DEFAULT = ("kmeans", "smoothed-kmeans", "temi", "scanv2")
 __all__ = [
     "DEFAULT",
     "METHODS",
+    "P2OT",
     "SCAN",
     "TEMI",
+    "TURTLE",
     "BalancedKMeans",
     "ChosenK",
     "Clusterer",
     "HierarchicalKMeans",
+    "ICon",
     "KMeans",
     "Leiden",
     "MiniBatchKMeans",
     "SCANv2",
     "SelfLabelling",
+    "Sinkhorn",
     "SmoothedKMeans",
     "SpectralClustering",
     "choose_k",

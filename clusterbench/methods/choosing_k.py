@@ -12,13 +12,12 @@ from ..catalog import unknown_name
 from ..errors import InputError
 from ..estimator import RESERVED, positive_int, true_or_false
 from ..feature_rows import as_features
-from ..kernels.nearest import distances_to
 from ..kmeans.row_sources import Rows
-from ..kmeans.top import nearest_centroids
 from ..metrics.counts import count
 from ..metrics.information import ami
 from ..metrics.validate import check_labels
 from ..progress import Progress, unseen
+from ..selection.centroid_index import silhouettes
 from .kmeans import KMeans
 from .streaming import streamed
 
@@ -148,16 +147,8 @@ def silhouette(fitted: KMeans, X: Any) -> float:
     total = 0.0
     for start in range(0, rows.n, _BLOCK):
         x = rows.block(start, min(start + _BLOCK, rows.n))
-        near, every = nearest_centroids(x, fitted.cluster_centers_, 2), np.arange(len(x))
-        own, other = (
-            np.sqrt(distances_to(x, every, fitted.cluster_centers_, near[:, i].astype(np.int32)))
-            for i in (0, 1)
-        )
-        n = fitted.counts_[near[:, 0]]
-        own *= n / np.maximum(n - 1, 1)
-        larger = np.maximum(own, other)
-        counted = (n > 1) & (larger > 0)
-        total += float(((other - own)[counted] / larger[counted]).sum())
+        own = fitted.labels_[start : start + len(x)]
+        total += float(silhouettes(x, own, fitted.cluster_centers_, fitted.counts_).sum())
     return total / rows.n
 
 

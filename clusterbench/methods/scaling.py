@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,6 +30,8 @@ class Scaler:
             zeros stays zeros, with a warning), "standardize" (dimensions to mean 0 and standard
             deviation 1) or "whiten(M, POWER)" (see `whitening.Whitening`; "whiten(M)" with power
             0.5, "whiten" of 256 components).
+        spaces: widths of blocks of columns that are features of several encoders, each scaled by
+            itself: "l2" brings each of them to length 1. () for one encoder.
 
     Attributes:
         scaling: the setting in its one spelling.
@@ -37,10 +40,10 @@ class Scaler:
         unit_length: whether scaled rows are at unit length.
 
     Raises:
-        InputError: another scaling.
+        InputError: another scaling; "whiten" of several spaces.
     """
 
-    def __init__(self, scaling: str) -> None:
+    def __init__(self, scaling: str, spaces: tuple[int, ...] = ()) -> None:
         self._whitening: whitening.Whitening | None = None
         if not isinstance(scaling, str) or scaling not in SCALINGS:
             self._whitening = whitening.parsed(scaling) if isinstance(scaling, str) else None
@@ -52,9 +55,17 @@ class Scaler:
             # The text as it was given where it is spelled so already: `clone` looks for the same.
             if scaling != self._whitening.spelling:
                 scaling = self._whitening.spelling
+        if self._whitening is not None and len(spaces) > 1:
+            raise InputError(
+                f"scaling={scaling!r} is of one space, and there are {len(spaces)}; whiten each "
+                "before they are put side by side, and take 'none'"
+            )
         self.scaling = scaling
+        ends = list(accumulate(spaces))
+        self._spaces = [slice(end - width, end) for end, width in zip(ends, spaces, strict=True)]
+        self._spaces = self._spaces if len(spaces) > 1 else [slice(None)]
         self.learns = self._whitening is not None or scaling == "standardize"
-        self.unit_length = self._whitening is not None or scaling == "l2"
+        self.unit_length = self._whitening is not None or (scaling == "l2" and len(spaces) < 2)
 
     def cost(self, n_train: int, n_eval: int, dim: int) -> Cost:
         """What a scaling of note costs beside a fit, as `Estimator.cost`; others are nothing."""
@@ -77,7 +88,8 @@ class Scaler:
             deviation = features.std(axis=0, dtype=np.float64).astype(np.float32)
             self._deviation = _divisor(deviation)
         elif self.scaling == "l2":
-            warn_of_zeros(features)
+            for space in self._spaces:
+                warn_of_zeros(features[:, space])
         return self
 
     def fit_rows(self, rows: Rows) -> Scaler:
@@ -90,11 +102,13 @@ class Scaler:
             self._mean = mean.astype(np.float32)
             self._deviation = _divisor(np.sqrt(variance).astype(np.float32))
         elif self.scaling == "l2":
-            zeros = [
-                start + np.flatnonzero(~rows.block(start, stop).any(axis=1))
-                for start, stop in _blocks(rows.n)
-            ]
-            _warn_of(np.concatenate(zeros), rows.n)
+            zeros: list[list[np.ndarray]] = [[] for _ in self._spaces]
+            for start, stop in _blocks(rows.n):
+                block = rows.block(start, stop)
+                for space, found in zip(self._spaces, zeros, strict=True):
+                    found.append(start + np.flatnonzero(~block[:, space].any(axis=1)))
+            for found in zeros:
+                _warn_of(np.concatenate(found), rows.n)
         return self
 
     @property
@@ -137,7 +151,8 @@ class Scaler:
             check_standardised(scaled)
             return scaled
         if self.scaling == "l2":
-            return unit_rows(features)
+            unit = [unit_rows(features[:, space]) for space in self._spaces]
+            return unit[0] if len(unit) == 1 else np.hstack(unit)
         return features
 
     def tensor(self, features: Tensor, check: bool = True) -> Tensor:
@@ -156,7 +171,9 @@ class Scaler:
                 check_standardised(features)
             return features
         if self.scaling == "l2":
-            return to_unit_length(features)
+            for space in self._spaces:
+                to_unit_length(features[:, space])
+            return features
         return features
 
 

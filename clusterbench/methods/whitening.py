@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import linalg
 
-from ..cores import one_blas_thread, torch_threads
+from ..cores import one_blas_thread
 from ..cost import Cost
 from ..errors import InputError
 from ..feature_rows import check_arrays
+from ..kmeans.row_totals import total
 from ..limits import DIMENSIONS, ROW_LENGTH
 
 if TYPE_CHECKING:
@@ -39,8 +38,8 @@ _OF_FIRST, _OF_NUMBERS = 2.0**-20, 2.0**-23
 #: ones so that it is 2^_BASIS_BITS long. By the inequality of Cauchy and Schwarz each sum of their
 #: products is below 2^53, so float64 adds them without rounding, whatever the order.
 _ROW_BITS, _BASIS_BITS = 24, 28
-#: Rows read, and rows projected, at a time.
-_READ, _BLOCK = 8192, 2048
+#: Rows projected at a time.
+_BLOCK = 2048
 
 _SPELLED = re.compile(r"whiten(?:\(\s*([0-9]{1,7})\s*(?:,\s*([0-9.eE+-]{1,30})\s*)?\))?")
 
@@ -103,8 +102,8 @@ class Whitening:
                 f"X has {rows.dim:,} dimensions; whitening takes a covariance of all pairs of "
                 f"them, and at most {WIDEST:,}; use scaling=l2 or reduce them first"
             )
-        mean = _total(rows, lambda x: x.sum(axis=0)) / rows.n
-        covariance = _total(rows, lambda x: _products(x - mean)) / rows.n
+        mean = total(rows, lambda x: x.sum(axis=0)) / rows.n
+        covariance = total(rows, lambda x: _products(x - mean)) / rows.n
         numbers = np.sqrt((np.diagonal(covariance) + mean**2).max())
         deviation, components = _principal(covariance, self.n_components)
         kept = deviation > max(_OF_FIRST * deviation[0], _OF_NUMBERS * numbers)
@@ -210,28 +209,6 @@ def _tensor_length(rows: torch.Tensor) -> torch.Tensor:
 def _products(rows: np.ndarray) -> np.ndarray:
     products: np.ndarray = rows.T @ rows
     return products
-
-
-def _total(rows: Rows, of: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """What `of` makes of each block in float64, added in the order of blocks."""
-
-    def read(start: int) -> np.ndarray:
-        return of(rows.block(start, min(start + _READ, rows.n)).astype(np.float64))
-
-    threads = min(torch_threads(), -(-rows.n // _READ))
-    total: np.ndarray | None = None
-    with one_blas_thread(), ThreadPoolExecutor(threads) as pool:
-        for starts in _batched(range(0, rows.n, _READ), threads):
-            for part in pool.map(read, starts):
-                total = part if total is None else total + part
-    assert total is not None
-    return total
-
-
-def _batched(numbers: range, size: int) -> Iterator[list[int]]:
-    left = iter(numbers)
-    while batch := list(islice(left, size)):
-        yield batch
 
 
 def _principal(covariance: np.ndarray, n_components: int) -> tuple[np.ndarray, np.ndarray]:

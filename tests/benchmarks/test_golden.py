@@ -1,7 +1,7 @@
 """Tasks are the same on every machine: hashes of a made-up data set's, and of the shipped ones.
 
 A change here is a change of every user's tasks. It is right only where a builder or a recipe was
-meant to change: then `python scripts/pin_manifests.py` writes the shipped manifests anew.
+meant to change: then `python scripts/pages/pin_manifests.py` writes the shipped manifests anew.
 """
 
 import numpy as np

@@ -8,7 +8,7 @@ import torch
 from scipy import stats
 from torch import nn
 
-from clusterbench.heads.stack import logits, new_heads, select_head
+from clusterbench.heads.stack import last_weight, logits, new_heads, select_head, shapes
 
 
 def test_the_stack_equals_torch_modules_head_by_head() -> None:
@@ -102,3 +102,38 @@ def test_a_head_does_not_depend_on_how_many_follow() -> None:
     many = new_heads(4, 6, 4, torch.Generator().manual_seed(0), hidden=8, bottleneck=5)
     for name, tensor in few.items():
         assert torch.equal(tensor, select_head(many, 0)[name])
+
+
+def test_a_layer_of_each_space_starts_as_a_weight_normalised_linear() -> None:
+    spaces = (400, 25)
+    heads, more = (
+        new_heads(
+            n, 425, 30, torch.Generator().manual_seed(0), depth=0, last="spaces", spaces=spaces
+        )
+        for n in (2, 3)
+    )
+    for s, width in enumerate(spaces, 1):
+        direction, gain = heads[f"direction_{s}"], heads[f"gain_{s}"]
+        assert direction.shape == (2, width, 30) and heads[f"bias_last_{s}"].shape == (2, 1, 30)
+        torch.testing.assert_close(last_weight(direction, gain), direction)
+        for drawn in (direction, heads[f"bias_last_{s}"]):
+            uniform = stats.uniform(-(width**-0.5), 2 * width**-0.5)
+            assert stats.kstest(drawn.flatten().numpy(), uniform.cdf).pvalue > 1e-3
+    assert set(heads) == set(shapes(2, [425], 30, "spaces", spaces))
+    for name, tensor in heads.items():
+        assert torch.equal(tensor, more[name][:2]), name
+
+
+def test_one_space_is_all_of_the_rows() -> None:
+    one, named = (
+        new_heads(2, 9, 4, torch.Generator().manual_seed(0), depth=0, last="spaces", spaces=spaces)
+        for spaces in ((), (9,))
+    )
+    x = torch.randn(5, 9, generator=torch.Generator().manual_seed(1))
+    assert torch.equal(logits(one, x), logits(named, x))
+    for h in range(2):
+        linear = nn.Linear(9, 4)
+        with torch.no_grad():
+            linear.weight.copy_(last_weight(one["direction_1"], one["gain_1"])[h].T)
+            linear.bias.copy_(one["bias_last_1"][h, 0])
+            torch.testing.assert_close(logits(one, x)[h], linear(x))

@@ -51,6 +51,17 @@ SMALL["scan"] = {
     "n_neighbors": 10,
     "learning_rate": 1e-2,
 }
+SMALL["p2ot"] = {**SMALL["scan"], "learning_rate": 5e-2, "memory": 100, "epochs": 10}
+
+SMALL["turtle"] = {
+    "n_heads": 2,
+    "steps": 100,
+    "learning_rate": 1e-2,
+    "inner_steps": 5,
+    "inner_learning_rate": 0.1,
+}
+SMALL["icon"] = {**SMALL["scan"], "momentum": 0.9}
+SMALL["sinkhorn"] = SMALL["scan"]
 SMALL["self-labelling"] = {
     "warm_epochs": 8,
     "epochs": 12,

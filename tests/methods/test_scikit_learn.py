@@ -47,6 +47,15 @@ _HEADS: dict[str, Any] = {
     "hidden": 8,
     "bottleneck": 4,
 }
+_P2OT: dict[str, Any] = {
+    "n_heads": 1,
+    "epochs": 2,
+    "batch_size": 256,
+    "n_neighbors": 5,
+    "learning_rate": 4e-2,
+    "memory": 256,
+}
+_FEW = {"epochs": 2, "batch_size": 256, "n_neighbors": 5, "learning_rate": 4e-2}
 SMALL: dict[str, dict[str, Any]] = {
     "kmeans": {"n_init": 2, "max_iter": 10},
     "minibatch-kmeans": {"rows_per_cluster": 2, "max_iter": 5},
@@ -56,6 +65,10 @@ SMALL: dict[str, dict[str, Any]] = {
     "spectral": {"max_iter": 10},
     "temi": _HEADS,
     "scanv2": _HEADS,
+    "turtle": {"steps": 3, "inner_steps": 2, "learning_rate": 4e-2},
+    "p2ot": _P2OT,
+    "icon": _FEW,
+    "sinkhorn": _FEW,
     "self-labelling": {
         "warm_epochs": 5,
         "epochs": 6,

@@ -12,10 +12,15 @@ from clusterbench.methods import get, names
 from clusterbench.methods.top_order import led_by
 
 FAST = {"n_heads": 2, "epochs": 2, "hidden": 16, "bottleneck": 8, "n_neighbors": 5}
+FEW = {"epochs": 2, "batch_size": 64, "n_neighbors": 5}
 SMALL = {
     "kmeans": {"n_init": 2, "max_iter": 5},
     "temi": FAST,
     "scanv2": FAST,
+    "turtle": {"steps": 5, "inner_steps": 3},
+    "p2ot": {**FAST, "memory": 100},
+    "icon": FEW,
+    "sinkhorn": FEW,
     "self-labelling": {"warm_epochs": 1, "epochs": 2, "n_neighbors": 5},
 }
 

@@ -16,6 +16,7 @@ from sklearn.base import clone
 from clusterbench import methods
 from clusterbench.errors import InputError
 from clusterbench.feature_rows import unit_rows
+from clusterbench.kmeans import row_totals
 from clusterbench.kmeans.row_sources import ArrayRows
 from clusterbench.methods import whitening
 from clusterbench.methods.scaling import Scaler
@@ -132,16 +133,16 @@ class TestTheSameAnswer:
         once = Scaler("whiten(8)").fit(train.astype(np.float32))
         by_rows = Scaler("whiten(8)").fit_rows(ArrayRows(train))
         assert once(train[:50]).tobytes() == by_rows(train[:50]).tobytes()
-        monkeypatch.setattr(whitening, "_READ", 99)
+        monkeypatch.setattr(row_totals, "_READ", 99)
         in_blocks = Scaler("whiten(8)").fit_rows(ArrayRows(train))
         np.testing.assert_allclose(in_blocks(train), once(train), atol=CLOSE)
 
     def test_bits_do_not_depend_on_threads(self, monkeypatch: pytest.MonkeyPatch) -> None:
         train = correlated(900, 40)
-        monkeypatch.setattr(whitening, "_READ", 100)
+        monkeypatch.setattr(row_totals, "_READ", 100)
         found = []
         for threads in (1, 3):
-            monkeypatch.setattr(whitening, "torch_threads", lambda threads=threads: threads)
+            monkeypatch.setattr(row_totals, "torch_threads", lambda threads=threads: threads)
             fitted = whitening.Whitening().fit(ArrayRows(train))
             found.append([part.tobytes() for part in (fitted.mean, fitted.basis, fitted.factors)])
         assert found[0] == found[1]

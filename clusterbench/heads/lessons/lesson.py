@@ -24,6 +24,8 @@ class TrainingBatch:
         neighbour of each in the same order.
     anchors: (n_pairs,) int64 on the CPU, numbers of the anchors among all rows.
     epoch, step: from 0, the step within the epoch. steps: of each epoch. epochs: in all.
+    drawn: (n_pairs,) int64 on the CPU, which of its neighbours each anchor is paired with; None of
+        a lesson without pairs.
     """
 
     x: Tensor
@@ -32,6 +34,7 @@ class TrainingBatch:
     step: int
     steps: int
     epochs: int
+    drawn: Tensor | None = None
 
     @property
     def n_pairs(self) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import fields
@@ -15,7 +14,6 @@ import numpy as np
 from ...cost import Cost, check_memory
 from ...devices import resolve_device, team
 from ...errors import InputError
-from ...estimator import TrainingError
 from ...files import sha256_json
 from ...heads.schedule import Schedule, widths
 from ...neighbours.kept import neighbours_of_rows, rows_hash, search_cost
@@ -24,6 +22,7 @@ from ..clusterer import check_enough
 from ..scaling import Scaler
 from ..streaming import streamed
 from ..top_order import led_by
+from .head_choice import choose_head
 from .head_input import HeadInput, free_bytes, mutual_table
 from .head_settings import CHECKS
 from .saving import HeadClusterer
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
     from ...heads.losses.objectives import Objective
     from ...heads.one_of_many import OneOfMany
     from ...heads.stack import HeadStack
-    from ...heads.trainer import Trained
     from ...kmeans.lloyd import Group
 
 #: What a step costs whatever its size, in numbers moved: its calls.
@@ -66,6 +64,7 @@ class DeepClusterer(HeadClusterer):
     hidden: int = 512
     depth: int = 0
     last: str = "linear"
+    spaces: tuple[int, ...] = ()
     rate_per: int = 0
     n_neighbors: int = 1
     smooth_neighbors: int = 0
@@ -81,6 +80,7 @@ class DeepClusterer(HeadClusterer):
     precision: str = "auto"
     start: str = "random"
     mutual: bool = False
+    select: str = "loss"
 
     def _set(self, settings: dict[str, Any]) -> None:
         """Check and store the settings that heads have in common."""
@@ -95,7 +95,7 @@ class DeepClusterer(HeadClusterer):
         """
         steps_by_epoch = n_train // min(self.batch_size, n_train)
         rows = 2 * min(self.batch_size, n_train)
-        scaler = Scaler(self.scaling)
+        scaler = Scaler(self.scaling, self.spaces)
         of_rows = [*self._widths(scaler.width(dim)), self.n_clusters]
         layers = [before * after for before, after in pairwise(of_rows)]
         # Of the student forward and twice backward, of the teacher forward; no gradient of the
@@ -103,12 +103,17 @@ class DeepClusterer(HeadClusterer):
         products = 2.0 * rows * self.n_heads * (4 * sum(layers) - layers[0])
         between = 14 * sum(of_rows[1:]) - 2 * of_rows[-2] * (self.depth > 0)
         moved = self.n_heads * (10.0 * sum(layers) + rows * between) + _CALLS
-        steps = self.epochs * steps_by_epoch
+        steps = self._epochs(n_train) * steps_by_epoch
         assigned = 2.0 * (self.n_heads * n_train + n_eval) * sum(layers)
         found = Cost(self._work * steps * products + assigned, self._work * steps * moved)
         if self._uses_neighbors:
             found += search_cost(n_train, 0, dim)
         return found + scaler.cost(n_train, n_eval, dim)
+
+    def _epochs(self, n: int) -> int:
+        """Passes over n rows."""
+        del n
+        return self.epochs
 
     def _widths(self, dim: int) -> list[int]:
         """Of rows before each layer of a head that sees `dim` dimensions, and after the last."""
@@ -122,6 +127,10 @@ class DeepClusterer(HeadClusterer):
             neighbors: (n, k) int32, the rows that partners are drawn from; (n, 0) of a method that
                 looks for none.
         """
+
+    def _partners(self, neighbors: np.ndarray) -> np.ndarray:
+        """The rows that partners are drawn from, (n, m) int32, of (n, k) nearest neighbours."""
+        return mutual_table(neighbors) if self.mutual else neighbors
 
     def _check(self, n: int) -> None:
         """Refuse settings that do not go with n rows, before anything is done."""
@@ -222,7 +231,6 @@ class DeepClusterer(HeadClusterer):
 
         mates, device = mates or Single(), resolve_device(self.device)
         checkpoint, log, board = getattr(self, "_files", (None, None, None))
-        schedule = Schedule(**{name: getattr(self, name) for name in self._SCHEDULE})
         for name, value in (("checkpoint", checkpoint), ("log", log), ("tensorboard", board)):
             if value is not None and not str(value):
                 raise InputError(f"{name}='' names no file; name one, or leave it out")
@@ -232,6 +240,8 @@ class DeepClusterer(HeadClusterer):
         if n < 2:
             raise InputError(f"n_samples={n}: a head needs at least 2 samples to have neighbours")
         self._check(n)
+        named = {name: getattr(self, name) for name in self._SCHEDULE if name != "epochs"}
+        schedule = Schedule(epochs=self._epochs(n), **named)
         precision, own = self._precision(device), mates.heads(self.n_heads)
 
         def needed(width: int, resident: str) -> float:
@@ -250,17 +260,17 @@ class DeepClusterer(HeadClusterer):
             )
             return found
 
-        needed(Scaler(self.scaling).width(dim), "streamed")
-        seen = HeadInput(X, self.scaling, device, smoothing)
+        needed(Scaler(self.scaling, self.spaces).width(dim), "streamed")
+        seen = HeadInput(X, self.scaling, device, smoothing, self.spaces)
         taken = needed(seen.dim, seen.resident)
         # Neighbours are cosine neighbours of the features as given, whatever the heads' scaling.
         n_neighbors = min(self.n_neighbors, n - 1) if self._uses_neighbors else 0
         table = np.empty((n, 0), dtype=np.int32)
         if n_neighbors:
             near = neighbours_of_rows(
-                seen.raw, n_neighbors, device, lambda *_: progress(0, self.epochs)
+                seen.raw, n_neighbors, device, lambda *_: progress(0, schedule.epochs)
             )
-            table = mutual_table(near.ids) if self.mutual else near.ids
+            table = self._partners(near.ids)
         keeper = None
         if checkpoint is not None:
             identity = self._identity(rows_hash(seen.raw), device.type, precision)
@@ -280,7 +290,12 @@ class DeepClusterer(HeadClusterer):
             log=writer,
         )
         del rows
-        labels = self._go_on(self._choose(trained, seen, mates, own), seen, table, progress)
+        choice = choose_head(
+            trained, seen, table, self.n_clusters, self.select, self.random_state, mates, own
+        )
+        self._head: HeadStack = choice.head
+        self._input, self.diagnostics_ = seen, dict(choice.facts)
+        labels = self._go_on(choice.labels, seen, table, progress)
         self.diagnostics_ |= {
             "n_neighbors_used": n_neighbors,
             "precision_used": precision,
@@ -334,60 +349,12 @@ class DeepClusterer(HeadClusterer):
 
         return made
 
-    def _choose(
-        self, trained: Trained, seen: HeadInput, mates: OneOfMany, own: slice
-    ) -> np.ndarray:
-        """Keep the head with the lowest loss; its clusters of all rows: (n,) int64."""
-        import torch
-
-        from ...heads.stack import assign, select_head
-
-        losses = np.array(mates.gathered(trained.losses[-1]))
-        chosen = self._select(losses)
-        stack = {
-            name: mates.sum(
-                tensor[chosen - own.start : chosen - own.start + 1].contiguous()
-                if own.start <= chosen < own.stop
-                else torch.zeros_like(tensor[:1])
-            )
-            for name, tensor in trained.teacher.items()
-        }
-        self._head: HeadStack = stack
-        self._input = seen
-        mine = [select_head(trained.teacher, h) for h in range(own.stop - own.start)]
-        taken = torch.zeros((len(mine), self.n_clusters), dtype=torch.bool)
-        labels = np.empty(seen.raw.n, dtype=np.int64)
-        for start, block in seen.blocks():
-            found = [assign(head, block).cpu() for head in mine]
-            for h, clusters in enumerate(found):
-                taken[h, clusters] = True
-            here = own.start <= chosen < own.stop
-            best = found[chosen - own.start] if here else assign(stack, block).cpu()
-            labels[start : start + len(block)] = best.numpy()
-        used = [int(count) for count in mates.gathered(taken.sum(dim=1).double())]
-        of_best = trained.history_of(chosen)
-        self.diagnostics_ = {
-            "head": chosen,
-            "head_losses": [_jsonable(v) for v in losses.tolist()],
-            "head_clusters_used": used,
-            "loss_by_epoch": [_jsonable(v) for v in of_best],
-            "warnings": _warnings(used, chosen, losses),
-        }
-        return labels
-
     def _go_on(
         self, labels: np.ndarray, seen: HeadInput, table: np.ndarray, progress: Progress
     ) -> np.ndarray:
         """What a method does with the chosen head's clusters before it ends; (n,) int64."""
         del seen, table, progress
         return labels
-
-    @staticmethod
-    def _select(losses: np.ndarray) -> int:
-        """The head with the lowest mean training loss of the last epoch: no labels."""
-        if not np.isfinite(losses).any():
-            raise TrainingError("no head has a finite loss")
-        return int(np.nanargmin(np.where(np.isfinite(losses), losses, np.nan)))
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """The chosen teacher's probability of each cluster.
@@ -429,20 +396,3 @@ class DeepClusterer(HeadClusterer):
 
         x = self._input.of(features)
         return led_by(assign(self._head, x).cpu().numpy(), top(self._head, x, n).cpu().numpy())
-
-
-def _jsonable(value: float) -> float | None:
-    return value if math.isfinite(value) else None
-
-
-def _warnings(used: list[int], chosen: int, losses: np.ndarray) -> list[str]:
-    found = []
-    collapsed = [h for h, count in enumerate(used) if count < 2]
-    if collapsed:
-        found.append(f"heads {collapsed} collapsed to one cluster")
-    broken = np.flatnonzero(~np.isfinite(losses)).tolist()
-    if broken:
-        found.append(f"heads {broken} ended with a loss that is not finite")
-    if used[chosen] < 2:
-        found.append("the chosen head put all samples into one cluster")
-    return found

@@ -83,6 +83,7 @@ class HeadInput:
         scaling: as of `Scaler`.
         device: of training.
         smoothing: neighbours and rounds of `Smoothed`; None for features as they are.
+        spaces: as of `Scaler`.
 
     Attributes:
         raw: the rows as given.
@@ -94,7 +95,12 @@ class HeadInput:
     """
 
     def __init__(
-        self, X: Any, scaling: str, device: torch.device, smoothing: tuple[int, int] | None = None
+        self,
+        X: Any,
+        scaling: str,
+        device: torch.device,
+        smoothing: tuple[int, int] | None = None,
+        spaces: tuple[int, ...] = (),
     ) -> None:
         rows = streamed(X)
         self.raw: Rows = ArrayRows(X) if rows is None else rows
@@ -112,7 +118,7 @@ class HeadInput:
             self._smoothed = Smoothed(features, *smoothing, str(device))
             seen = ArrayRows(self._smoothed.rows)
         self._seen: Rows = seen
-        self.scaler = Scaler(scaling).fit_rows(seen)
+        self.scaler = Scaler(scaling, spaces).fit_rows(seen)
         self.dim = self.scaler.width(seen.dim)
         half = rows is not None and smoothing is None and _is_half(X)
         self.resident = self._residence(half)

@@ -32,6 +32,7 @@ class HeadClusterer(Clusterer):
     bottleneck: int
     depth: int
     last: str
+    spaces: tuple[int, ...]
     teacher_temperature: float = 1.0
     scaling: str
     _head: HeadStack
@@ -113,7 +114,8 @@ class HeadClusterer(Clusterer):
             found = cls(**{**record.settings, "device": device})
             if getattr(found, "smooth_neighbors", 0):
                 raise InputError("smooth_neighbors is above 0, and such a head is not saved")
-            scaler = Scaler(found.scaling).restore(_of(tensors, "scaling."), record.n_features_in)
+            scaler = Scaler(found.scaling, found.spaces)
+            scaler.restore(_of(tensors, "scaling."), record.n_features_in)
             dim = scaler.width(record.n_features_in)
             check_arrays(_of(tensors, "head."), found._shapes(dim))
             rest = {n: t for n, t in tensors.items() if not n.startswith(("scaling.", "head."))}
@@ -145,8 +147,8 @@ class HeadClusterer(Clusterer):
                 and `config.json`, which says how to compute with it.
 
         Raises:
-            InputError: not fitted, fitted with smooth_neighbors above 0, no package `onnx`, or
-                a head that is too large for an ONNX file.
+            InputError: not fitted, fitted with smooth_neighbors above 0, no package `onnx`, a
+                head of several spaces, or one that is too large for an ONNX file.
             StorageError: a file cannot be written.
         """
         from ...heads.export import PlainHead
@@ -183,7 +185,7 @@ class HeadClusterer(Clusterer):
         from ...heads.stack import shapes
 
         of_rows = widths(dim, self.hidden, self.depth, self.bottleneck)
-        found = shapes(1, of_rows, self.n_clusters, self.last)
+        found = shapes(1, of_rows, self.n_clusters, self.last, self.spaces)
         return {name: (shape, "float32") for name, shape in found.items()}
 
 

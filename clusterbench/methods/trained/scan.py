@@ -62,6 +62,7 @@ class SCAN(DeepClusterer):
         depth: layers below the last one; 0 in the paper.
         hidden: width of these, but the last of them.
         bottleneck: width of the last of them.
+        select: what chooses among the heads, as of `TEMI`.
         self_labelling: epochs of the third step; 0 for none.
 
     Raises:
@@ -104,6 +105,7 @@ class SCAN(DeepClusterer):
         depth: int = 0,
         hidden: int = 512,
         bottleneck: int = 256,
+        select: str = "loss",
         self_labelling: int = 0,
     ) -> None:
         settings = dict(locals())

@@ -52,6 +52,9 @@ class TEMI(DeepClusterer):
         mutual: draw partners from the neighbours that are so from both sides, where there are any.
         smooth_neighbors: mutual neighbours that each row is averaged with before; 0 for none.
         smooth_rounds: times that it is.
+        select: what chooses among the heads without labels: "loss", the training loss;
+            "consistency", "agreement", "silhouette", "calinski-harabasz" or "linear" look at their
+            clusters (`clusterbench.selection`), all of which are held for it.
 
     Raises:
         InputError: a setting of another type or range.
@@ -106,6 +109,7 @@ class TEMI(DeepClusterer):
         mutual: bool = False,
         smooth_neighbors: int = 0,
         smooth_rounds: int = 2,
+        select: str = "loss",
     ) -> None:
         settings = dict(locals())
         super().__init__(n_clusters, random_state, device)

@@ -2,12 +2,12 @@
 # The table of docs/methods.md: every method of the package on tasks of five data sets, with the
 # settings of the preset laptop, five seeds each. Resumes where it was interrupted.
 #
-#   bash scripts/methods_table.sh [FOLDER]             # default: methods
+#   bash scripts/study/methods_table.sh [FOLDER]             # default: methods
 #
 # glyphs, fashion-mnist and digits take part where they were built (scripts/build_*.py). SEEDS=5 and
 # METHODS=kmeans,temi,... change what is run.
 set -euo pipefail
-here=$(cd "$(dirname "$0")/.." && pwd)
+here=$(cd "$(dirname "$0")/.." && pwd) # scripts/
 folder=${1:-methods}
 seeds=${SEEDS:-5}
 methods=${METHODS:-$(python -c 'from clusterbench.methods import METHODS; print(",".join(METHODS.built_in))')}

@@ -1,6 +1,6 @@
 """What self-labelling adds to the clusters it starts from: settings of it, on data with labels.
 
-    python scripts/measure/self_labelling.py [--fashion DOWNLOADS] [--bases kmeans ...] [--seeds 3]
+    python scripts/trials/self_labelling.py [--fashion DOWNLOADS] [--bases kmeans ...] [--seeds 3]
 
 Data: 1,797 digits of scikit-learn (64 pixels); 150 made-up classes of 20 rows in 128 dimensions in
 groups, each class longest in three directions of its own ("made"), and the same with sizes by

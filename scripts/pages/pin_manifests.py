@@ -1,6 +1,6 @@
 """Pin the tasks of the shipped data sets: write `benchmarks/manifests/<data set>/`.
 
-    python scripts/pin_manifests.py
+    python scripts/pages/pin_manifests.py
 
 `build` and `run` refuse a task that differs from its pinned manifest, so a change of a builder or a
 recipe shows here, in the files of the commit that makes it, and nowhere else.

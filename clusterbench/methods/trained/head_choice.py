@@ -1,0 +1,163 @@
+"""Which of the trained heads predicts, chosen without labels."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...estimator import TrainingError
+from ...neighbours.kept import neighbours_of_rows
+from .head_input import HeadInput
+
+if TYPE_CHECKING:
+    from ...heads.one_of_many import OneOfMany
+    from ...heads.stack import HeadStack
+    from ...heads.trainer import Trained
+
+#: Neighbours that "consistency" asks of where the training looked for none.
+_NEIGHBORS = 10
+
+
+@dataclass(frozen=True, eq=False)
+class HeadChoice:
+    """The head that predicts.
+
+    head: a stack of it alone. index: its number among those of all processes. labels: (n,) int64,
+    its clusters of the training rows. facts: what a fit says about it.
+    """
+
+    head: HeadStack
+    index: int
+    labels: np.ndarray
+    facts: dict[str, Any]
+
+
+def choose_head(
+    trained: Trained,
+    seen: HeadInput,
+    table: np.ndarray,
+    n_clusters: int,
+    criterion: str,
+    seed: int,
+    mates: OneOfMany,
+    own: slice,
+) -> HeadChoice:
+    """Choose by a criterion, one of `selection.CRITERIA`, and assign the training rows.
+
+    "loss" is the mean training loss of the last epoch. Other criteria look at the clusters of all
+    heads of all processes, (heads, n) int32, which are held for them.
+
+    Args:
+        trained: the teachers of this process.
+        seen: what they were trained on.
+        table: (n, k) neighbours of the training; (n, 0) where it looked for none.
+        n_clusters: K.
+        criterion: name.
+        seed: of what the criterion draws.
+        mates: the processes that share the heads.
+        own: the heads of this process among all.
+
+    Raises:
+        TrainingError: no head has a finite loss.
+    """
+    import torch
+
+    from ...heads.stack import assign, select_head
+
+    losses = np.array(mates.gathered(trained.losses[-1]))
+    if not np.isfinite(losses).any():
+        raise TrainingError("no head has a finite loss")
+    keeps_all = criterion != "loss"
+    chosen = int(np.nanargmin(np.where(np.isfinite(losses), losses, np.nan)))
+    mine = [select_head(trained.teacher, h) for h in range(own.stop - own.start)]
+    taken = torch.zeros((len(mine), n_clusters), dtype=torch.bool)
+    n = seen.raw.n
+    clusters = np.zeros((len(losses) if keeps_all else 0, n), dtype=np.int32)
+    labels = np.empty(n, dtype=np.int64)
+    here = own.start <= chosen < own.stop
+    alone = None if keeps_all else _alone(trained, chosen, mates, own)
+    for start, block in seen.blocks():
+        found = [assign(head, block).cpu() for head in mine]
+        for h, of_head in enumerate(found):
+            taken[h, of_head] = True
+            if keeps_all:
+                clusters[own.start + h, start : start + len(block)] = of_head.numpy()
+        if alone is not None:
+            best = found[chosen - own.start] if here else assign(alone, block).cpu()
+            labels[start : start + len(block)] = best.numpy()
+    used = [int(count) for count in mates.gathered(taken.sum(dim=1).double())]
+    facts: dict[str, Any] = {}
+    if alone is None:
+        # Exact as float32: there are fewer than 2^24 clusters.
+        everyone = mates.sum(torch.from_numpy(clusters.astype(np.float32))).numpy()
+        clusters = everyone.astype(np.int32)
+        clusters[~np.isfinite(losses)] = 0  # a head that broke is one of a single cluster
+        chosen, scores = _chosen(clusters, criterion, seen, table, n_clusters, seed)
+        labels = clusters[chosen].astype(np.int64)
+        alone = _alone(trained, chosen, mates, own)
+        facts["select_scores"] = [_jsonable(score) for score in scores]
+    facts |= {
+        "head": chosen,
+        "head_losses": [_jsonable(value) for value in losses.tolist()],
+        "head_clusters_used": used,
+        "loss_by_epoch": [_jsonable(value) for value in trained.history_of(chosen)],
+        "warnings": _warnings(used, chosen, losses),
+    }
+    return HeadChoice(alone, chosen, labels, facts)
+
+
+def _alone(trained: Trained, chosen: int, mates: OneOfMany, own: slice) -> HeadStack:
+    """The chosen head as a stack of its own, in every process."""
+    import torch
+
+    at = chosen - own.start
+    here = own.start <= chosen < own.stop
+    return {
+        name: mates.sum(tensor[at : at + 1].contiguous() if here else torch.zeros_like(tensor[:1]))
+        for name, tensor in trained.teacher.items()
+    }
+
+
+def _chosen(
+    clusters: np.ndarray,
+    criterion: Any,
+    seen: HeadInput,
+    table: np.ndarray,
+    n_clusters: int,
+    seed: int,
+) -> tuple[int, tuple[float, ...]]:
+    from ...selection import choose
+
+    neighbors = table
+    if criterion == "consistency" and not table.shape[1]:
+        k = min(_NEIGHBORS, seen.raw.n - 1)
+        neighbors = neighbours_of_rows(seen.raw, k, seen.device).ids
+    found = choose(
+        list(clusters),
+        criterion,
+        neighbours=neighbors if criterion == "consistency" else None,
+        spaces=[seen.raw],
+        n_clusters=n_clusters,
+        random_state=seed,
+    )
+    return found.index, found.scores
+
+
+def _jsonable(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _warnings(used: list[int], chosen: int, losses: np.ndarray) -> list[str]:
+    found = []
+    collapsed = [h for h, count in enumerate(used) if count < 2]
+    if collapsed:
+        found.append(f"heads {collapsed} collapsed to one cluster")
+    broken = np.flatnonzero(~np.isfinite(losses)).tolist()
+    if broken:
+        found.append(f"heads {broken} ended with a loss that is not finite")
+    if used[chosen] < 2:
+        found.append("the chosen head put all samples into one cluster")
+    return found
