@@ -31,7 +31,6 @@ SETTINGS = presets.load("laptop")["self-labelling"]
 CHANGES: dict[str, dict[str, Any]] = {
     "laptop": {},
     "warm epochs only": {"epochs": SETTINGS["warm_epochs"]},
-    "weighting none": {"weighting": "none"},
     "weighting inverse": {"weighting": "inverse"},
     "weighting mini-clusters": {"weighting": "mini-clusters"},
     "threshold 0.9": {"threshold": 0.9},
