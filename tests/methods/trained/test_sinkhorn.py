@@ -46,13 +46,15 @@ def made(kind: str, **changed: object) -> Sinkhorn:
     return Sinkhorn(10, device="cpu", **{**settings, **KINDS[kind], **changed})
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind", ["batch", "queue", *(pytest.param(k, marks=pytest.mark.slow) for k in ("full", "SeLa"))]
+)
 def test_ten_gaussians_of_one_size_are_found(kind: str) -> None:
     X, y = gaussians(EQUAL)
     assert adjusted_mutual_info_score(y, made(kind).fit_predict(X)) > 0.95
 
 
-@pytest.mark.parametrize("kind", ["batch", "full"])
+@pytest.mark.parametrize("kind", ["batch", pytest.param("full", marks=pytest.mark.slow)])
 def test_of_groups_of_1_to_30_clusters_have_like_sizes_and_large_groups_are_cut(kind: str) -> None:
     X, y = gaussians(THIRTYFOLD)
     labels = made(kind).fit_predict(X)
