@@ -29,6 +29,10 @@ SCALED = [name for name in methods.names() if "scaling" in methods.get(name).set
 QUICK: dict[str, dict[str, Any]] = {
     name: {"epochs": 1, "n_heads": 2, "hidden": 8, "bottleneck": 4, "warmup_epochs": 0}
     for name in ("temi", "scanv2")
+} | {
+    "scan": {"epochs": 1, "n_heads": 2},
+    "p2ot": {"epochs": 1, "n_heads": 2},
+    "turtle": {"steps": 2, "inner_steps": 2},
 }
 
 
