@@ -35,6 +35,10 @@ TINY: dict[str, dict[str, Any]] = {
     "temi": {"n_heads": 1, "epochs": 2, "hidden": 8, "bottleneck": 4, "n_neighbors": 5},
     "scanv2": {"n_heads": 1, "epochs": 2, "hidden": 8, "bottleneck": 4, "n_neighbors": 5},
     "scan": {"n_heads": 1, "epochs": 2, "n_neighbors": 5},
+    "turtle": {"steps": 20, "inner_steps": 2},
+    "icon": {"epochs": 2},
+    "p2ot": {"epochs": 2},
+    "sinkhorn": {"epochs": 2},
 }
 EVEN, LONG_TAILED = [40] * 10, [150, 120, 90, 60, 40, 30, 20, 10, 5, 5]
 
