@@ -106,7 +106,7 @@ def test_settings_of_the_methods() -> None:
         ("learning_rate", "1e999", "method temi: learning_rate=inf"),
         ("epochs", "0", "method temi: epochs=0 should be a whole number >= 1"),
         ("scaling", "", "method temi: scaling='' should be one of none, l2, standardize"),
-        ("decay", "none", "method temi: decay='none' should be constant or cosine"),
+        ("decay", "none", "method temi: decay='none' should be constant, cosine or halving"),
         ("epochs", "", r"parameter temi\.epochs='' is empty; wanted int"),
     ],
 )

@@ -31,7 +31,8 @@ class TEMI(DeepClusterer):
         n_neighbors: nearest neighbours (cosine, the sample excluded) a partner is drawn from.
         learning_rate: of AdamW, per 256 pairs: the rate used is learning_rate * batch / 256.
         warmup_epochs: linear warm-up of the learning rate, from 0.
-        decay: of the learning rate after the warm-up, "constant" or "cosine" (to zero).
+        decay: of the learning rate after the warm-up: "constant", "cosine" (to zero), or "halving"
+            (after each third of the epochs).
         weight_decay: of AdamW, on weights and gains, not on biases.
         momentum: of the teacher, in [0, 1].
         momentum_decay: "constant", or "cosine" from `momentum` to 1.
