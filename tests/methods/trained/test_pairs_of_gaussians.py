@@ -26,9 +26,9 @@ SETTINGS: dict[str, dict[str, Any]] = {
 def gaussians(sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Ten of unit variance, each pair of centres 8.5 apart."""
     y = np.repeat(np.arange(10), sizes)
-    X = np.random.default_rng(0).normal(size=(len(y), 16))
-    X[:, :10] += 6.0 * np.eye(10)[y]
-    return X.astype(np.float32), y
+    rng = np.random.default_rng(0)
+    centers = 6.0 * np.linalg.qr(rng.normal(size=(16, 16)))[0][:10]
+    return (centers[y] + rng.normal(size=(len(y), 16))).astype(np.float32), y
 
 
 def clusters(name: str, X: np.ndarray, **changed: Any) -> np.ndarray:
