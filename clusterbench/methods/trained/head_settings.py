@@ -43,7 +43,7 @@ def _spaces(name: str, value: Any) -> tuple[int, ...]:
     return value if isinstance(value, tuple) and whole else tuple(int(width) for width in value)
 
 
-def _queue(name: str, value: Any) -> int | str:
+def _or_auto(name: str, value: Any) -> int | str:
     return "auto" if isinstance(value, str) and value == "auto" else whole_number(name, value)
 
 
@@ -73,7 +73,8 @@ CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     **dict.fromkeys(("weight_decay", "alpha"), partial(number, at_least=0.0)),
     **dict.fromkeys(("momentum", "marginal_momentum"), _SHARE),
     "assignment": partial(one_of, ("batch", "full")),
-    "queue": _queue,
+    "queue": _or_auto,
+    "memory": _or_auto,
     "debias": partial(number, above=0.0, at_most=math.nextafter(1.0, 0.0)),
     "decay": partial(one_of, (*_DECAYS, "halving")),
     "momentum_decay": partial(one_of, _DECAYS),

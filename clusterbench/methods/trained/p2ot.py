@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...cost import Cost
 from ...errors import InputError
-from ...estimator import number, true_or_false, whole_number
+from ...estimator import number, true_or_false
 from .deep import DeepClusterer
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 #: Rows that a transport has to have for each cluster.
 _ROWS_PER_CLUSTER = 3
+#: Rows that memory="auto" keeps at least.
+_KEPT = 512
 #: What a step moves for each number of its costs, in float32: about twenty iterations.
 _MOVED = 150.0
 
@@ -54,7 +56,7 @@ class P2OT(DeepClusterer):
         weight_decay: of AdamW, on weights.
         decay: "constant", "cosine" (to zero), or "halving" (after each third of the epochs).
         memory: rows of earlier batches in the transport. With the 2 batch_size rows of a batch
-            there have to be 3 for each cluster.
+            there have to be 3 for each cluster; "auto" makes 4 of it, and keeps 512 at least.
         epsilon: strength of the transport's entropy.
         kl: strength of its pull towards equal sizes; 0 leaves them free, "equal" makes them equal.
         rho: share of the mass that is transported in the beginning, in (0, 1].
@@ -101,7 +103,7 @@ class P2OT(DeepClusterer):
         learning_rate: float = 5e-4,
         weight_decay: float = 0.0,
         decay: str = "cosine",
-        memory: int = 5120,
+        memory: int | str = 5120,
         epsilon: float = 0.1,
         kl: Any = 1.0,
         rho: float = 0.1,
@@ -115,7 +117,7 @@ class P2OT(DeepClusterer):
         settings = dict(locals())
         super().__init__(n_clusters, random_state, device)
         self._set(settings)
-        self.memory = whole_number("memory", memory)
+        self.memory: int | str
         self.epsilon = number("epsilon", epsilon, above=0.0)
         self.kl = _pull("kl", kl)
         self.rho = number("rho", rho, above=0.0, at_most=1.0)
@@ -125,16 +127,25 @@ class P2OT(DeepClusterer):
         from ...heads.lessons.progressive_transport import ProgressiveTransport
 
         kl = math.inf if isinstance(self.kl, str) else self.kl
+        kept = self._kept(len(neighbors))
         return ProgressiveTransport(
-            self.memory, self.epsilon, kl, self.rho, self.progressive, self.student_temperature
+            kept, self.epsilon, kl, self.rho, self.progressive, self.student_temperature
         )
+
+    def _kept(self, n: int) -> int:
+        """Rows of earlier batches in the transport, of a fit of n rows."""
+        if isinstance(self.memory, int):
+            return self.memory
+        wanted = (_ROWS_PER_CLUSTER + 1) * self.n_clusters - 2 * min(self.batch_size, n)
+        return max(wanted, _KEPT)
 
     def _check(self, n: int) -> None:
         rows, needed = 2 * min(self.batch_size, n), _ROWS_PER_CLUSTER * self.n_clusters
-        if rows + self.memory < needed:
+        kept = self._kept(n)
+        if rows + kept < needed:
             raise InputError(
-                f"memory={self.memory:,} and the {rows:,} rows of a batch are "
-                f"{rows + self.memory:,} rows in a transport to K = {self.n_clusters:,} clusters, "
+                f"memory={kept:,} and the {rows:,} rows of a batch are "
+                f"{rows + kept:,} rows in a transport to K = {self.n_clusters:,} clusters, "
                 f"which needs {_ROWS_PER_CLUSTER} for each; set memory to at least "
                 f"{needed - rows:,}"
             )
@@ -145,14 +156,14 @@ class P2OT(DeepClusterer):
 
         rows = 2 * min(self.batch_size, n)
         return recorded_bytes(n_heads, rows, self.n_clusters) + transport_bytes(
-            n_heads, self.memory, rows, self.n_clusters
+            n_heads, self._kept(n), rows, self.n_clusters
         )
 
     def cost(self, n_train: int, n_eval: int, dim: int) -> Cost:
         """As `DeepClusterer.cost`, and the transports."""
         batch = min(self.batch_size, n_train)
         steps = self.epochs * (n_train // batch)
-        rows = 2 * batch + min(self.memory, steps * batch)
+        rows = 2 * batch + min(self._kept(n_train), steps * batch)
         moved = _MOVED * steps * self.n_heads * rows * self.n_clusters
         return super().cost(n_train, n_eval, dim) + Cost(0.0, moved)
 

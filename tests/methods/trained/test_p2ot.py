@@ -132,3 +132,11 @@ def test_the_cost_grows_with_the_memory() -> None:
     speed = cost.Speed(flops=1e10, moved=1e9)
     of = [P2OT(100, memory=m).cost(20_000, 0, 64).seconds(speed) for m in (0, 1000, 4000)]
     assert of == sorted(of) and of[2] > 1.5 * of[0]
+
+
+def test_a_memory_of_auto_is_enough_for_any_number_of_clusters() -> None:
+    X = np.random.default_rng(0).normal(size=(300, 6)).astype(np.float32)
+    settings: dict[str, Any] = {"epochs": 1, "n_heads": 1, "batch_size": 20, "device": "cpu"}
+    with pytest.raises(InputError, match="set memory to at least 560"):
+        P2OT(200, memory=512, **settings).fit(X)
+    assert len(P2OT(200, memory="auto", **settings).fit(X).labels_) == 300
