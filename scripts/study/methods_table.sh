@@ -13,12 +13,13 @@ seeds=${SEEDS:-5}
 methods=${METHODS:-$(python -c 'from clusterbench.methods import METHODS; print(",".join(METHODS.built_in))')}
 if ! python -c 'import igraph, leidenalg' 2>/dev/null; then methods=${methods/,leiden/}; fi
 known=$(clusterbench list datasets)
+failed=0 # a method that fails on a task is a record, and the others go on
 
 run() { # DATASET BENCHMARK TASKS
   if grep -q "^$1 " <<<"$known"; then
     echo "== $2 on $1"
     clusterbench run --results "$folder/results" --dataset "$1" --benchmark "$2" --task "$3" \
-      --preset laptop --seeds "$seeds" --method "$methods" --references
+      --preset laptop --seeds "$seeds" --method "$methods" --references || failed=1
   fi
 }
 
@@ -35,3 +36,4 @@ run fashion-mnist whole whole
 run digits whole whole
 
 python "$here/scripts/methods_table.py" "$folder/results"
+exit $failed
