@@ -25,6 +25,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 settings.register_profile("default", deadline=None, max_examples=100, derandomize=True)
 settings.register_profile("thorough", deadline=None, max_examples=200)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
 
 MOST_WORKERS = 8  # of `-n auto`: each holds a copy of torch
 GROWTH = 64 << 20  # bytes of memory after which a test's leftovers are given back
@@ -225,13 +226,24 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What is exhaustive is run only where it is asked for, also by `-m slow`."""
-    if "exhaustive" in config.option.markexpr:
-        return
-    left_out = [item for item in items if item.get_closest_marker("exhaustive")]
-    if left_out:
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if not item.get_closest_marker("exhaustive")]
+    """What is exhaustive is run only where it is asked for, also by `-m slow`.
+
+    The profile "thorough" asks for more examples, which a property that names their number itself
+    does not have: it would be run a second time as it is.
+    """
+
+    def left_out(item: pytest.Item) -> bool:
+        if "exhaustive" in config.option.markexpr:
+            return False
+        if item.get_closest_marker("exhaustive"):
+            return True
+        chosen = getattr(getattr(item, "obj", None), "_hypothesis_internal_use_settings", None)
+        repeated = chosen is not None and chosen.max_examples != settings().max_examples
+        return THOROUGH and repeated and not item.get_closest_marker("slow")
+
+    if some := [item for item in items if left_out(item)]:
+        config.hook.pytest_deselected(items=some)
+        items[:] = [item for item in items if not left_out(item)]
 
 
 def pytest_collection_finish() -> None:

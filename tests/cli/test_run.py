@@ -238,7 +238,9 @@ def test_an_interrupt_keeps_what_is_finished(cli: Cli, monkeypatch: pytest.Monke
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.exhaustive)]
+)
 def test_a_killed_command_resumes(tiny_world: SimpleNamespace, number: signal.Signals) -> None:
     words = (*RUN, "-m", "slow", "--seeds", "2")
     started = tiny_world.folder / "started"

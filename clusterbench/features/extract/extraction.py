@@ -31,7 +31,7 @@ from ..store.layout import DATASET, MANIFEST, PLAN, temporary_files
 from ..store.shard_file import open_hdf5, shard_fault
 from ..store.store import FeatureStore
 from ..store.values import dtype_name, storage_dtype
-from ..store.writer import SHARD_ROWS, finish_store, require_space
+from ..store.writer import SHARD_ROWS, finish_store, require_space, tidy_store
 from .broken import BrokenImages
 from .decoding import DIGEST_BYTES, Decoder
 from .extraction_plan import Plan, begin, check_images, make_plan
@@ -174,7 +174,9 @@ def extract(
         while True:
             with claims.finishing(plan.n_shards):  # never undo what another process finishes now
                 plan = planned()
-                if not plan.finished:
+                if plan.finished:
+                    tidy_store(plan.output)
+                else:
                     begin(plan, origin)
             if verify_images:
                 check_images(plan, source)

@@ -83,6 +83,11 @@ def finish_store(
             "shards": shards,
         },
     )
+    tidy_store(path)
+
+
+def tidy_store(path: Path) -> None:
+    """Remove what a store with its manifest needs no more; a kill may have come before that."""
     for replaced in path.glob(f"{DAMAGED}shard-*.h5"):  # by a repair that was killed
         replaced.unlink()
     (path / PLAN).unlink(missing_ok=True)

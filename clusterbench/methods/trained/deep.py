@@ -84,9 +84,9 @@ class DeepClusterer(HeadClusterer):
 
     def _set(self, settings: dict[str, Any]) -> None:
         """Check and store the settings that heads have in common."""
-        for name in self.setting_names():
+        for name, value in settings.items():
             if name in CHECKS:
-                setattr(self, name, CHECKS[name](name, settings[name]))
+                setattr(self, name, CHECKS[name](name, value))
 
     def cost(self, n_train: int, n_eval: int, dim: int) -> Cost:
         """All neighbours, the steps of training, and the clusters of all rows by all heads.

@@ -209,7 +209,13 @@ def test_models_and_weights_that_do_not_exist_get_the_nearest_names(name, messag
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["timm:resnet18.a1_in1k", "open_clip:ViT-B-32/laion2b_s34b_b79k"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "timm:resnet18.a1_in1k",
+        pytest.param("open_clip:ViT-B-32/laion2b_s34b_b79k", marks=pytest.mark.exhaustive),
+    ],
+)
 def test_weights_that_cannot_be_downloaded_give_one_line_that_says_what_to_pass(name):
     # The hub's client decides on being offline when it is imported: a process of its own.
     code = (

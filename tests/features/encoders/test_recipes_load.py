@@ -164,8 +164,20 @@ def test_the_licence_is_the_one_that_timm_states(name):
     assert (ours == stated) != (name in LICENCES), LICENCES.get(name)
 
 
+def one_of_each_library(names):
+    """The first recipe of each library; the others are run by `-m exhaustive`."""
+    found, seen = [], set()
+    for name in names:
+        marks = [pytest.mark.exhaustive] if RECIPES[name].library in seen else []
+        seen.add(RECIPES[name].library)
+        found.append(pytest.param(name, marks=marks))
+    return found
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [n for n in OF_HUBS if RECIPES[n].parameters <= FILE_UP_TO])
+@pytest.mark.parametrize(
+    "name", one_of_each_library(n for n in OF_HUBS if RECIPES[n].parameters <= FILE_UP_TO)
+)
 def test_small_encoders_load_a_weight_file_and_see_an_image(name, tmp_path, photo):
     torch.save(architecture(name).state_dict(), tmp_path / "weights.pth")
     encoder = load_encoder(name, tmp_path / "weights.pth")
@@ -189,7 +201,9 @@ def once_per_architecture(names):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
-    once_per_architecture(n for n in OF_HUBS if FILE_UP_TO < RECIPES[n].parameters <= RUN_UP_TO),
+    one_of_each_library(
+        once_per_architecture(n for n in OF_HUBS if FILE_UP_TO < RECIPES[n].parameters <= RUN_UP_TO)
+    ),
 )
 def test_base_sized_encoders_see_an_image(name, photo):
     pixels: Preprocessing = RECIPES[name].preprocessing

@@ -67,6 +67,20 @@ def test_a_finished_store_is_returned_as_it_is(images, tmp_path):
     )
 
 
+def test_what_a_kill_after_the_manifest_left_is_removed_by_the_next_call(
+    images, tmp_path, monkeypatch
+):
+    run(images, tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        patch.setattr("clusterbench.features.store.writer.tidy_store", lambda path: None)
+        run(images, tmp_path / "left")
+    (tmp_path / "left" / ".damaged-shard-00001.h5").touch()
+    assert (tmp_path / "left" / "extraction.json").is_file()
+    assert run(images, tmp_path / "left").n_new == 0
+    assert shard_bytes(tmp_path / "left") == shard_bytes(tmp_path / "whole")
+    assert not (tmp_path / "left" / ".damaged-shard-00001.h5").exists()
+
+
 @pytest.mark.parametrize("options", [{"workers": 1}, {"workers": 3}])
 def test_files_are_the_same_for_any_number_of_workers(images, tmp_path, options):
     run(images, tmp_path / "one")

@@ -231,7 +231,7 @@ print(killed, len(stores))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.exhaustive)])
 def test_killed_at_30_random_moments_the_resumed_stores_are_the_undisturbed_one(world, seed):
     """A process is killed after a random time, the next one goes on, until a store is done."""
     done = subprocess.run(

@@ -41,7 +41,9 @@ def test_progress_counts_to_all_bytes(store):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", range(4))
+@pytest.mark.parametrize(
+    "part", [0, *(pytest.param(part, marks=pytest.mark.exhaustive) for part in (1, 2, 3))]
+)
 def test_every_bit_pattern_change_of_a_shard_is_found_and_only_it_named(store, part):
     """Each byte of a shard in turn, header, rows and records alike."""
     path = store.path / "shard-00002.h5"
@@ -57,7 +59,7 @@ def test_every_bit_pattern_change_of_a_shard_is_found_and_only_it_named(store, p
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("bit", [0, 7])
+@pytest.mark.parametrize("bit", [0, pytest.param(7, marks=pytest.mark.exhaustive)])
 def test_a_shard_with_any_byte_changed_is_refused_or_read_never_a_raw_error(store, bit):
     """Opening, reading and judging a shard by itself answer in our own errors."""
     path = store.path / "shard-00000.h5"
