@@ -229,11 +229,14 @@ def number(
     above: float = -math.inf,
     at_least: float = -math.inf,
     at_most: float = math.inf,
+    below: float = math.inf,
 ) -> float:
     """`value` as a float; InputError unless it is finite and within the bounds."""
     usable = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not usable or not math.isfinite(value) or value <= above or not at_least <= value <= at_most:
+    inside = usable and above < value < below and at_least <= value <= at_most
+    if not inside or not math.isfinite(value):
         bounds = f"> {above:g}" if above > -math.inf else f">= {at_least:g}"
         upper = f" and <= {at_most:g}" if at_most < math.inf else ""
+        upper += f" and < {below:g}" if below < math.inf else ""
         raise InputError(f"{name}={value!r} should be a number {bounds}{upper}")
     return float(value)

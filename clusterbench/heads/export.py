@@ -97,16 +97,22 @@ class PlainHead:
         dim = len(learned["mean"]) if "mean" in learned else first.shape[1]
         return cls(state, layers, cosine, scaling.partition("(")[0], temperature, dim, source)
 
+    @property
+    def activated(self) -> tuple[str, ...]:
+        """The layers that a GELU follows: all but what a cosine sees."""
+        return self.layers[:-1] if self.cosine else self.layers
+
     def config(self) -> dict[str, Any]:
         """What there is to know to compute with `state`."""
         n_clusters = len(self.state["clusters.weight"])
         names = (*self.layers, "clusters")
         widths = {name: len(self.state[f"{name}.weight"]) for name in self.layers}
-        activated = [
+        steps = [
             f"x = gelu(x @ {layer}.weight.T + {layer}.bias), the exact gelu, with erf"
-            for layer in self.layers[:-1]
+            if layer in self.activated
+            else f"x = x @ {layer}.weight.T + {layer}.bias"
+            for layer in self.layers
         ]
-        last = [f"x = x @ {layer}.weight.T + {layer}.bias" for layer in self.layers[-1:]]
         return {
             "format": "clusterbench-head-export/1",
             "source": self.source,
@@ -114,14 +120,16 @@ class PlainHead:
             "scaling": self.scaling,
             "scaled_dim": self.state[f"{names[0]}.weight"].shape[1],
             **widths,
+            "layers": list(self.layers),
+            "activated": list(self.activated),
             "activation": "gelu",
+            "unit_length": self.cosine,
             "n_clusters": n_clusters,
             "temperature": self.temperature,
             "steps": [
                 f"x: (n, {self.dim}) float32, one row of features per image",
                 f"scale: {_SCALED[self.scaling]}",
-                *activated,
-                *last,
+                *steps,
                 *(["x = x / max(|x|, 1e-12)"] if self.cosine else []),
                 "logits = x @ clusters.weight.T"
                 + (", without bias" if self.cosine else " + clusters.bias"),

@@ -89,10 +89,9 @@ def _model(head: PlainHead) -> Any:
 
     graph = _Graph()
     x = _scaled(graph, head)
-    for layer in head.layers[:-1]:
-        x = _gelu(graph, graph.linear(x, head, layer))
-    for layer in head.layers[-1:]:
+    for layer in head.layers:
         x = graph.linear(x, head, layer)
+        x = _gelu(graph, x) if layer in head.activated else x
     if head.cosine:
         x = graph.node("Div", x, graph.length(x, 1e-12, np.float32))
     logits = graph.linear(x, head, "clusters")

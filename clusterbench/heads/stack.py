@@ -2,10 +2,11 @@
 
 A head has `depth` linear layers with a GELU between two of them, and a last layer of one of three
 kinds: "cosine" brings rows to unit length and is weight-normalised without bias, "linear" is a
-plain Linear, and "spaces" has a weight-normalised Linear for each of several blocks of columns and
-takes the mean of their softmaxes for its probabilities. With two layers and a cosine it is TEMI's
-(facts of its code and paper, arXiv:2303.17896): Linear(dim, 512) -> GELU -> Linear(512, 256) ->
-L2-normalise -> weight-normalised Linear(256, K). With no layers it is the last layer alone.
+plain Linear after one more GELU if there are layers, and "spaces" has a weight-normalised Linear
+for each of several blocks of columns and takes the mean of their softmaxes for its probabilities.
+With two layers and a cosine it is TEMI's (facts of its code and paper, arXiv:2303.17896):
+Linear(dim, 512) -> GELU -> Linear(512, 256) -> L2-normalise -> weight-normalised Linear(256, K).
+With no layers it is the last layer alone.
 
 A stack of H heads is a dictionary of tensors whose first axis is the head, so one batched matrix
 product serves all of them. Its names say what it is: weight_1, bias_1, ... of the layers, then
@@ -199,6 +200,7 @@ def logits(heads: HeadStack, x: Tensor) -> Tensor:
         return _mean_of_spaces(space_logits(heads, x))
     h = embedded(heads, x)
     if "direction" not in heads:
+        h = functional.gelu(h) if depth_of(heads) else h
         return torch.baddbmm(heads["bias_last"], h, heads["weight_last"])
     return torch.bmm(functional.normalize(h, dim=2), last_weight(heads["direction"], heads["gain"]))
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..catalog import unknown_name
 from ..errors import InputError
-from ..estimator import positive_int
+from ..estimator import positive_int, whole_seed
 from .agreement import agreement
 from .centroid_index import Pooling, calinski_harabasz, pooled, silhouette
 from .consistency import check_held_out, check_neighbours, consistency
@@ -104,6 +104,7 @@ def choose(
     """
     if criterion not in CRITERIA:
         raise unknown_name("criterion:", str(criterion), list(CRITERIA))
+    random_state = whole_seed(random_state)
     found = partitions(candidates)
     if criterion == "loss":
         scores = _by_loss(losses, found)
@@ -151,7 +152,10 @@ def best(scores: np.ndarray, n_used: np.ndarray) -> int:
 def _by_loss(losses: Any, found: list[Partition]) -> np.ndarray:
     if losses is None:
         raise InputError("criterion 'loss' needs losses; give that of each candidate")
-    values = np.asarray(losses, dtype=np.float64)
+    try:
+        values = np.asarray(losses, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError("losses are not all numbers; give that of each candidate") from error
     if values.shape != (len(found),):
         raise InputError(
             f"losses have shape {values.shape}; wanted one number for each of {len(found)} "

@@ -64,7 +64,10 @@ def check_neighbours(neighbours: Any, n: int, m: int | None = None) -> np.ndarra
     Raises:
         InputError: it is no such table.
     """
-    table = np.asarray(neighbours) if not isinstance(neighbours, np.ndarray) else neighbours
+    try:
+        table = np.asarray(neighbours) if not isinstance(neighbours, np.ndarray) else neighbours
+    except ValueError as error:
+        raise InputError("neighbours are rows of unlike lengths; give k of each row") from error
     wanted = n if m is None else m
     if table.ndim != 2 or table.dtype.kind not in "iu" or not table.size or len(table) != wanted:
         raise InputError(

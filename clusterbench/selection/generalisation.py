@@ -68,7 +68,7 @@ class FoldedSpace:
                 left = (moments - _moments(own)) / max(rows.n - len(part), 1)
                 mean = left[-1]
                 means.append(mean)
-                whitening.append(_whitened(left[:-1] - np.outer(mean, mean)))
+                whitening.append(_whitened(left[:-1], mean))
                 asked.append(((own - mean) @ whitening[-1]).astype(np.float32))
         return cls(rows, parts, means, whitening, asked)
 
@@ -120,10 +120,18 @@ def _moments(rows: np.ndarray) -> np.ndarray:
     return np.vstack([rows.T @ rows, rows.sum(axis=0)])
 
 
-def _whitened(covariance: np.ndarray) -> np.ndarray:
-    """A matrix T with T T' the inverse of a (dim, dim) covariance and its ridge."""
-    dim = len(covariance)
-    ridge = _RIDGE * float(np.trace(covariance)) / dim or 1.0
+def _whitened(moments: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """A matrix T with T T' the inverse of a covariance and its ridge.
+
+    Args:
+        moments: (dim, dim) mean products of the dimensions.
+        mean: (dim,).
+    """
+    dim = len(mean)
+    covariance = moments - np.outer(mean, mean)
+    # Of rows that are all alike the covariance is the rounding of the products, of any sign.
+    rounding = 64 * np.finfo(np.float64).eps * float(np.trace(moments))
+    ridge = max(_RIDGE * float(np.trace(covariance)) / dim, rounding) or 1.0
     lower = np.linalg.cholesky(covariance + ridge * np.eye(dim))
     whitening: np.ndarray = linalg.solve_triangular(lower, np.eye(dim), lower=True).T
     return whitening

@@ -62,9 +62,11 @@ def partitions(candidates: Sequence[Any]) -> list[Partition]:
     Raises:
         InputError: there is none, one is unusable, or they are of different numbers of rows.
     """
-    found = [
-        partition(candidate, f"candidate {number}") for number, candidate in enumerate(candidates)
-    ]
+    try:
+        given = list(candidates)
+    except TypeError as error:
+        raise InputError(f"candidates are {type(candidates).__name__}; give a list") from error
+    found = [partition(one, f"candidate {number}") for number, one in enumerate(given)]
     if not found:
         raise InputError("there is no candidate; give one or more arrays of clusters")
     for number, one in enumerate(found):
@@ -80,11 +82,15 @@ def placed(labels: Any, of: Partition, name: str) -> np.ndarray:
     """Clusters of other rows by a partition's numbers: (m,) int32, -1 where it has no such cluster.
 
     Raises:
-        InputError: no labels, or a row without a cluster.
+        InputError: no labels, a row without a cluster, or no row in a cluster of the partition.
     """
     found = _complete(labels, name)
     order = np.argsort(of.numbers)
     given = found.given[found.values]
+    if given.dtype.kind != of.numbers.dtype.kind or not np.isin(given, of.numbers).any():
+        raise InputError(
+            f"{name} has no cluster that its candidate has; give both the same names of clusters"
+        )
     at = np.minimum(np.searchsorted(of.numbers[order], given), of.n_used - 1)
     known = of.numbers[order][at] == given
     return np.where(known, order[at], -1).astype(np.int32)

@@ -253,3 +253,37 @@ def test_the_best_has_a_score_and_several_clusters_if_one_has(
     scores: list[float], used: list[int], wanted: int
 ) -> None:
     assert best(np.array(scores), np.array(used)) == wanted
+
+
+def test_rows_that_are_all_alike_have_no_linear_classifier_and_no_error() -> None:
+    rows = np.tile(np.arange(1.0, 9.0), (40, 1))
+    chosen = choose([np.arange(40) % 4, np.arange(40) % 3], "linear", spaces=[rows])
+    assert np.isfinite(chosen.scores).all()
+
+
+def test_held_out_clusters_of_other_names_are_refused() -> None:
+    labels = [np.arange(40) % 4, np.arange(40) % 3]
+    table = np.arange(20)[:, None] % 40
+    for other in (
+        [found[:20] + 100 for found in labels],
+        [found[:20].astype(str) for found in labels],
+    ):
+        with pytest.raises(InputError, match="no cluster that its candidate has"):
+            choose(labels, "consistency", neighbours=table, held_out=other)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"criterion": "loss", "losses": ["a", "b"]},
+        {"criterion": "loss", "losses": {0: 1}},
+        {"criterion": "consistency", "neighbours": [[1], [1, 2]]},
+        {"criterion": "linear", "spaces": [np.eye(40)], "random_state": -1},
+        {"criterion": "linear", "spaces": [np.eye(40)], "random_state": None},
+        {"criterion": "agreement", "candidates": None},
+    ],
+)
+def test_what_cannot_be_used_is_said_in_a_line(given: dict[str, Any]) -> None:
+    candidates = given.pop("candidates", [np.arange(40) % 4, np.arange(40) % 3])
+    with pytest.raises(InputError):
+        choose(candidates, **given)

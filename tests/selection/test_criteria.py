@@ -56,8 +56,9 @@ def test_consistency_of_held_out_rows_looks_at_their_neighbours_among_the_others
 def test_held_out_rows_in_a_cluster_that_no_row_has_agree_with_nobody() -> None:
     found = partition([4, 4, 9, 9])
     assert placed([9, 4, 7, 200_000, 0], found, "held_out").tolist() == [1, 0, -1, -1, -1]
-    near = np.array([[0, 1], [2, 3]], dtype=np.int32)
-    assert consistency(found, near, placed([7, 7], found, "held_out")) == 0.0
+    near = np.array([[0, 1], [0, 1], [2, 3]], dtype=np.int32)
+    whole = consistency(found, near[1:], placed([4, 9], found, "held_out"))
+    assert consistency(found, near, placed([7, 4, 9], found, "held_out")) < whole == 1.0
 
 
 def test_agreement_is_the_mean_ami_to_the_others() -> None:

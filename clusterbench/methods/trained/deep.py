@@ -55,6 +55,8 @@ class DeepClusterer(HeadClusterer):
     _uses_neighbors: ClassVar[bool] = True
     #: Whether products may be made in half precision on a GPU.
     _halves: ClassVar[bool] = True
+    #: Settings that memory grows with, for a message.
+    _LARGE: ClassVar[str] = "batch_size"
     #: Work of a step beside that of one pass of pairs through student and teacher and back.
     _work: ClassVar[float] = 1.0
 
@@ -255,7 +257,7 @@ class DeepClusterer(HeadClusterer):
                 found,
                 f"{self.name}: training {own.stop - own.start} heads with K = "
                 f"{self.n_clusters:,} on {n:,} rows",
-                "take fewer heads, or a smaller batch_size",
+                f"take fewer heads, or a smaller {self._LARGE}",
                 free_bytes(device),
             )
             return found

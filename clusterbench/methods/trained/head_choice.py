@@ -73,7 +73,8 @@ def choose_head(
     if not np.isfinite(losses).any():
         raise TrainingError("no head has a finite loss")
     keeps_all = criterion != "loss"
-    chosen = int(np.nanargmin(np.where(np.isfinite(losses), losses, np.nan)))
+    by_loss = np.argsort(np.where(np.isfinite(losses), losses, np.inf), kind="stable")
+    chosen = int(by_loss[0])
     mine = [select_head(trained.teacher, h) for h in range(own.stop - own.start)]
     taken = torch.zeros((len(mine), n_clusters), dtype=torch.bool)
     n = seen.raw.n
@@ -92,6 +93,13 @@ def choose_head(
             labels[start : start + len(block)] = best.numpy()
     used = [int(count) for count in mates.gathered(taken.sum(dim=1).double())]
     facts: dict[str, Any] = {}
+    usable = [h for h in by_loss.tolist() if used[h] > 1 and np.isfinite(losses[h])]
+    if alone is not None and usable and usable[0] != chosen:
+        # One that collapsed has the lowest loss, and is not taken where there is another.
+        chosen = usable[0]
+        alone = _alone(trained, chosen, mates, own)
+        for start, block in seen.blocks():
+            labels[start : start + len(block)] = assign(alone, block).cpu().numpy()
     if alone is None:
         # Exact as float32: there are fewer than 2^24 clusters.
         everyone = mates.sum(torch.from_numpy(clusters.astype(np.float32))).numpy()
@@ -106,7 +114,7 @@ def choose_head(
         "head_losses": [_jsonable(value) for value in losses.tolist()],
         "head_clusters_used": used,
         **_curve(trained.history_of(chosen)),
-        "warnings": _warnings(used, chosen, losses),
+        "warnings": _warnings(used, chosen, losses, n_clusters),
     }
     return HeadChoice(alone, chosen, labels, facts)
 
@@ -158,14 +166,20 @@ def _jsonable(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _warnings(used: list[int], chosen: int, losses: np.ndarray) -> list[str]:
-    found = []
-    collapsed = [h for h, count in enumerate(used) if count < 2]
+def _warnings(used: list[int], chosen: int, losses: np.ndarray, n_clusters: int) -> list[str]:
+    found: list[str] = []
+    least = min(2, n_clusters)
+    collapsed = [h for h, count in enumerate(used) if count < least]
     if collapsed:
         found.append(f"heads {collapsed} collapsed to one cluster")
     broken = np.flatnonzero(~np.isfinite(losses)).tolist()
     if broken:
         found.append(f"heads {broken} ended with a loss that is not finite")
-    if used[chosen] < 2:
+    if used[chosen] < least:
         found.append("the chosen head put all samples into one cluster")
+    elif 2 * used[chosen] < n_clusters:
+        found.append(
+            f"the chosen head used {used[chosen]:,} of {n_clusters:,} clusters; a batch that is "
+            "several times K, or more epochs, may help"
+        )
     return found

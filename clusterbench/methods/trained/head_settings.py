@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -44,7 +43,11 @@ def _spaces(name: str, value: Any) -> tuple[int, ...]:
 
 
 def _or_auto(name: str, value: Any) -> int | str:
-    return "auto" if isinstance(value, str) and value == "auto" else whole_number(name, value)
+    if isinstance(value, str):
+        if value != "auto":
+            raise InputError(f"{name}={value!r} should be a whole number or 'auto'")
+        return value
+    return whole_number(name, value)
 
 
 _ABOVE_ZERO = partial(number, above=0.0)
@@ -75,7 +78,7 @@ CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "assignment": partial(one_of, ("batch", "full")),
     "queue": _or_auto,
     "memory": _or_auto,
-    "debias": partial(number, above=0.0, at_most=math.nextafter(1.0, 0.0)),
+    "debias": partial(number, above=0.0, below=1.0),
     "decay": partial(one_of, (*_DECAYS, "halving")),
     "momentum_decay": partial(one_of, _DECAYS),
     "precision": partial(one_of, ("auto", "float32", "bf16")),

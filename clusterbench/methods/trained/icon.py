@@ -49,7 +49,7 @@ class ICon(DeepClusterer):
         momentum: of the moving average of weights.
         scaling: of the head's input: "standardize", "l2", "none" or "whiten(M, POWER)"; none in
             the paper.
-        depth: layers below the last one; 0 in the paper.
+        depth: layers below the last one, each with a GELU after it; 0 in the paper.
         hidden: width of these, but the last of them.
         bottleneck: width of the last of them.
         select: what chooses among the heads, as of `TEMI`.
@@ -75,6 +75,7 @@ class ICon(DeepClusterer):
     label: ClassVar[str] = "I-Con"
     version: ClassVar[int] = 1
     _halves = False
+    _LARGE = "walks or batch_size"
 
     def __init__(
         self,

@@ -90,6 +90,7 @@ class P2OT(DeepClusterer):
     last = "cosine"
     student_temperature = teacher_temperature = 0.1
     _halves = False
+    _LARGE = "memory or batch_size"
 
     def __init__(
         self,

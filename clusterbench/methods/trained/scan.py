@@ -59,11 +59,11 @@ class SCAN(DeepClusterer):
         decay: "constant", "cosine" (to zero), or "halving" (after each third of the epochs).
         alpha: weight of the entropy, lambda in the paper; 5 in all of its published settings.
         scaling: of the head's input: "standardize", "l2", "none" or "whiten(M, POWER)".
-        depth: layers below the last one; 0 in the paper.
+        depth: layers below the last one, each with a GELU after it; 0 in the paper.
         hidden: width of these, but the last of them.
         bottleneck: width of the last of them.
         select: what chooses among the heads, as of `TEMI`.
-        self_labelling: epochs of the third step; 0 for none.
+        self_labelling: epochs of the third step; 0 for none. A `log` is of its epochs then.
 
     Raises:
         InputError: a setting of another type or range.

@@ -12,7 +12,7 @@ import numpy as np
 
 from ...catalog import unknown_name
 from ...cost import Cost
-from ...errors import InputError
+from ...errors import CheckpointError, InputError
 from ...estimator import RESERVED, number, positive_int, whole_number
 from ...files import sha256_array, sha256_json
 from ...progress import Progress
@@ -69,7 +69,7 @@ class SelfLabelling(DeepClusterer):
         decay: "constant", "cosine" (to zero), or "halving" (after each third of the epochs).
         momentum: of the teacher, in [0, 1]; with 0, as in the paper, it is the head itself.
         scaling: of the head's input: "standardize", "l2", "none" or "whiten(M, POWER)".
-        depth: layers below the last one.
+        depth: layers below the last one, each with a GELU after it.
         hidden: width of these, but the last of them.
         bottleneck: width of the last of them.
 
@@ -187,7 +187,12 @@ class SelfLabelling(DeepClusterer):
         checkpoint = getattr(self, "_files", (None,))[0]
         if checkpoint and base.keeps_checkpoints:
             given["checkpoint"] = Path(checkpoint) / "base"
-        self._base_labels = base.fit(X, **given).labels_
+        try:
+            self._base_labels = base.fit(X, **given).labels_
+        except CheckpointError:
+            raise
+        except InputError as error:
+            raise InputError(f"base {self.base}: {error}") from error
         self._minis: np.ndarray | None = None
         if self.weighting == "mini-clusters":
             self._minis = self._mini_kmeans(n).fit(X).labels_

@@ -90,6 +90,7 @@ class Sinkhorn(DeepClusterer):
     label: ClassVar[str] = "Sinkhorn"
     version: ClassVar[int] = 1
     _halves = False
+    _LARGE = "queue or batch_size"
 
     def __init__(
         self,
@@ -171,7 +172,8 @@ class Sinkhorn(DeepClusterer):
             raise InputError(
                 f"{self.name}: plans of batch_size={batch:,} and queue={self.queue} rows for "
                 f"n_clusters={self.n_clusters:,} should have {least:,} rows together or more, "
-                f"{_LEAST} for each cluster; take queue={least - batch}, or a larger batch_size"
+                f"{_LEAST} for each cluster; take queue={least - batch}"
+                + (", or a larger batch_size" if batch < n else "")
             )
 
     def _lesson(self, neighbors: np.ndarray) -> Lesson:

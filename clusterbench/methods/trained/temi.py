@@ -45,7 +45,8 @@ class TEMI(DeepClusterer):
             `KMeans`.
         hidden: width of the layers below the last one, but the last of these.
         bottleneck: width of that one, which the last layer sees at unit length.
-        depth: layers below the last one, 2 in the paper; 0 makes a linear head, whose logits are
+        depth: layers below the last one with a GELU between two, 2 in the paper; clusters of 1 are
+            still bounded by planes, 0 makes a linear head, whose logits are
             cosines of the scaled features.
         precision: "float32"; "bf16", on a GPU, multiplies in bfloat16 and float16 with sums, losses
             and weights in float32; "auto" is bf16 on a GPU.

@@ -32,7 +32,8 @@ def clusters_of_every_head(X: np.ndarray) -> list[np.ndarray]:
         model = TEMI(**SETTINGS)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(
-                "clusterbench.methods.trained.head_choice.np.nanargmin", lambda _, h=head: h
+                "clusterbench.methods.trained.head_choice.np.argsort",
+                lambda *_, h=head, **__: np.array([h, *(o for o in range(4) if o != h)]),
             )
             found.append(model.fit(X).labels_)
     return found
@@ -66,3 +67,19 @@ def test_the_criterion_takes_the_head(criterion: str) -> None:
 def test_a_setting_that_is_no_criterion() -> None:
     with pytest.raises(InputError, match="select='acc' should be loss, consistency"):
         SCAN(select="acc")
+
+
+def test_a_collapsed_head_is_not_taken_where_there_is_another() -> None:
+    """Without the entropy one cluster for all has the lowest loss."""
+    y = np.arange(200) % 4
+    settings: dict[str, Any] = {"n_heads": 5, "epochs": 30, "batch_size": 64, "alpha": 0.0}
+    both = 0
+    for seed in range(8):
+        noise = 0.4 * np.random.default_rng(seed).normal(size=(200, 16))
+        Z = (np.eye(4, 16)[y] + noise).astype(np.float32)
+        found = SCAN(4, seed, "cpu", learning_rate=0.05, **settings).fit(Z)
+        used = found.diagnostics_["head_clusters_used"]
+        both += 1 in used and max(used) > 1
+        assert len(np.unique(found.labels_)) > 1 or max(used) == 1
+        np.testing.assert_array_equal(found.predict(Z), found.labels_)
+    assert both

@@ -80,7 +80,7 @@ def test_rows_of_half_precision_come_to_the_same_clusters() -> None:
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"debias": 1.0}, "debias=1.0 should be a number > 0 and <= 1"),
+        ({"debias": 1.0}, "debias=1.0 should be a number > 0 and < 1"),
         ({"debias": 0.0}, "debias=0.0 should be"),
         ({"walks": 0}, "walks=0"),
     ],
@@ -92,5 +92,5 @@ def test_settings_out_of_range_are_refused(changed: dict[str, object], message: 
 
 def test_batches_too_large_to_compare_all_rows_are_refused() -> None:
     X, _ = gaussians(EQUAL)
-    with pytest.raises(InputError, match="smaller batch_size"):
+    with pytest.raises(InputError, match="smaller walks or batch_size"):
         made(n_heads=1_000_000, batch_size=600).fit(X)
