@@ -9,6 +9,7 @@ import torch
 
 from clusterbench.heads import trainer
 from clusterbench.heads.body import Passed
+from clusterbench.heads.lessons import distillation
 from clusterbench.heads.losses.objectives import ScanObjective
 from clusterbench.heads.schedule import Schedule
 from clusterbench.heads.training_rows import HeldRows
@@ -59,13 +60,13 @@ def test_the_drawn_partner_is_a_neighbour_and_not_the_anchor(
     features[:, 1:] = torch.randn(n, 2, generator=torch.Generator().manual_seed(0))
     table = torch.from_numpy(graph(features.numpy(), 4)).long()
     pairs: list[np.ndarray] = []
-    original = trainer.forward
+    original = distillation.forward
 
     def spy(heads: dict[str, torch.Tensor], x: torch.Tensor, *given: bool, **named: bool) -> Passed:
         pairs.append(x[:, 0].view(2, -1).numpy().astype(int).T)
         return original(heads, x, *given, **named)
 
-    monkeypatch.setattr(trainer, "forward", spy)
+    monkeypatch.setattr(distillation, "forward", spy)
     schedule = Schedule(n_heads=1, epochs=3, batch_size=8, hidden=4, bottleneck=4)
     trainer.train_heads(HeldRows(features, table), 5, ScanObjective(5.0), schedule, seed=0)
     seen = np.concatenate(pairs)

@@ -250,6 +250,7 @@ def test_channels_last_is_equal_up_to_rounding_and_recorded(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
 def test_compiled_features_are_equal_up_to_rounding(tmp_path):
     source, encoder = index_folder(make_images(tmp_path / "images", n=20)), small_encoder()

@@ -64,7 +64,7 @@ def test_a_shard_with_any_byte_changed_is_refused_or_read_never_a_raw_error(stor
     """Opening, reading and judging a shard by itself answer in our own errors."""
     path = store.path / "shard-00000.h5"
     wanted = store.read()
-    for position in range(bit, path.stat().st_size, 3):
+    for position in range(bit, path.stat().st_size, 7):
         flip(path, position, 1 << bit)
         shard_fault(path)  # by its own checksums; must not raise
         try:
@@ -95,7 +95,7 @@ def test_a_changed_byte_of_another_file_is_found_and_only_it_named(store, name):
 def test_an_index_with_any_byte_changed_is_refused_or_the_same(store):
     path, wanted = store.path / "index.h5", store.index.hash
     refused = 0
-    for position in range(0, path.stat().st_size, 11):
+    for position in range(0, path.stat().st_size, 29):
         flip(path, position, 1 << position % 8)
         try:
             assert FeatureStore.open(store.path).index.hash == wanted
@@ -103,15 +103,15 @@ def test_an_index_with_any_byte_changed_is_refused_or_the_same(store):
             assert str(error).startswith(str(path))
             refused += 1
         flip(path, position, 1 << position % 8)
-    assert refused > 20
+    assert refused > 8
 
 
 @pytest.mark.slow
-def test_every_byte_of_the_manifest_matters(store):
+def test_every_third_byte_of_the_manifest_matters(store):
     path = store.path / "store.json"
     content = path.read_bytes()
     manifest = read_manifest(store.path)
-    for position in range(len(content)):
+    for position in range(0, len(content), 3):
         flip(path, position, 1 << position % 7)
         try:
             assert read_manifest(store.path) == manifest  # white space
