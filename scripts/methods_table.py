@@ -2,7 +2,8 @@
 
     python scripts/methods_table.py RESULTS [--write]
 
-Every result is scored again from its predictions' task. A difference is of mean AMI over seeds, in
+Every result is scored again from its predictions' task; runs that failed are left out, and where a
+method has none on a task it has no mean. A difference is of mean AMI over seeds, in
 points; its interval combines other seeds (Welch's t) and other images (all predictions resampled
 together). Over several tasks, which may share images, the half width is the mean of theirs, as if
 their errors went together. --write puts the tables into docs/methods.md.
@@ -123,7 +124,7 @@ def main() -> None:
     parser.add_argument("results", type=Path)
     parser.add_argument("--write", action="store_true", help="replace the tables of the document")
     arguments = parser.parse_args()
-    study = read(arguments.results)
+    study = read(arguments.results, failed=True)
     blocks = {"means": means(study), "differences": differences(study), "tasks": by_task(study)}
     if arguments.write:
         documents.write_blocks(documents.DOCS / "methods.md", blocks)

@@ -12,7 +12,7 @@ from clusterbench.benchmarks import Task
 from clusterbench.benchmarks.targets import Hierarchy
 from clusterbench.leaderboard.result_files import result_files
 from clusterbench.results.evidence import EvidenceReader
-from clusterbench.results.record import ResultRecord
+from clusterbench.results.record import ResultRecord, read_result
 
 from .gaps import METRIC, Gap, gap
 
@@ -63,16 +63,19 @@ def _empty(task: Task) -> TaskResults:
 Study = dict[str, dict[str, dict[str, TaskResults]]]
 
 
-def read(folder: Path) -> Study:
+def read(folder: Path, failed: bool = False) -> Study:
     """data set -> benchmark -> task; tasks in the order of their benchmark.
 
     Every result is checked against its task and its predictions, as for a leaderboard. Results of
     k-means from random starts count as another method. Intervals are corrected for all gaps
-    between heads and k-means of a data set.
+    between heads and k-means of a data set. `failed`: leave out runs that failed, instead of an
+    error.
     """
     reader = EvidenceReader()
     found: dict[tuple[str, str], dict[str, TaskResults]] = {}
     for path in result_files([folder]):
+        if failed and read_result(path).status == "failed":
+            continue
         evidence = reader.read(path)
         record, task = evidence.record, evidence.task
         where = record.dataset, record.benchmark
