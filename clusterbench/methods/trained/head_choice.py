@@ -156,10 +156,10 @@ def _chosen(
 
 
 def _curve(losses: list[float]) -> dict[str, Any]:
-    """The losses of all epochs; of very many those of every so many, the last one among them."""
+    """The losses of all epochs; of very many each `loss_every`-th, the last one among them."""
     every = -(-len(losses) // _CURVE)
     shown = [_jsonable(value) for value in losses[::-1][::every][::-1]]
-    return {"loss_by_epoch": shown} if every == 1 else {f"loss_by_{every}_epochs": shown}
+    return {"loss_by_epoch": shown, **({"loss_every": every} if every > 1 else {})}
 
 
 def _jsonable(value: float) -> float | None:

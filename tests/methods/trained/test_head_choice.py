@@ -64,6 +64,17 @@ def test_the_criterion_takes_the_head(criterion: str) -> None:
     np.testing.assert_array_equal(model.predict(X), model.labels_)
 
 
+@pytest.mark.parametrize(("epochs", "every"), [(7, None), (1001, 2)])
+def test_a_curve_of_very_many_epochs_is_thinned_and_ends_with_the_last(
+    epochs: int, every: int | None
+) -> None:
+    found = SCAN(3, device="cpu", n_heads=1, epochs=epochs, batch_size=40).fit(features()[:40])
+    curve, facts = found.diagnostics_["loss_by_epoch"], found.diagnostics_
+    assert facts.get("loss_every") == every
+    assert len(curve) == (epochs if every is None else 501)
+    assert curve[-1] == facts["head_losses"][0]
+
+
 def test_a_setting_that_is_no_criterion() -> None:
     with pytest.raises(InputError, match="select='acc' should be loss, consistency"):
         SCAN(select="acc")
