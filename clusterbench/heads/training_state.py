@@ -209,7 +209,8 @@ class TrainingFolder:
 
     def _check(self) -> None:
         """Refuse what is no folder of this training, or cannot be written to."""
-        if not self._folder.is_dir() and os.path.lexists(self._folder):
+        # Asked in this order, since another process may be making the folder.
+        if os.path.lexists(self._folder) and not self._folder.is_dir():
             raise CheckpointError(
                 f"{self._folder}: a file stands where a folder of checkpoints should be; "
                 "name another, or remove it"
