@@ -17,8 +17,8 @@ from ..printable import escaped, shown
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from ..leaderboard.models import PublishedRow
-    from ..leaderboard.ranking import BoardRow, Ranking
+    from ..leaderboard.board.models import PublishedRow
+    from ..leaderboard.ranking.entrants import BoardRow, Ranking
 
 _METRICS = ("ami", "acc")
 

@@ -1,9 +1,9 @@
 """The leaderboard: verified submissions in one JSON file, and their ranking."""
 
-from .models import Entry, Leaderboard, PublishedRow, read_leaderboard
-from .ranking import Ranking, rank
-from .recheck import Recheck, recheck
-from .submit import Submission, submit
+from .board.models import Entry, Leaderboard, PublishedRow, read_leaderboard
+from .ranking.entrants import Ranking, rank
+from .submissions.recheck import Recheck, recheck
+from .submissions.submit import Submission, submit
 
 __all__ = [
     "Entry",

@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from clusterbench.files import write_json
-from clusterbench.leaderboard.models import Leaderboard
+from clusterbench.leaderboard.board.models import Leaderboard
 from clusterbench.results.record import ResultRecord
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "schemas"

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from signing import nested, put, sign_entry
 from trials import Trials, snapshot
 
-import clusterbench.leaderboard.lock as lock_module
+import clusterbench.leaderboard.board.lock as lock_module
 from clusterbench.errors import InputError, StorageError
 from clusterbench.leaderboard import Leaderboard, rank, read_leaderboard, recheck, submit
-from clusterbench.leaderboard.models import write_leaderboard
+from clusterbench.leaderboard.board.models import write_leaderboard
 from clusterbench.limits import FileKind
 from clusterbench.metrics import Resampling
 
@@ -215,7 +215,7 @@ def test_a_board_that_its_reader_would_refuse_is_not_written(
     submit(world.results[:1], board)
     before = snapshot(tmp_path)
     small = FileKind("a leaderboard", len(board.read_bytes()) + 10, "begin a new file")
-    monkeypatch.setattr("clusterbench.leaderboard.models.BOARD", small)
+    monkeypatch.setattr("clusterbench.leaderboard.board.models.BOARD", small)
     with pytest.raises(InputError, match=r"nobody could read it .*; it is as it was"):
         submit(world.results, board)
     assert snapshot(tmp_path) == before
@@ -228,7 +228,7 @@ def test_an_entry_too_many_costs_no_other_its_place(
     submit(world.results[:1], board)
     size = board.stat().st_size
     small = FileKind("a leaderboard", size + (1 << 20) + 4_000, values=2_000_000)
-    monkeypatch.setattr("clusterbench.leaderboard.room.BOARD", small)
+    monkeypatch.setattr("clusterbench.leaderboard.board.room.BOARD", small)
     found = submit(world.results, board)
     assert [one.status for one in found[:1]] == ["unchanged"]
     assert {one.status for one in found} == {"unchanged", "added", "refused"}

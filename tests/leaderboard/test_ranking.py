@@ -11,7 +11,7 @@ import pytest
 
 from clusterbench.errors import InputError
 from clusterbench.leaderboard import Entry, Leaderboard, PublishedRow, rank, read_leaderboard
-from clusterbench.leaderboard.models import BoardBenchmark, TaskDefinition
+from clusterbench.leaderboard.board.models import BoardBenchmark, TaskDefinition
 from clusterbench.results.record import run_key
 
 

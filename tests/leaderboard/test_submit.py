@@ -252,7 +252,7 @@ class TestFiles:
     def test_a_lock_that_stays_is_one_error(
         self, results: list[Path], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        module = sys.modules["clusterbench.leaderboard.lock"]
+        module = sys.modules["clusterbench.leaderboard.board.lock"]
         monkeypatch.setattr(module, "LOCK_TIMEOUT", 0.05)
         with (
             FileLock(f"{BOARD}.lock"),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from clusterbench.leaderboard.models import Leaderboard
+from clusterbench.leaderboard.board.models import Leaderboard
 from clusterbench.results.record import ResultRecord
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "schemas"

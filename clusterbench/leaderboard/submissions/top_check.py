@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError
-from ..results.protocol import scored_label_sets
-from ..results.record import TopRecord
-from ..results.top_scoring import top_scores
+from ...errors import InputError
+from ...results.protocol import scored_label_sets
+from ...results.record import TopRecord
+from ...results.top_scoring import top_scores
 
 if TYPE_CHECKING:
-    from ..results.evidence import Evidence
+    from ...results.evidence import Evidence
 
 
 def top_again(evidence: Evidence, tolerance: float) -> TopRecord | None:

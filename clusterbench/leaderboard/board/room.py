@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from ..doors import amount
-from ..errors import InputError
-from ..limits import BOARD
+from ...doors import amount
+from ...errors import InputError
+from ...limits import BOARD
 from .models import Entry
 
 _FOR_TASKS = 1 << 20  # bytes for the definitions of tasks, which come with their first entry

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from ..errors import ClusterbenchError, InputError
-from ..files import remove_leftovers
-from ..printable import one_line
-from .lock import check_place, locked
+from ...errors import ClusterbenchError, InputError
+from ...files import remove_leftovers
+from ...printable import one_line
+from ..board.lock import check_place, locked
+from ..board.models import Entry, Leaderboard, read_leaderboard, write_leaderboard
+from ..board.room import Room
 from .merge import Merge
-from .models import Entry, Leaderboard, read_leaderboard, write_leaderboard
 from .result_files import result_files
-from .room import Room
 
 if TYPE_CHECKING:
     from .verifier import Verifier

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from ..errors import StorageError
+from ...errors import StorageError
 
 #: Seconds to wait for other submissions to the same file: hundreds may come at once.
 LOCK_TIMEOUT = 180.0

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..errors import InputError
-from ..printable import shown
-from .models import BoardBenchmark, Entry, Leaderboard
+from ...errors import InputError
+from ...printable import shown
+from ..board.models import BoardBenchmark, Entry, Leaderboard
 from .top_check import differences
 
 if TYPE_CHECKING:

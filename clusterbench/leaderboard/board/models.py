@@ -10,10 +10,10 @@ from typing import Annotated, Literal
 from pydantic import FailFast, Field, model_validator
 from typing_extensions import Self
 
-from ..errors import InputError, StorageError
-from ..files import atomic_path
-from ..limits import BOARD
-from ..results.fields import (
+from ...errors import InputError, StorageError
+from ...files import atomic_path
+from ...limits import BOARD
+from ...results.fields import (
     Groups,
     Line,
     Name,
@@ -24,8 +24,8 @@ from ..results.fields import (
     UtcTime,
     Version,
 )
-from ..results.record import Protocol, TopRecord, run_key
-from ..results.schema import StrictModel, read_model
+from ...results.record import Protocol, TopRecord, run_key
+from ...results.schema import StrictModel, read_model
 
 SCHEMA = "clusterbench-leaderboard/1"
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..board.models import Leaderboard
 from .merge import difference
-from .models import Leaderboard
 from .result_files import result_files
 
 

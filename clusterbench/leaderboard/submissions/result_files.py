@@ -7,8 +7,8 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..doors import not_readable
-from ..errors import InputError
+from ...doors import not_readable
+from ...errors import InputError
 
 PATTERN = "seed-*.json"
 

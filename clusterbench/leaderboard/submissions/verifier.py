@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..benchmarks import Task
-from ..errors import InputError
-from ..printable import shown
-from ..references import names as reference_names
-from ..results.evidence import Evidence, EvidenceReader
-from ..results.record import ResultRecord, SplitScores, TopRecord, utc_now
-from ..results.scoring import floor, split_scores
-from .models import BoardBenchmark, Entry, TaskDefinition
+from ...benchmarks import Task
+from ...errors import InputError
+from ...printable import shown
+from ...references import names as reference_names
+from ...results.evidence import Evidence, EvidenceReader
+from ...results.record import ResultRecord, SplitScores, TopRecord, utc_now
+from ...results.scoring import floor, split_scores
+from ..board.models import BoardBenchmark, Entry, TaskDefinition
 from .top_check import top_again
 
 #: Largest difference between a recorded score and the one computed again.

@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..files import sha256_json
-from ..results.protocol import PROTOCOLS
-from ..results.record import Protocol
-from .models import AGGREGATED as METRICS
-from .models import BoardBenchmark, Entry, Leaderboard, PublishedRow
+from ...files import sha256_json
+from ...results.protocol import PROTOCOLS
+from ...results.record import Protocol
+from ..board.models import AGGREGATED as METRICS
+from ..board.models import BoardBenchmark, Entry, Leaderboard, PublishedRow
 
 #: Seeds that each task needs at least: 0, 1, 2. More must go on from there without a gap and be the
 #: same for every task, so that nobody ranks by the seeds that came out well.

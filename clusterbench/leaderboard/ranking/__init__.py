@@ -1,0 +1,1 @@
+"""Places on a board, and how far they hold."""
