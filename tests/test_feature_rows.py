@@ -34,6 +34,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "hierarchical-kmeans": {},
     "balanced-kmeans": {},
     "smoothed-kmeans": {},
+    "stable-kmeans": {"n_init": 1},
     "temi": HEADS,
     "scanv2": HEADS,
     "turtle": {"steps": 2, "inner_steps": 2},

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .graph.leiden import Leiden as Leiden
     from .graph.smoothed import SmoothedKMeans as SmoothedKMeans
     from .graph.spectral import SpectralClustering as SpectralClustering
+    from .graph.stable import StableKMeans as StableKMeans
     from .hierarchical import HierarchicalKMeans as HierarchicalKMeans
     from .kmeans import KMeans as KMeans
     from .minibatch import MiniBatchKMeans as MiniBatchKMeans
@@ -55,6 +56,7 @@ __all__ = [
     "Sinkhorn",
     "SmoothedKMeans",
     "SpectralClustering",
+    "StableKMeans",
     "choose_k",
     "get",
     "load",

@@ -26,6 +26,7 @@ METHODS: Registry[type[Clusterer]] = Registry(
         "hierarchical-kmeans": "hierarchical:HierarchicalKMeans",
         "balanced-kmeans": "balanced:BalancedKMeans",
         "smoothed-kmeans": "graph.smoothed:SmoothedKMeans",
+        "stable-kmeans": "graph.stable:StableKMeans",
         "spectral": "graph.spectral:SpectralClustering",
         "leiden": "graph.leiden:Leiden",
     },

@@ -52,9 +52,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("method")
     parser.add_argument("settings", nargs="*", metavar="NAME=VALUE[,VALUE...]")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--seeds", default="0", metavar="N[,N...]", help="figures are means of them"
+    )
     parser.add_argument("--per-class", type=int, default=20, help="rows of a class, on average")
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
+    seeds = [int(text) for text in arguments.seeds.split(",")]
     sets = {
         "separated": made(0, 0.8, arguments.per_class),
         "overlapping": made(1, 1.3, arguments.per_class),
@@ -67,11 +70,14 @@ def main() -> None:
         settings = {n: value_of(text) for n, text in zip(names, chosen, strict=True)}
         begin, scores = time.process_time(), []
         for rows, classes in sets.values():
-            method = get(arguments.method)(
-                n_clusters=CLASSES, random_state=arguments.seed, device="cpu", **settings
+            fitted = (
+                get(arguments.method)(
+                    n_clusters=CLASSES, random_state=seed, device="cpu", **settings
+                ).fit_predict(rows)
+                for seed in seeds
             )
-            scores.append(100 * score(classes, method.fit_predict(rows)).ami)
-        seconds = (time.process_time() - begin) / len(sets)
+            scores.append(100 * statistics.fmean(score(classes, labels).ami for labels in fitted))
+        seconds = (time.process_time() - begin) / len(sets) / len(seeds)
         cells = " ".join(f"{value:.1f}" for value in (*scores, statistics.fmean(scores)))
         given = " ".join(f"{name}={value}" for name, value in settings.items())
         print(f"{given}: {cells}; {seconds:.1f}", flush=True)

@@ -62,6 +62,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "hierarchical-kmeans": {"n_resample": 1, "max_iter": 5},
     "balanced-kmeans": {"max_iter": 10},
     "smoothed-kmeans": {"max_iter": 10},
+    "stable-kmeans": {"max_iter": 10, "n_init": 1},
     "spectral": {"max_iter": 10},
     "temi": _HEADS,
     "scanv2": _HEADS,

@@ -1,0 +1,159 @@
+"""Ways to prepare rows for k-means, and the one on which fits to halves of the rows agree most."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ...feature_rows import unit_rows
+from ...selection.halves import halves_agreement, two_halves
+
+#: Powers of the whitening that are tried; none is unit rows as they are.
+POWERS = (None, 0.25, 0.5)
+#: (neighbours, rounds) of the smoothing that are tried.
+SMOOTHINGS = ((0, 0), (5, 1), (7, 2), (12, 2))
+#: Rows per cluster that smoothing by k neighbours needs: with fewer than 2 k most neighbours are
+#: of other clusters.
+_PER_NEIGHBOUR = 2
+#: Rows that settings are tried on, at most, and the rows of a region of them.
+MOST_ROWS, _REGION = 10_000, 1_250
+#: Rows per cluster from which a random part of the rows still shows the clusters.
+_ENOUGH = 50
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What is done to rows before k-means.
+
+    scaling: as of `KMeans`. n_neighbors, rounds: as of `SmoothedKMeans`.
+    """
+
+    scaling: str
+    n_neighbors: int
+    rounds: int
+
+    @property
+    def text(self) -> str:
+        """For diagnostics: "l2, 7 neighbours, 2 rounds"."""
+        if not self.rounds:
+            return self.scaling
+        return f"{self.scaling}, {self.n_neighbors} neighbours, {self.rounds} rounds"
+
+
+def scalings(dim: int) -> list[Preparation]:
+    """Those without smoothing, of rows of `dim` dimensions; first unit rows as they are."""
+    names = ["l2" if power is None else f"whiten({dim}, {power:g})" for power in POWERS]
+    return [Preparation(name, 0, 0) for name in names]
+
+
+def smoothed(plain: Preparation, n: int, n_clusters: int) -> list[Preparation]:
+    """The same with each smoothing that n rows are enough for, the least first."""
+    usable = [(k, r) for k, r in SMOOTHINGS if n >= _PER_NEIGHBOUR * k * n_clusters]
+    return [replace(plain, n_neighbors=k, rounds=rounds) for k, rounds in usable]
+
+
+#: (preparation, clusters, rows to fit, rows to predict) -> clusters of both.
+Trial = Callable[[Preparation, int, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+
+def chosen(
+    rows: np.ndarray, n_clusters: int, trial: Trial, seed: int
+) -> tuple[Preparation, dict[str, float]]:
+    """The preparation under which fits to two halves of the rows agree most.
+
+    First the power of the whitening, without smoothing, then the smoothing with that power; of
+    equals the one tried first.
+
+    Args:
+        rows: (n, dim) float32 at unit length.
+        n_clusters: K.
+        trial: fits and predicts.
+        seed: of the rows that are taken, and of their halves.
+
+    Returns:
+        It, and the agreement (`selection.halves.halves_agreement`) of each that was tried by its
+        text; unit rows as they are, and nothing tried, of fewer than four rows.
+    """
+    taken, k = tried_rows(rows, n_clusters, seed)
+    part = rows[taken]
+    halves = two_halves(len(part), seed)
+    found: dict[str, float] = {}
+    if len(halves[0]) < 2:
+        return scalings(rows.shape[1])[0], found
+    k = min(k, len(halves[0]))
+
+    def agreement(candidate: Preparation) -> float:
+        def fitted(own: np.ndarray, told: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            return trial(candidate, k, part[own], part[told])
+
+        return halves_agreement(halves, fitted)
+
+    def best_of(candidates: list[Preparation]) -> Preparation:
+        for candidate in candidates:
+            if candidate.text not in found:
+                found[candidate.text] = agreement(candidate)
+        return max(candidates, key=lambda candidate: found[candidate.text])
+
+    plain = best_of(scalings(rows.shape[1]))
+    return best_of(smoothed(plain, len(rows), n_clusters)), found
+
+
+def tried_rows(rows: np.ndarray, n_clusters: int, seed: int) -> tuple[np.ndarray, int]:
+    """Numbers of at most `MOST_ROWS` of (n, dim) unit rows, and the clusters to look for in them.
+
+    All rows of a small set. Of a large one with many rows per cluster a random part. Else regions:
+    a few random rows with the rows nearest to each, where clusters have their full size; there are
+    as many fewer of them as there are fewer rows.
+    """
+    n = len(rows)
+    if n <= MOST_ROWS:
+        return np.arange(n), n_clusters
+    generator = np.random.default_rng([seed, n])
+    if n_clusters * _ENOUGH <= MOST_ROWS:
+        return np.sort(generator.choice(n, MOST_ROWS, replace=False)), n_clusters
+    centres = generator.choice(n, MOST_ROWS // _REGION, replace=False)
+    taken = np.zeros(n, dtype=bool)
+    for centre in centres:
+        near = np.concatenate([rows[a : a + 65_536] @ rows[centre] for a in range(0, n, 65_536)])
+        taken[np.argpartition(-near, _REGION)[:_REGION]] = True
+    found = np.flatnonzero(taken)
+    return found, max(2, round(n_clusters * len(found) / n))
+
+
+def principal_rows(rows: np.ndarray, basis: np.ndarray | None) -> np.ndarray:
+    """Unit rows, in the directions of a basis, (dim, width) float64, if there is one.
+
+    Rows are cut to whole numbers first, so that a row comes to the same bits in any block.
+    """
+    if basis is None:
+        return unit_rows(rows)
+    result = np.empty((len(rows), basis.shape[1]), dtype=np.float32)
+    for start in range(0, len(rows), 2048):
+        block = unit_rows(rows[start : start + 2048]).astype(np.float64)
+        result[start : start + 2048] = np.rint(block * 2.0**24) @ basis
+    return unit_rows(result)
+
+
+def principal_basis(rows: np.ndarray, width: int) -> np.ndarray | None:
+    """The `width` directions of the largest second moment of unit rows: (dim, width) float64.
+
+    Whole numbers, so that products with whole numbers of `principal_rows` are exact. None where
+    rows have no more dimensions than that. The mean is not taken off: cosines stay what they are.
+    """
+    dim = rows.shape[1]
+    if dim <= width:
+        return None
+    moments = np.zeros((dim, dim))
+    for start in range(0, len(rows), 8192):
+        block = unit_rows(rows[start : start + 8192]).astype(np.float64)
+        moments += block.T @ block
+    from scipy import linalg
+
+    _, vectors = linalg.eigh(moments, subset_by_index=[dim - width, dim - 1])
+    vectors = vectors[:, ::-1]
+    largest = np.abs(vectors).argmax(axis=0)
+    vectors = vectors * np.sign(vectors[largest, np.arange(width)])
+    basis: np.ndarray = np.rint(vectors * 2.0**28)
+    return basis

@@ -1,0 +1,152 @@
+"""Clusters told anew by three witnesses: neighbours' votes, a discriminant, and what was said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .links import Links
+
+#: What each witness's shares, which sum to 1, count for beside the neighbours' 1.
+SAID, DISCRIMINANT = 0.3, 0.5
+#: Part of the scatter within clusters that is put equally on all directions.
+SHRINKAGE = 0.1
+#: Numbers of a table of rows by clusters that are held at a time.
+_NUMBERS = 1 << 24
+
+
+@dataclass(frozen=True, eq=False)
+class Discriminant:
+    """Fisher's linear discriminant of clusters, with a scatter that all have in common.
+
+    A row x belongs to cluster c by x W m_c - m_c W m_c / 2, where m_c is the mean of the cluster
+    and W the inverse of the scatter within clusters, of which the part `SHRINKAGE` is replaced by
+    its mean over directions (Friedman, JASA 84, 1989). Clusters without rows have none.
+
+    Attributes:
+        directions: (dim, n_clusters) float32.
+        offsets: (n_clusters,) float32, -inf of an empty cluster.
+    """
+
+    directions: Tensor
+    offsets: Tensor
+
+    @classmethod
+    def of(cls, rows: np.ndarray, labels: np.ndarray, n_clusters: int) -> Discriminant | None:
+        """Learn it of (n, dim) float32 rows in (n,) clusters; None where these have no scatter.
+
+        Sums are float64, in blocks of rows and one order.
+        """
+        dim = rows.shape[1]
+        sizes = np.bincount(labels, minlength=n_clusters)
+        means = np.zeros((n_clusters, dim))
+        second = np.zeros((dim, dim))
+        for start in range(0, len(rows), 8192):
+            block = rows[start : start + 8192].astype(np.float64)
+            np.add.at(means, labels[start : start + 8192], block)
+            second += block.T @ block
+        means /= np.maximum(sizes, 1)[:, None]
+        scatter = (second - (means * sizes[:, None]).T @ means) / len(rows)
+        size = float(np.trace(scatter)) / dim
+        if not size > np.finfo(np.float32).eps * max(float(np.trace(second)) / len(rows), 0.0):
+            return None
+        scatter *= 1.0 - SHRINKAGE
+        scatter.flat[:: dim + 1] += SHRINKAGE * size
+        directions = np.linalg.solve(scatter, means.T)
+        offsets = -0.5 * np.einsum("cd,dc->c", means, directions)
+        offsets[sizes == 0] = -np.inf
+        return cls(
+            torch.from_numpy(directions.astype(np.float32)),
+            torch.from_numpy(offsets.astype(np.float32)),
+        )
+
+    def shares(self, rows: Tensor) -> Tensor:
+        """Probabilities of clusters, (m, n_clusters) float32, as of normal clouds of one size."""
+        logits = rows @ self.directions.to(rows.device) + self.offsets.to(rows.device)
+        return torch.softmax(logits, dim=1)
+
+
+@dataclass(frozen=True, eq=False)
+class Witnesses:
+    """What is asked about a row.
+
+    Attributes:
+        clusters: (n,) int64, of the training rows, which neighbours vote for.
+        discriminant: of these clusters; None where there is none.
+        spread: of similarities, see `spread_of`.
+        n_clusters: K.
+    """
+
+    clusters: np.ndarray
+    discriminant: Discriminant | None
+    spread: float
+    n_clusters: int
+
+    def scores(
+        self, rows: np.ndarray, links: Links, said: np.ndarray, device: torch.device
+    ) -> Iterator[tuple[slice, Tensor]]:
+        """Score of every cluster for rows, a block of rows after the other.
+
+        Args:
+            rows: (m, dim) float32.
+            links: their nearest training rows.
+            said: (m,) clusters that they are said to be of.
+            device: where it is computed.
+
+        Yields:
+            Which rows, and (block, n_clusters) float32.
+        """
+        size = max(1, _NUMBERS // self.n_clusters)
+        for start in range(0, len(rows), size):
+            block = slice(start, start + size)
+            ids = links.ids[block]
+            weights = vote_weights(links.similarities[block], links.counted[block], self.spread)
+            score = torch.zeros(len(ids), self.n_clusters, device=device)
+            voted = torch.from_numpy(self.clusters[ids]).to(device)
+            score.scatter_add_(1, voted, torch.from_numpy(weights).to(device))
+            mine = torch.from_numpy(said[block].astype(np.int64)).to(device)[:, None]
+            score.scatter_add_(1, mine, torch.full_like(mine, SAID, dtype=torch.float32))
+            if self.discriminant is not None:
+                there = torch.from_numpy(rows[block]).to(device)
+                score += DISCRIMINANT * self.discriminant.shares(there)
+            yield block, score
+
+    def told(
+        self, rows: np.ndarray, links: Links, said: np.ndarray, device: torch.device
+    ) -> np.ndarray:
+        """The cluster of the highest score, the lowest of equal ones: (m,) int64; see `scores`."""
+        result = np.empty(len(rows), dtype=np.int64)
+        for block, score in self.scores(rows, links, said, device):
+            result[block] = score.cpu().numpy().argmax(axis=1)
+        return result
+
+
+def vote_weights(similarities: np.ndarray, counted: np.ndarray, spread: float) -> np.ndarray:
+    """Weights of neighbours, (m, k) float32, which sum to 1 in a row that has any.
+
+    Proportional to exp(similarity / spread), alike for a spread of 0.
+    """
+    if not similarities.shape[1]:
+        return np.zeros(similarities.shape, dtype=np.float32)
+    near = np.where(counted, similarities.astype(np.float32), -np.inf)
+    best = near.max(axis=1, keepdims=True)
+    best[~np.isfinite(best)] = 0.0
+    weights = np.exp((near - best) / spread) if spread > 0 else counted.astype(np.float32)
+    weights = weights / np.maximum(weights.sum(axis=1, keepdims=True), np.float32(1e-30))
+    result: np.ndarray = weights.astype(np.float32)
+    return result
+
+
+def spread_of(links: Links) -> float:
+    """How far the similarities of a row's first and last neighbour lie apart, in the mean."""
+    several = links.counted.sum(axis=1) > 1
+    if not several.any():
+        return 0.0
+    similarities, counted = links.similarities[several].astype(np.float32), links.counted[several]
+    most = np.where(counted, similarities, -np.inf).max(axis=1)
+    least = np.where(counted, similarities, np.inf).min(axis=1)
+    return float((most - least).mean(dtype=np.float64))

@@ -1,0 +1,213 @@
+"""k-means on the preparation that two halves of the rows agree on, its clusters told anew."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from ...cost import Cost, check_memory
+from ...devices import resolve_device
+from ...estimator import positive_int, whole_number
+from ...neighbours.kept import search_cost
+from ...progress import Progress, unseen
+from ..clusterer import Clusterer
+from ..scaling import warn_of_zeros
+from ..top_order import led_by
+from .links import Links, Neighbourhood, row_hashes, search_bytes
+from .preparation import (
+    MOST_ROWS,
+    Preparation,
+    chosen,
+    principal_basis,
+    principal_rows,
+    scalings,
+    smoothed,
+)
+from .refinement import Discriminant, Witnesses, spread_of
+from .smoothed import SmoothedKMeans
+
+
+class StableKMeans(Clusterer):
+    """k-means on rows as fits to two halves agree on them most, its clusters told by witnesses.
+
+    1. Rows go to unit length, and to their `dims` principal directions where there are more.
+    2. Preparations are tried: the rows as they are or whitened by a power of 0.25 or 0.5, then
+       with the best of these no smoothing, or rows averaged with their 5 mutual neighbours, or
+       twice with 7 or 12, where there are two rows per cluster for each neighbour. Each is fitted
+       to two random halves of the rows. Taken is the one under which what a fit predicts of the
+       other half has the largest AMI with that half's own clusters. No label takes part.
+    3. `SmoothedKMeans` of all rows with this preparation.
+    4. `refinements` times, all rows are told anew which cluster is theirs: by the votes of
+       their `voters` nearest rows, weighted by similarity, by a linear discriminant of the
+       clusters (0.5), and by what they were told before (0.3). A new row is told once, where its
+       nearest centroid stands for what was said before. Rows that were trained on keep their
+       labels.
+
+    The sizes of clusters are nowhere forced. More than 10,000 rows are tried in 2. on a part: a
+    random one where this has 50 rows per cluster, else eight regions of 1,250 rows.
+
+    Memory: as `SmoothedKMeans`, rows twice more, and a table of 64 MB.
+
+    Args:
+        n_clusters: K.
+        random_state: seed of all draws.
+        device: "auto", "cpu" or "cuda[:N]".
+        dims: principal directions kept.
+        voters: neighbours that vote; n - 1 are taken at most.
+        refinements: times that training rows are told anew; 0 leaves k-means' clusters, of new
+            rows, too.
+        n_init: starts of k-means on all rows; each trial has one.
+        max_iter: times that the centroids are moved at most.
+
+    Attributes:
+        labels_: (n_samples,) int64.
+        preparation_: what was chosen, as a text.
+
+    Raises:
+        InputError: a setting of another type or range, or too little memory.
+
+    Examples:
+        >>> import numpy as np
+        >>> from clusterbench.methods import StableKMeans
+        >>> rng = np.random.default_rng(0)
+        >>> X = np.repeat(np.eye(3), 40, axis=0) + 0.2 * rng.normal(size=(120, 3))
+        >>> stable = StableKMeans(3, device="cpu").fit(X)
+        >>> np.bincount(stable.labels_).tolist(), (stable.predict(X) == stable.labels_).all()
+        ([40, 40, 40], np.True_)
+    """
+
+    name: ClassVar[str] = "stable-kmeans"
+    label: ClassVar[str] = "stable k-means"
+    version: ClassVar[int] = 1
+
+    def __init__(
+        self,
+        n_clusters: int = 8,
+        random_state: int = 0,
+        device: str = "auto",
+        dims: int = 256,
+        voters: int = 10,
+        refinements: int = 3,
+        n_init: int = 3,
+        max_iter: int = 100,
+    ) -> None:
+        super().__init__(n_clusters, random_state, device)
+        self.dims = positive_int("dims", dims)
+        self.voters = positive_int("voters", voters)
+        self.refinements = whole_number("refinements", refinements)
+        self.n_init = positive_int("n_init", n_init)
+        self.max_iter = positive_int("max_iter", max_iter)
+
+    def cost(self, n_train: int, n_eval: int, dim: int) -> Cost:
+        """Trials on halves, k-means of all rows, votes and discriminants."""
+        width = min(self.dims, dim)
+        tried = min(n_train, MOST_ROWS) // 2
+        found = Cost(0.0)
+        plain = scalings(width)
+        candidates = [*plain, *smoothed(plain[-1], n_train, self.n_clusters)[1:]]
+        for candidate in candidates:
+            one = self._smoothed(candidate, self.n_clusters, 1).cost(tried, tried, width)
+            found += one + one
+        found += self._smoothed(candidates[-1], self.n_clusters, self.n_init).cost(
+            n_train, n_eval, width
+        )
+        told = self.refinements * n_train + n_eval
+        products = 2.0 * told * width * self.n_clusters + 4.0 * n_train * width**2
+        tables = 6.0 * told * self.n_clusters
+        basis = 2.0 * n_train * dim * (dim + width) if dim > width else 0.0
+        return found + search_cost(n_train, n_eval, width) + Cost(products + basis, tables)
+
+    def _smoothed(self, candidate: Preparation, n_clusters: int, n_init: int) -> SmoothedKMeans:
+        return SmoothedKMeans(
+            n_clusters,
+            random_state=self.random_state,
+            device=self.device,
+            n_neighbors=max(candidate.n_neighbors, 1),
+            rounds=candidate.rounds,
+            scaling=candidate.scaling,
+            n_init=n_init,
+            max_iter=self.max_iter,
+        )
+
+    def _fit(self, features: np.ndarray, progress: Progress) -> np.ndarray:
+        n, dim = features.shape
+        width = min(self.dims, dim)
+        check_memory(
+            4.0 * 7 * n * width + 24.0 * n * self.voters + search_bytes(n, width, self.voters),
+            f"{self.name} of {n:,} rows of {width:,} dimensions",
+            "take fewer dims, or kmeans, which needs no copy of its rows",
+        )
+        warn_of_zeros(features)
+        self._basis = principal_basis(features, self.dims)
+        rows = principal_rows(features, self._basis)
+        total = 2 * (len(scalings(width)) + len(smoothed(scalings(width)[0], n, self.n_clusters)))
+        done = 0
+
+        def trial(
+            candidate: Preparation, k: int, own: np.ndarray, others: np.ndarray
+        ) -> tuple[np.ndarray, np.ndarray]:
+            nonlocal done
+            method = self._smoothed(candidate, k, 1).fit(own, progress=unseen)
+            done += 1
+            progress(done, total)
+            return method.labels_, method.predict(others)
+
+        taken, agreement = chosen(rows, self.n_clusters, trial, self.random_state)
+        self._base = self._smoothed(taken, self.n_clusters, self.n_init).fit(rows, progress=unseen)
+        self.preparation_ = taken.text
+        labels = self._refined(rows, self._base.labels_)
+        self.diagnostics_ = {
+            "preparation": taken.text,
+            "agreement": agreement,
+            "changed": float(np.mean(labels != self._base.labels_)),
+            "clusters_used": len(np.unique(labels)),
+        }
+        progress(total, total)
+        return labels
+
+    def _refined(self, rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """Clusters of training rows after the refinements; keeps the witnesses of new rows."""
+        self._neighbourhood = Neighbourhood(rows, rows, rows, self.voters, False, self.device)
+        links = self._neighbourhood.links
+        spread = spread_of(links)
+        device = resolve_device(self.device)
+        _, first, group = np.unique(row_hashes(rows), return_index=True, return_inverse=True)
+        for _ in range(self.refinements):
+            labels = self._witnesses(rows, labels, spread).told(rows, links, labels, device)
+            labels = labels[first][group]  # equal rows belong together, with the first of them
+        self._told = self._witnesses(rows, labels, spread)
+        return labels
+
+    def _witnesses(self, rows: np.ndarray, labels: np.ndarray, spread: float) -> Witnesses:
+        k = self.n_clusters
+        return Witnesses(labels, Discriminant.of(rows, labels, k), spread, k)
+
+    def _asked(self, features: np.ndarray) -> tuple[np.ndarray, Links, np.ndarray, np.ndarray]:
+        """Rows as they are clustered, their links, the training rows they are, what is said."""
+        rows = principal_rows(features, self._basis)
+        links, seen = self._neighbourhood.of(rows, rows)
+        return rows, links, seen, self._base.predict(rows)
+
+    def _predict(self, features: np.ndarray) -> np.ndarray:
+        rows, links, seen, said = self._asked(features)
+        return self._first(rows, links, seen, said)
+
+    def _first(
+        self, rows: np.ndarray, links: Links, seen: np.ndarray, said: np.ndarray
+    ) -> np.ndarray:
+        if not self.refinements:
+            return said
+        told = self._told.told(rows, links, said, resolve_device(self.device))
+        known = seen >= 0
+        told[known] = self.labels_[seen[known]]
+        return told
+
+    def _predict_top(self, features: np.ndarray, n: int) -> np.ndarray:
+        rows, links, seen, said = self._asked(features)
+        if not self.refinements:
+            return self._base.predict_top(rows, n)
+        order = np.empty((len(rows), n), dtype=np.int64)
+        for block, score in self._told.scores(rows, links, said, resolve_device(self.device)):
+            order[block] = score.topk(n, dim=1).indices.cpu().numpy()
+        return led_by(self._first(rows, links, seen, said), order)

@@ -1,0 +1,1 @@
+"""Trials of new methods on the development tasks, beside what the package has."""

@@ -1,0 +1,170 @@
+"""Stable k-means: what is chosen and why, and that rows keep their labels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import graph_plain as plain
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clusterbench.errors import InputError
+from clusterbench.methods import SmoothedKMeans, StableKMeans
+from clusterbench.methods.graph import preparation
+from clusterbench.methods.graph.preparation import (
+    Preparation,
+    chosen,
+    principal_basis,
+    principal_rows,
+    scalings,
+    smoothed,
+    tried_rows,
+)
+from clusterbench.metrics import score
+
+
+def made(k: int, **settings: Any) -> StableKMeans:
+    return StableKMeans(k, **{"device": "cpu", **settings})
+
+
+def groups(sizes: list[int], dim: int = 8, spread: float = 0.15, seed: int = 0) -> Any:
+    rng = np.random.default_rng(seed)
+    labels = np.repeat(np.arange(len(sizes)), sizes)
+    centres = np.linalg.qr(rng.normal(size=(max(dim, len(sizes)),) * 2))[0][: len(sizes), :]
+    rows = centres[labels] + spread * rng.normal(size=(len(labels), centres.shape[1]))
+    return rows.astype(np.float32), labels
+
+
+@pytest.mark.parametrize("sizes", [[80] * 10, list(np.linspace(10, 300, 10).astype(int))])
+def test_ten_gaussians_are_found_of_equal_and_of_very_unequal_size(sizes: list[int]) -> None:
+    rows, labels = groups(sizes, dim=10)
+    assert score(labels, made(10).fit(rows).labels_).ami > 0.99
+
+
+def test_the_taken_preparation_is_the_one_with_the_largest_agreement() -> None:
+    rows, _ = groups([60] * 5, spread=0.5)
+    found = made(5).fit(rows)
+    agreement = found.diagnostics_["agreement"]
+    assert len(agreement) == 6  # three powers, then three smoothings
+    assert found.preparation_ == max(agreement, key=agreement.__getitem__)
+    assert found.preparation_ == found.diagnostics_["preparation"]
+
+
+def test_whitening_is_taken_where_a_few_directions_drown_the_clusters() -> None:
+    """Twelve groups, and a ball in four directions that is wider than they are apart."""
+    rows, labels = groups([50] * 12, dim=12, spread=0.1)
+    ball = 0.7 * np.random.default_rng(1).normal(size=(600, 4))
+    rows = np.hstack([rows, ball]).astype(np.float32)
+    found = made(12).fit(rows)
+    assert found.preparation_.startswith("whiten(16, 0.5)")
+    plainly = SmoothedKMeans(12, device="cpu", rounds=0).fit(rows)
+    assert score(labels, found.labels_).ami > score(labels, plainly.labels_).ami + 0.2
+
+
+def test_without_refinements_it_is_smoothed_kmeans_of_what_was_taken() -> None:
+    rows, _ = groups([30] * 6, spread=0.4)
+    new = groups([9] * 6, spread=0.4, seed=1)[0]
+    found = made(6, refinements=0).fit(rows)
+    every = [c for plainly in scalings(rows.shape[1]) for c in smoothed(plainly, 180, 6)]
+    taken = next(c for c in every if c.text == found.preparation_)
+    kmeans = SmoothedKMeans(
+        6, device="cpu", scaling=taken.scaling, n_neighbors=max(1, taken.n_neighbors),
+        rounds=taken.rounds,
+    ).fit(plain.unit(rows))  # fmt: skip
+    np.testing.assert_array_equal(found.labels_, kmeans.labels_)
+    np.testing.assert_array_equal(found.predict(new), kmeans.predict(plain.unit(new)))
+    np.testing.assert_array_equal(found.predict_top(new, 3), kmeans.predict_top(plain.unit(new), 3))
+
+
+def test_few_rows_per_cluster_are_not_smoothed() -> None:
+    plainly = Preparation("l2", 0, 0)
+    assert smoothed(plainly, 99, 10) == [plainly]
+    assert [c.n_neighbors for c in smoothed(plainly, 100, 10)] == [0, 5]
+    assert [c.n_neighbors for c in smoothed(plainly, 240, 10)] == [0, 5, 7, 12]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    n=st.integers(1, 40),
+    k=st.integers(1, 4),
+    dims=st.sampled_from([2, 256]),
+    refinements=st.integers(0, 2),
+    seed=st.integers(0, 999),
+)
+@pytest.mark.filterwarnings("ignore:.*all zeros", "ignore:.*all .* rows are the same")
+def test_training_rows_get_their_labels_again(
+    n: int, k: int, dims: int, refinements: int, seed: int
+) -> None:
+    """Few rows, rows twice, rows of zeros, one cluster or as many as rows."""
+    rng = np.random.default_rng(seed)
+    rows = rng.normal(size=(n, 4)).astype(np.float32)
+    rows = rows[rng.integers(0, n, n)]
+    rows[rng.random(n) < 0.1] = 0.0
+    found = made(min(k, n), dims=dims, refinements=refinements, n_init=1, random_state=seed)
+    found.fit(rows)
+    np.testing.assert_array_equal(found.predict(rows), found.labels_)
+    order = rng.permutation(n)
+    np.testing.assert_array_equal(found.predict(rows[order]), found.labels_[order])
+    top = found.predict_top(rows, min(k, n))
+    np.testing.assert_array_equal(top[:, 0], found.labels_)
+    assert all(len(set(row)) == len(row) for row in top.tolist())
+
+
+def test_principal_rows_keep_cosines_and_their_bits_in_any_block() -> None:
+    rng = np.random.default_rng(0)
+    rows = (rng.normal(size=(300, 6)) @ rng.normal(size=(6, 40))).astype(np.float32)
+    basis = principal_basis(rows, 6)
+    assert basis is not None and basis.shape == (40, 6)
+    found = principal_rows(rows, basis)
+    unit = plain.unit(rows)
+    np.testing.assert_allclose(found @ found.T, unit @ unit.T, atol=1e-5)
+    alone = np.concatenate([principal_rows(rows[i : i + 1], basis) for i in range(300)])
+    np.testing.assert_array_equal(alone, found)
+    assert principal_basis(rows, 40) is None
+
+
+def test_large_sets_are_tried_on_a_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preparation, "MOST_ROWS", 400)
+    monkeypatch.setattr(preparation, "_REGION", 50)
+    rows = plain.unit(groups([25] * 80, dim=80)[0])
+    every, k = tried_rows(rows[:400], 16, 0)
+    assert (len(every), k) == (400, 16)
+    few, k = tried_rows(rows, 8, 0)
+    assert (len(few), k) == (400, 8)
+    near, k = tried_rows(rows, 80, 0)
+    assert 50 <= len(near) <= 400 and k == round(80 * len(near) / 2000)
+    assert (np.diff(near) > 0).all()
+    # Regions hold whole groups; of a random part as large no group is whole.
+    assert (np.bincount(near // 25, minlength=80) == 25).sum() >= 4
+    np.testing.assert_array_equal(near, tried_rows(rows, 80, 0)[0])
+
+
+def test_powers_are_tried_first_then_smoothings_with_the_best_power() -> None:
+    rows = plain.unit(groups([20] * 3)[0])
+    asked: list[tuple[str, int, int, int]] = []
+    good = {"whiten(8, 0.5)", "whiten(8, 0.5), 5 neighbours, 1 rounds"}
+
+    def trial(c: Preparation, k: int, own: np.ndarray, others: np.ndarray) -> Any:
+        asked.append((c.text, k, len(own), len(others)))
+        told = np.arange(len(others)) if c.text in good else np.zeros(len(others), dtype=int)
+        return np.arange(len(own)) % k, told % k
+
+    best, found = chosen(rows, 3, trial, 0)
+    assert best.text == "whiten(8, 0.5)"  # of equals the first
+    assert list(found) == [
+        "l2", "whiten(8, 0.25)", "whiten(8, 0.5)", "whiten(8, 0.5), 5 neighbours, 1 rounds",
+        "whiten(8, 0.5), 7 neighbours, 2 rounds",
+    ]  # fmt: skip
+    assert {a[1:] for a in asked} == {(3, 30, 30)}
+    assert [found[text] for text in found] == pytest.approx([0, 0, 1, 1, 0])
+    assert chosen(rows[:3], 3, trial, 0) == (Preparation("l2", 0, 0), {})
+
+
+@pytest.mark.parametrize(
+    "settings", [{"dims": 0}, {"voters": 0}, {"refinements": -1}, {"n_init": 0}, {"max_iter": 1.5}]
+)
+def test_settings_of_no_use_are_refused(settings: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=next(iter(settings))):
+        made(3, **settings)
