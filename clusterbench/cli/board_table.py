@@ -35,9 +35,8 @@ def render_ranking(ranking: Ranking) -> RenderableType:
     table.add_column("method", no_wrap=True, overflow="ellipsis", max_width=20)
     if with_encoder:
         table.add_column("encoder", no_wrap=True, overflow="ellipsis", max_width=26)
-    table.add_column(f"{METRICS['ami'].label} ", justify="right", no_wrap=True)
-    table.add_column(METRICS["acc"].label, justify="right", no_wrap=True)
-    for name in ("places", "first", "tasks", "seeds"):
+    figures = (METRICS["ami"].label, "±", METRICS["acc"].label)
+    for name in (*figures, "places", "first", "tasks", "seeds"):
         table.add_column(name, justify="right", no_wrap=True)
     labels = row_labels(ranking)
     for row in ranking.rows:
@@ -46,7 +45,7 @@ def render_ranking(ranking: Ranking) -> RenderableType:
     if ranking.rows and ranking.floor:
         ami, acc = (_percent(ranking.floor[name]) for name in _METRICS)
         start = ["", "random", *([""] if with_encoder else [])]
-        table.add_row(*start, f"{ami}     ", acc, "", "", "", "", style="dim")
+        table.add_row(*start, ami, "", acc, "", "", "", "", style="dim")
     parts: list[RenderableType] = [_heading(ranking, encoders), Text()]
     if ranking.rows:
         parts += [table, Text()]
@@ -85,12 +84,11 @@ def _cells(row: BoardRow, label: str, n_tasks: int) -> list[Text]:
     may_be_first = row.places is not None and row.places[0] == 1
     ami = acc = Text(_NONE, style="dim")
     if row.means:
-        reach = ""
-        if row.interval is not None:
-            reach = f"±{50 * (row.interval.high - row.interval.low):.1f}"
-        text = f"{_percent(row.means['ami'])} {reach:>4}"
-        ami = Text(text, style="bold" if may_be_first else style)
+        ami = Text(_percent(row.means["ami"]), style="bold" if may_be_first else style)
         acc = Text(_percent(row.means["acc"]), style=style)
+    reach = ""
+    if row.interval is not None:
+        reach = _percent((row.interval.high - row.interval.low) / 2)
     places = "" if row.places is None else _range(*row.places)
     first = "" if row.stability is None else f"{100 * row.stability.first:.0f}%"
     return [
@@ -98,6 +96,7 @@ def _cells(row: BoardRow, label: str, n_tasks: int) -> list[Text]:
         Text(label, style=style),
         Text(shown(row.encoder), style=style),
         ami,
+        Text(reach, style=style),
         acc,
         Text(places, style=style),
         Text(first, style=style),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ...errors import InputError
 from ...printable import shown
+from ..board.deviations import agree
 from ..board.models import BoardBenchmark, Entry, Leaderboard
 from .top_check import differences
 
@@ -120,6 +121,8 @@ def difference(known: Entry, entry: Entry) -> str:
         here = entry.metrics.get(name, there)
         if not math.isclose(there, here, rel_tol=0, abs_tol=TOLERANCE):
             return f"another {name} ({there:.12g}; its predictions give {here:.12g})"
+    if not agree(known.resampled, entry.resampled):
+        return "other scores on subsets of the images"
     if (known.ranked is None) != (entry.ranked is None):
         return "other ranked scores"
     for place, there_text, here_text in _ranked(known, entry):

@@ -60,10 +60,9 @@ def test_two_equal_entrants_share_the_first_place() -> None:
 
 
 def test_ties_that_are_not_transitive() -> None:
-    """Errors over images of 0.01 each, so of 0.014 for a difference; steps of 0.035.
+    """Errors over images of 0.01 each, so about 0.014 of a difference.
 
-    Neighbours are 2.5 errors apart, which Holm's 2.4 of the third step would still tell apart only
-    below 1.96 ... 2.4; with 0.03 they are 2.1 apart, and the ends 4.2.
+    Neighbours are 0.026 apart, fewer than two errors; the ends 0.052, nearly four.
     """
     groups = [
         steady(name, ami, deviations=wobble(seed, 0.01))
