@@ -1,6 +1,7 @@
 """The leaderboard: verified submissions in one JSON file, and their ranking."""
 
-from .board.models import Entry, Leaderboard, PublishedRow, read_leaderboard
+from .board.file import read_leaderboard
+from .board.models import Entry, Leaderboard, PublishedRow
 from .ranking.entrants import Ranking, rank
 from .submissions.recheck import Recheck, recheck
 from .submissions.submit import Submission, submit

@@ -108,7 +108,8 @@ def rank(board: Leaderboard, benchmark: str | None = None) -> list[Ranking]:
     References come last and unranked. Entries of another protocol are scored on other rows, so
     they get a ranking of their own, where there are any.
     """
-    used = {(entry.benchmark, entry.dataset, entry.protocol) for entry in board.entries}
+    verified = [entry for entry in board.entries if entry.verified]
+    used = {(entry.benchmark, entry.dataset, entry.protocol) for entry in verified}
     return [
         _ranking(known, board, protocol)
         for known in board.benchmarks
@@ -124,7 +125,7 @@ def _ranking(known: BoardBenchmark, board: Leaderboard, protocol: Protocol) -> R
     groups: dict[str, list[Entry]] = {}
     for entry in board.entries:
         where = (entry.benchmark, entry.dataset, entry.protocol)
-        if where != (known.benchmark, known.dataset, protocol):
+        if where != (known.benchmark, known.dataset, protocol) or not entry.verified:
             continue
         if current.get(entry.task) == entry.manifest_hash:
             groups.setdefault(_entrant(entry, sizes), []).append(entry)

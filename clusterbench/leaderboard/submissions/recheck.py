@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..board.models import Leaderboard
-from .merge import difference
-from .result_files import result_files
+from .entering import difference
+from .submitted_files import submitted_files
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def recheck(board: Leaderboard, paths: Sequence[Path]) -> Recheck:
     known = {entry.key: entry for entry in board.entries}
     verifier, refused = Verifier(), 0
     found: dict[str, str] = {}
-    for path in result_files(paths):
+    for path in submitted_files(paths):
         try:
             entry = verifier.verify(path)
         except Exception:  # whatever one file runs into, the others go on
