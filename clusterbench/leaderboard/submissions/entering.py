@@ -143,6 +143,8 @@ class Entering:
             same = (other.method, other.encoder) == (entry.method, entry.encoder)
             whose = "this method" if same else f"{shown(other.method)} on {shown(other.encoder)}"
             notes.setdefault(same, f"its predictions are those of {whose} with seed {other.seed}")
+            if len(notes) == 2:
+                break
         return list(notes.values())
 
 

@@ -32,6 +32,10 @@ TOLERANCE = 1e-9
 CLOCKS = 24
 
 
+class UnfitPredictionsError(InputError):
+    """Kept predictions are not those that their entry was made of."""
+
+
 @dataclass
 class Verifier:
     """Checks what is submitted against tasks that it builds itself, each benchmark once.
@@ -102,18 +106,23 @@ class Verifier:
     def scored_again(self, entry: Entry, file: Path) -> Entry:
         """A verified entry of a board with the scores that its kept predictions give.
 
-        Raises InputError where its task is another one here or cannot be built, and where the file
-        is not the one of its hash, or does not fit the task.
+        Raises InputError where its task is another one here or cannot be built, and
+        UnfitPredictionsError where the file is not the one of its hash, or does not fit the task.
         """
         task = self._reader.task(entry.benchmark, entry.dataset, entry.task)
         check_manifest(file, task, entry.manifest_hash)
         wanted = ranks(task, entry.k, entry.reference)
         largest = largest_file(len(scored_rows(task, entry.protocol)), wanted or 0)
         assert entry.predictions_sha256 is not None
-        if fault := file_fault(file, entry.predictions_sha256, largest):
-            raise InputError(f"{file}: {fault}")
-        predictions = scored_predictions(file, task, entry.protocol, entry.k)
-        ranked = None if wanted is None else ranked_clusters(file, predictions, wanted, entry.k)
+        try:
+            if fault := file_fault(file, entry.predictions_sha256, largest):
+                raise InputError(f"{file}: {fault}")
+            predictions = scored_predictions(file, task, entry.protocol, entry.k)
+            ranked = None
+            if wanted is not None:
+                ranked = ranked_clusters(file, predictions, wanted, entry.k)
+        except InputError as error:
+            raise UnfitPredictionsError(str(error)) from error
         metrics = scores_of(task, entry.protocol, entry.k, predictions).metrics
         again = top_scores_of(task, entry.protocol, entry.k, ranked)
         return entry.model_copy(update={"metrics": metrics, "ranked": again})
