@@ -41,10 +41,11 @@ class Verifier:
     """Checks what is submitted against tasks that it builds itself, each benchmark once.
 
     self_reported: whether submissions without predictions are taken, as their submitter's word.
+    reader: builds the tasks.
     """
 
     self_reported: bool = False
-    _reader: EvidenceReader = field(default_factory=EvidenceReader)
+    reader: EvidenceReader = field(default_factory=EvidenceReader)
     _definitions: dict[tuple[str, str], BoardBenchmark] = field(default_factory=dict)
     _with_floors: dict[tuple[str, str], BoardBenchmark] = field(default_factory=dict)
 
@@ -73,14 +74,14 @@ class Verifier:
             predictions=checked.file,
             largest=checked.largest,
             built=self._with_train_floors(*where) if transductive else self.definition(*where),
-            unbuilt=self._reader.unbuilt(*where),
+            unbuilt=self.reader.unbuilt(*where),
             notes=tuple(self.notes(entry)),
         )
 
     def notes(self, entry: Entry) -> list[str]:
         """What nothing here can check about an entry, or what deserves a look."""
         found = []
-        if entry.encoder not in self._reader.encoders(entry.dataset):
+        if entry.encoder not in self.reader.encoders(entry.dataset):
             found.append(
                 f"features of encoder {shown(entry.encoder)!r} are not here: their name is the "
                 "submitter's word"
@@ -95,7 +96,7 @@ class Verifier:
         """The tasks of a benchmark on a data set, as built here, without those that cannot be."""
         where = (benchmark, dataset)
         if where not in self._definitions:
-            tasks = self._reader.tasks(benchmark, dataset).values()
+            tasks = self.reader.tasks(benchmark, dataset).values()
             found = BoardBenchmark(
                 benchmark=benchmark, dataset=dataset, tasks=tuple(_definition(t) for t in tasks)
             )
@@ -109,7 +110,7 @@ class Verifier:
         Raises InputError where its task is another one here or cannot be built, and
         UnfitPredictionsError where the file is not the one of its hash, or does not fit the task.
         """
-        task = self._reader.task(entry.benchmark, entry.dataset, entry.task)
+        task = self.reader.task(entry.benchmark, entry.dataset, entry.task)
         check_manifest(file, task, entry.manifest_hash)
         wanted = ranks(task, entry.k, entry.reference)
         largest = largest_file(len(scored_rows(task, entry.protocol)), wanted or 0)
@@ -131,8 +132,8 @@ class Verifier:
         record = read_submitted(path)
         _check_time(path, record.created)
         if isinstance(record, SubmissionRecord):
-            return check(path, record, self._reader, self.self_reported)
-        evidence = self._reader.read(path, record)
+            return check(path, record, self.reader, self.self_reported)
+        evidence = self.reader.read(path, record)
         _check_reference(evidence)
         metrics = _score_again(evidence)
         entry = _entry(evidence.record, metrics, top_again(evidence, TOLERANCE))
@@ -145,7 +146,7 @@ class Verifier:
         """`definition` with the floors of the training rows of all its tasks."""
         where = (benchmark, dataset)
         if where not in self._with_floors:
-            known, built = self.definition(*where), self._reader.tasks(*where)
+            known, built = self.definition(*where), self.reader.tasks(*where)
             tasks = (
                 task.model_copy(
                     update={"train_floor": floor(built[task.name].train_targets, task.n_classes)}
