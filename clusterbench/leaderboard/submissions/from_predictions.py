@@ -141,8 +141,8 @@ def read_clusters(
     first = values if values.ndim == 1 else values[:, 0]
     if first.min() < 0 or first.max() >= k:
         raise InputError(
-            f"{path}: clusters {first.min()}..{first.max()}; wanted 0..{k - 1} (k={k}), each sample "
-            "in one; --k says how many clusters there are"
+            f"{path}: clusters {first.min()}..{first.max()}; wanted 0..{k - 1} (k={k}), one for "
+            "each sample; --k says how many clusters there are"
         )
     clusters = first.astype(np.int32)
     n_ranks = ranks(task, k)
