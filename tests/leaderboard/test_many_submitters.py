@@ -11,12 +11,13 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-import submitters
 from signing import write_signed
 
 from clusterbench.leaderboard import read_leaderboard, recheck, submit
 from clusterbench.leaderboard.board import lock
 from clusterbench.leaderboard.board.file import Snapshot
+
+PROGRAM = str(Path(__file__).with_name("submitters.py"))
 
 
 def copies(tiny_world: SimpleNamespace, n: int) -> Path:
@@ -35,7 +36,7 @@ def copies(tiny_world: SimpleNamespace, n: int) -> Path:
 def run(tiny_world: SimpleNamespace, *words: str | Path) -> str:
     """What `submitters` says; it ends well, or this fails with what it said."""
     found = subprocess.run(
-        [sys.executable, submitters.__file__, *map(str, words)],
+        [sys.executable, PROGRAM, *map(str, words)],
         capture_output=True,
         text=True,
         env=tiny_world.environment(),

@@ -21,6 +21,7 @@ from ...results.fields import (
 )
 from ...results.record import Protocol, TopRecord, run_key
 from ...results.schema import StrictModel
+from .deviations import Resampled
 
 SCHEMA = "clusterbench-leaderboard/2"
 
@@ -86,6 +87,7 @@ class Entry(RunFields):
 
     status: Status = "verified"
     predictions_sha256: Sha256 | None
+    resampled: Resampled | None = None  # AMI on subsets of the scored rows less `metrics["ami"]`
     label_free: bool | None = None
     source: Line = ""
     submitter: Line = ""
@@ -96,8 +98,8 @@ class Entry(RunFields):
             has_aggregated(self.metrics, "metrics")
             if self.predictions_sha256 is None:
                 raise ValueError("a verified entry has predictions_sha256")
-        elif self.predictions_sha256 is not None or self.ranked is not None:
-            raise ValueError("a self-reported entry has no predictions and no ranked scores")
+        elif (self.predictions_sha256, self.ranked, self.resampled) != (None, None, None):
+            raise ValueError("a self-reported entry has no predictions and none of their scores")
         elif not self.metrics:
             raise ValueError("a self-reported entry has metrics")
         return self

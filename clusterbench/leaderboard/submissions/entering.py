@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from ...errors import InputError
 from ...printable import shown
+from ..board.deviations import decoded
 from ..board.file import Snapshot, line_of, rendered
 from ..board.models import BoardBenchmark, Entry, PublishedRow, entry_place
 from ..board.room import Room
@@ -17,6 +18,9 @@ from .top_check import differences
 
 #: Largest difference between a score on the board and the same one computed again.
 TOLERANCE = 1e-9
+
+#: The same of a deviation, which is kept as a half: two roundings apart at most, where it is 2.
+HALF = 2**-9
 
 #: What two entries of one key can have otherwise, beside their scores: the key does not cover it.
 _NAMES = ("benchmark", "dataset", "task", "encoder", "reference")
@@ -68,7 +72,8 @@ class Entering:
         Raises InputError, and changes nothing, for another definition of its task than the
         leaderboard's, for a full leaderboard, and, unless they are to be replaced, for another
         entry of its run, and for features that the leaderboard holds under another encoder's name.
-        An entry that is verified takes the place of one that was self-reported in any case.
+        An entry that is verified takes the place of one that was self-reported in any case, and so
+        does one with scores on subsets of one from before there were any.
         """
         entry, built = candidate.entry, candidate.built
         where = (entry.benchmark, entry.dataset)
@@ -76,7 +81,8 @@ class Entering:
         _check_definition(benchmark, built, set(candidate.unbuilt))
         known = self._entries[entry.key][1] if entry.key in self._entries else None
         found = "" if known is None else difference(known, entry)
-        if known is not None and not found:
+        lacks = known is not None and known.resampled is None and entry.resampled is not None
+        if known is not None and not found and not lacks:
             return "unchanged", ()
         proven = known is not None and entry.verified and not known.verified
         if found and not self._replace and not proven:
@@ -184,6 +190,10 @@ def difference(known: Entry, entry: Entry) -> str:
         here = entry.metrics.get(name, there)
         if not math.isclose(there, here, rel_tol=0, abs_tol=TOLERANCE):
             return f"another {name} ({there:.12g}; its predictions give {here:.12g})"
+    if known.resampled is not None and entry.resampled is not None:
+        furthest = abs(decoded(known.resampled) - decoded(entry.resampled)).max()
+        if furthest > HALF:
+            return f"other scores on subsets of its images (by {furthest:.3g})"
     if (known.ranked is None) != (entry.ranked is None):
         return "other ranked scores"
     for place, there_text, here_text in _ranked(known, entry):

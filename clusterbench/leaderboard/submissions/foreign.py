@@ -21,6 +21,7 @@ from ...results.scoring import split_scores
 from ...results.top_predictions import ranked_clusters, ranks
 from ...results.top_scoring import top_scores
 from ..board.models import AGGREGATED, Entry, Status
+from .resampled import resampled_score
 from .submission import SubmissionRecord
 
 #: By how much a claimed score may differ from the one that the predictions give: people state
@@ -80,7 +81,7 @@ def check(
                 f"{path}: only claims scores and has no predictions; add them, or use "
                 "--self-reported to enter it as a claim, which is shown and never ranked"
             )
-        return Checked(_entry(record, "self-reported", claimed, None), None, 0)
+        return Checked(_entry(record, "self-reported", claimed), None, 0)
     file = path.parent / record.predictions.file
     n_ranks = ranks(task, record.k) or 0
     largest = largest_file(len(scored_rows(task, record.protocol)), n_ranks)
@@ -95,7 +96,8 @@ def check(
                 f"{path}: {name} is claimed as {found}, its predictions give {metrics[name]:.12g}"
             )
     top = top_scores_of(task, record.protocol, record.k, ranked)
-    return Checked(_entry(record, "verified", metrics, top), file, largest)
+    resampled = resampled_score(task, record.protocol, predictions)
+    return Checked(_entry(record, "verified", metrics, top, resampled), file, largest)
 
 
 def scores_of(task: Task, protocol: Protocol, k: int, predictions: np.ndarray) -> SplitScores:
@@ -144,7 +146,11 @@ def _check_claimed(path: Path, claimed: Mapping[str, float], alone: bool) -> Non
 
 
 def _entry(
-    record: SubmissionRecord, status: Status, metrics: dict[str, float], ranked: TopRecord | None
+    record: SubmissionRecord,
+    status: Status,
+    metrics: dict[str, float],
+    ranked: TopRecord | None = None,
+    resampled: str | None = None,
 ) -> Entry:
     return Entry(
         key=record.key(),
@@ -164,6 +170,7 @@ def _entry(
         ranked=ranked,
         status=status,
         predictions_sha256=None if record.predictions is None else record.predictions.sha256,
+        resampled=resampled,
         label_free=record.label_free,
         source=record.source,
         submitter=record.submitter,

@@ -22,6 +22,7 @@ from ..board.file import readable_line
 from ..board.models import BoardBenchmark, Entry, TaskDefinition
 from .entering import Candidate
 from .foreign import Checked, check, scores_of, top_scores_of
+from .resampled import resampled_score
 from .submission import SubmissionRecord, read_submitted
 from .top_check import top_again
 
@@ -126,7 +127,10 @@ class Verifier:
             raise UnfitPredictionsError(str(error)) from error
         metrics = scores_of(task, entry.protocol, entry.k, predictions).metrics
         again = top_scores_of(task, entry.protocol, entry.k, ranked)
-        return entry.model_copy(update={"metrics": metrics, "ranked": again})
+        update: dict[str, Any] = {"metrics": metrics, "ranked": again}
+        if entry.resampled is not None:
+            update["resampled"] = resampled_score(task, entry.protocol, predictions)
+        return entry.model_copy(update=update)
 
     def _checked(self, path: Path) -> Checked:
         record = read_submitted(path)
@@ -136,7 +140,9 @@ class Verifier:
         evidence = self.reader.read(path, record)
         _check_reference(evidence)
         metrics = _score_again(evidence)
-        entry = _entry(evidence.record, metrics, top_again(evidence, TOLERANCE))
+        top = top_again(evidence, TOLERANCE)
+        resampled = resampled_score(evidence.task, record.protocol, evidence.predictions)
+        entry = _entry(evidence.record, metrics, top, resampled)
         assert record.predictions is not None
         n_ranks = 0 if evidence.ranked is None else evidence.ranked.shape[1]
         largest = largest_file(len(evidence.predictions), n_ranks)
@@ -241,7 +247,9 @@ def _definition(task: Task) -> TaskDefinition:
     )
 
 
-def _entry(record: ResultRecord, metrics: dict[str, float], ranked: TopRecord | None) -> Entry:
+def _entry(
+    record: ResultRecord, metrics: dict[str, float], ranked: TopRecord | None, resampled: str
+) -> Entry:
     assert record.predictions is not None
     return Entry(
         key=record.key,
@@ -262,6 +270,7 @@ def _entry(record: ResultRecord, metrics: dict[str, float], ranked: TopRecord | 
         ranked=ranked,
         predictions_sha256=record.predictions.sha256,
         label_free=not record.method.reference,
+        resampled=resampled,
         created=record.created,
         submitted=utc_now(),
     )
