@@ -3,18 +3,31 @@
 from .board.file import read_leaderboard
 from .board.models import Entry, Leaderboard, PublishedRow
 from .ranking.entrants import Ranking, rank
+from .repository.starting import start_repository
+from .submissions.from_predictions import RunElsewhere, write_submission
+from .submissions.published import publish, read_published
 from .submissions.recheck import Recheck, recheck
 from .submissions.submit import Submission, submit
+from .submissions.union import Merged, merge
+from .submissions.validation import validate
 
 __all__ = [
     "Entry",
     "Leaderboard",
+    "Merged",
     "PublishedRow",
     "Ranking",
     "Recheck",
+    "RunElsewhere",
     "Submission",
+    "merge",
+    "publish",
     "rank",
     "read_leaderboard",
+    "read_published",
     "recheck",
+    "start_repository",
     "submit",
+    "validate",
+    "write_submission",
 ]

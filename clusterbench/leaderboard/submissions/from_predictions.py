@@ -7,26 +7,27 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import ValidationError
 
-from ...benchmarks import Task
 from ...datasets import registry
 from ...errors import InputError
 from ...files import sha256_file, storage_errors, write_json
 from ...labels.alignment import align, fitted
 from ...labels.reading import PREDICTION_NAMES, PREDICTION_NAMES_ALONE, LabelFile, read_labels
 from ...metrics.validate import whole_numbers
-from ...results.evidence import EvidenceReader
 from ...results.predictions import write_predictions
 from ...results.protocol import known_protocol, scored_rows
 from ...results.record import PredictionsRecord, utc_now
 from ...results.schema import first_fault
 from ...results.top_predictions import ranks, top_fault
 from .submission import SubmissionRecord, SubmittedFeatures, SubmittedMethod, SubmittedTask
-from .verifier import Verifier
+
+if TYPE_CHECKING:
+    from ...benchmarks import Task
+    from ...results.evidence import EvidenceReader
 
 _SLUG = re.compile(r"[^A-Za-z0-9._]+")
 
@@ -83,6 +84,9 @@ def write_submission(
         InputError: whatever a leaderboard would refuse; then nothing is written.
         StorageError: the folder cannot be written.
     """
+    from ...results.evidence import EvidenceReader  # brings the benchmarks' builders
+    from .verifier import Verifier
+
     reader = EvidenceReader()
     task = _task(reader, said)
     k = task.n_classes if said.k is None else said.k

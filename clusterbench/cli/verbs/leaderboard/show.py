@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from ....printable import escaped, one_line
+from ....printable import escaped
 from ...option import json_option, option
-
-if TYPE_CHECKING:
-    from ....leaderboard import Recheck
+from .check import tell_check
 
 
 def show(
@@ -57,7 +55,7 @@ def show(
     if benchmark is not None and benchmark not in known:
         raise unknown_name(f"benchmark of {path}:", benchmark, known)
     if check:
-        _check(path, recheck(board, check), json_output)
+        tell_check(path, recheck(board, check), json_output)
         return
     rankings = rank(board, benchmark)
     if json_output:
@@ -90,26 +88,3 @@ def _refuse_options(context: typer.Context, subcommand: str) -> None:
                 f"{parameter.opts[0]} stands before {subcommand!r}; give it after, as in "
                 f"clusterbench leaderboard {subcommand} {parameter.opts[0]} ..."
             )
-
-
-def _check(path: Path, found: Recheck, json_output: bool) -> None:
-    """Say what came of it; exit 1 if an entry is otherwise than its result."""
-    import json
-
-    counts = {
-        "entries": found.n_entries,
-        "same": found.n_same,
-        "different": len(found.faults),
-        "without_result": found.n_without,
-        "results_refused": found.n_refused,
-    }
-    if json_output:
-        document = {"leaderboard": path.as_posix(), **counts, "faults": list(found.faults)}
-        typer.echo(json.dumps(document, indent=2))
-    else:
-        listed = ", ".join(f"{n} {what.replace('_', ' ')}" for what, n in counts.items())
-        typer.echo(f"{escaped(path.as_posix())}: {listed}")
-    for fault in found.faults[:100]:
-        typer.echo(one_line(f"different: {fault}"), err=True)
-    if found.faults:
-        raise typer.Exit(1)
