@@ -39,13 +39,6 @@ def decoded(text: str) -> np.ndarray:
     return values
 
 
-def agree(one: str | None, other: str | None) -> bool:
-    """Whether two texts hold the same deviations up to rounding; a missing one agrees with any."""
-    if one is None or other is None or one == other:
-        return True
-    return bool(np.allclose(decoded(one), decoded(other), rtol=2**-9, atol=1e-6))
-
-
 def _checked(text: str) -> str:
     decoded(text)
     return text

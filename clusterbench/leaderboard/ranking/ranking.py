@@ -274,6 +274,5 @@ def _is_beside(
 ) -> bool:
     if scope not in ("benchmark", "task") or protocol != PROTOCOLS[0]:
         return False
-    dataset, task = getattr(row, "dataset", None), getattr(row, "task", None)
-    fits = row.benchmark == tasks[0].benchmark and dataset in (None, tasks[0].dataset)
-    return fits and (scope == "benchmark" or task == tasks[0].task)
+    fits = row.benchmark == tasks[0].benchmark and row.dataset in (None, tasks[0].dataset)
+    return fits and (scope == "benchmark" or row.task == tasks[0].task)

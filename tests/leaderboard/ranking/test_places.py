@@ -162,7 +162,8 @@ def test_references_and_the_floor_stand_beside_the_places() -> None:
 def test_a_self_reported_entrant_is_shown_and_has_no_place() -> None:
     reported = [marked(e, status="self-reported", label_free=None) for e in steady("told", 0.99)]
     cheat = [marked(e, label_free=False) for e in steady("taught", 0.7)]
-    found = ranked(ONE, reported, steady("m", 0.5), cheat)
+    free = [marked(e, label_free=True) for e in steady("m", 0.5)]
+    found = ranked(ONE, reported, free, cheat)
     assert [(r.method, r.place, r.status, r.label_free) for r in found.rows] == [
         ("taught", 1, "verified", False),
         ("m", 2, "verified", True),
