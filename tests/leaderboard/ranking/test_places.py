@@ -265,3 +265,9 @@ def test_a_board_of_many_entrants_is_cut_where_it_is_shown() -> None:
     found = ranked(ONE, entries)
     assert found.pairs is not None and found.pairs.wins.shape == (100, 100)
     assert [row.place for row in found.rows] == list(range(1, 121))
+
+
+def test_a_benchmark_without_tasks_is_an_empty_ranking() -> None:
+    found = ranked([benchmark(tasks=())])
+    assert (found.benchmark, found.dataset, found.rows, found.floor) == ("b", "d", (), {})
+    assert rank_tasks(board([benchmark(tasks=())])) == []
