@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from boards_by_hand import benchmark, board, marked, runs, wobble
+from boards.by_hand import benchmark, board, marked, runs, wobble
 
 from clusterbench.cli.board_table import render_ranking
 from clusterbench.cli.console import print_table
