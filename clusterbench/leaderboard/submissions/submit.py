@@ -10,7 +10,7 @@ from typing import Literal
 from ...errors import ClusterbenchError, InputError
 from ...files import remove_leftovers, write_bytes
 from ...printable import one_line
-from ..board.file import Snapshot, check_content
+from ..board.file import Snapshot
 from ..board.kept_predictions import KeptPredictions, check_kept
 from ..board.lock import check_place, locked
 from .entering import Candidate, Entering
@@ -70,7 +70,7 @@ def submit(
     if not candidates:
         return refused
     with KeptPredictions(target) as kept:
-        outcome = _outcome(snapshot, candidates, replace)
+        outcome = _outcome(target, snapshot, candidates, replace)
         staged = _staged(outcome, candidates, kept)
         with locked(target):
             remove_leftovers(target)
@@ -78,7 +78,7 @@ def submit(
             if staged or now is not snapshot:
                 left = [one for one in candidates if one.path not in staged]
                 refused += list(staged.values())
-                before, outcome = outcome, _outcome(now, left, replace)
+                before, outcome = outcome, _outcome(target, now, left, replace)
                 _staged(outcome, [one for one in left if one.path not in before.accepted], kept)
             kept.keep(
                 one.entry.predictions_sha256
@@ -86,7 +86,6 @@ def submit(
                 if one.entry.predictions_sha256 and one.path in outcome.accepted
             )
             if outcome.content is not None:
-                check_content(target, outcome.content)
                 write_bytes(target, outcome.content)
     order = {path: position for position, path in enumerate(files)}
     return sorted([*refused, *outcome.submissions], key=lambda submission: order[submission.path])
@@ -132,7 +131,9 @@ class BoardChange:
     content: bytes | None
 
 
-def _outcome(snapshot: Snapshot, candidates: Sequence[Candidate], replace: bool) -> BoardChange:
+def _outcome(
+    target: Path, snapshot: Snapshot, candidates: Sequence[Candidate], replace: bool
+) -> BoardChange:
     entering, submissions = Entering(snapshot, replace), []
     for candidate in candidates:
         try:
@@ -142,7 +143,7 @@ def _outcome(snapshot: Snapshot, candidates: Sequence[Candidate], replace: bool)
             submissions.append(refused(candidate.path, error))
     changed = any(one.status in ("added", "replaced") for one in submissions)
     accepted = frozenset(one.path for one in submissions if one.status != "refused")
-    return BoardChange(submissions, accepted, entering.content() if changed else None)
+    return BoardChange(submissions, accepted, entering.content(target) if changed else None)
 
 
 def _staged(
