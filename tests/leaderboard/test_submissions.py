@@ -165,6 +165,20 @@ def test_what_a_board_would_refuse_is_not_written(task: Task, name: str) -> None
     assert not Path("out").exists() or not list(Path("out").iterdir())
 
 
+def test_another_clustering_of_a_run_does_not_overwrite_the_first(task: Task) -> None:
+    np.save("c.npy", clusters(task))
+    first = write_submission(Path("c.npy"), said(), Path("out")).path
+    assert write_submission(Path("c.npy"), said(), Path("out")).path == first
+    np.save("d.npy", np.roll(clusters(task), 1))
+    before = first.read_bytes(), first.with_suffix(".npz").read_bytes()
+    with pytest.raises(InputError, match="is there already with other predictions"):
+        write_submission(Path("d.npy"), said(), Path("out"))
+    assert len(list(Path("out").iterdir())) == 2
+    assert before[1] == first.with_suffix(".npz").read_bytes()
+    write_submission(Path("d.npy"), said(), Path("out"), replace=True)
+    assert np.array_equal(kept(first), np.roll(clusters(task), 1))
+
+
 def test_claimed_scores_may_be_rounded(task: Task) -> None:
     np.save("c.npy", clusters(task))
     written = write_submission(Path("c.npy"), said(), Path("out"))
