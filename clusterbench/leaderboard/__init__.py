@@ -2,7 +2,8 @@
 
 from .board.file import read_leaderboard
 from .board.models import Entry, Leaderboard, PublishedRow
-from .ranking.entrants import Ranking, rank
+from .ranking.model import BoardRow, Ranking
+from .ranking.ranking import rank, rank_overall, rank_tasks
 from .repository.starting import start_repository
 from .submissions.from_predictions import RunElsewhere, write_submission
 from .submissions.published import publish, read_published
@@ -12,6 +13,7 @@ from .submissions.union import Merged, merge
 from .submissions.validation import validate
 
 __all__ = [
+    "BoardRow",
     "Entry",
     "Leaderboard",
     "Merged",
@@ -23,6 +25,8 @@ __all__ = [
     "merge",
     "publish",
     "rank",
+    "rank_overall",
+    "rank_tasks",
     "read_leaderboard",
     "read_published",
     "recheck",
