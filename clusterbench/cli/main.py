@@ -33,6 +33,7 @@ from .verbs.run import run
 from .verbs.score import score
 from .verbs.show import show
 from .verbs.submit import submit
+from .verbs.validate import validate
 from .verbs.verify import verify
 
 #: Set to 1 to see the traceback of an error that is not expected.
@@ -86,14 +87,16 @@ _VERBS: tuple[tuple[str, Callable[..., None] | typer.Typer, str | None], ...] = 
     ("rank", rank, "Rank classes from easy to hard, for the benchmark easy."),
     ("score", score, None),
     ("compare", compare, None),
-    ("submit", submit, None),
+    ("submit", submit, "Check results and add them to a leaderboard."),
+    ("validate", validate, "Check results as submit does, and write nothing."),
     ("leaderboard", leaderboard, None),
     ("list", list_names, "List benchmarks, methods, encoders, datasets, trees."),
 )
 for _name, _verb, _short in _VERBS:
     if isinstance(_verb, typer.Typer):
-        for _command in _verb.registered_commands:
-            _command.callback = expanding(cast("Callable[..., None]", _command.callback))
+        for _command in (*_verb.registered_commands, _verb.registered_callback):
+            if _command is not None:
+                _command.callback = expanding(cast("Callable[..., None]", _command.callback))
         app.add_typer(_verb, name=_name)
     else:
         app.command(_name, short_help=_short, epilog=environment_note(_name))(expanding(_verb))

@@ -20,7 +20,7 @@ from trials import Trials, snapshot
 import clusterbench.leaderboard.board.lock as lock_module
 from clusterbench.errors import InputError, StorageError
 from clusterbench.leaderboard import Leaderboard, rank, read_leaderboard, recheck, submit
-from clusterbench.leaderboard.board.models import write_leaderboard
+from clusterbench.leaderboard.board.file import write_leaderboard
 from clusterbench.limits import FileKind
 from clusterbench.metrics import Resampling
 
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.slow
 
 ESCAPES = "\x1b[2Jred\u202e\u200b\x9b1m"
 HUGE = 10**4000
-HEAD = b'{"schema": "clusterbench-leaderboard/1", '
+HEAD = b'{"schema": "clusterbench-leaderboard/2", '
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +81,13 @@ FIELDS: dict[str, tuple[str, Any]] = {
     "encoder": ("entries.0.encoder", "blobs\n1  best  blobs  99.9"),
     "identity": ("entries.0.feature_identity", "f"),
     "verified": ("entries.0.verified", False),
+    "unknown status": ("entries.0.status", "published"),
+    "self-reported with predictions": ("entries.0.status", "self-reported"),
+    "verified without predictions": ("entries.0.predictions_sha256", None),
+    "label-free": ("entries.0.label_free", "yes"),
+    "lines of a source": ("entries.0.source", "a\nb"),
+    "right-to-left submitter": ("entries.0.submitter", "me\u202e"),
+    "subsets": ("entries.0.resampled", "AAAA"),
     "time": ("entries.0.submitted", "9999-99-99T99:99:99Z"),
     "benchmark": ("benchmarks.0.benchmark", ESCAPES),
     "floor": ("benchmarks.0.tasks.0.random_floor", {}),
@@ -100,7 +107,7 @@ FIELDS: dict[str, tuple[str, Any]] = {
         [{"benchmark": "b", "method": "m", "backbone": "v", "metrics": {}, "source": "a\nb"}],
     ),
     "unknown key": (ESCAPES, 1),
-    "schema": ("schema", "clusterbench-leaderboard/2"),
+    "schema": ("schema", "clusterbench-leaderboard/3"),
 }
 
 TEXTS: dict[str, bytes] = {
@@ -215,7 +222,7 @@ def test_a_board_that_its_reader_would_refuse_is_not_written(
     submit(world.results[:1], board)
     before = snapshot(tmp_path)
     small = FileKind("a leaderboard", len(board.read_bytes()) + 10, "begin a new file")
-    monkeypatch.setattr("clusterbench.leaderboard.board.models.BOARD", small)
+    monkeypatch.setattr("clusterbench.leaderboard.board.file.BOARD", small)
     with pytest.raises(InputError, match=r"nobody could read it .*; it is as it was"):
         submit(world.results, board)
     assert snapshot(tmp_path) == before
@@ -323,7 +330,8 @@ def test_what_killed_submitters_left_is_swept(world: SimpleNamespace, tmp_path: 
     (tmp_path / ".board.json.linkto12.tmp").symlink_to("a.tmp")
     submit(world.results[:1], tmp_path / "board.json")
     left = {path.name for path in tmp_path.iterdir()}
-    assert left == {*others, ".board.json.linkto12.tmp", "board.json", "board.json.lock"}
+    here = {"board.json", "board.json.lock", "board.json.predictions"}
+    assert left == {*others, ".board.json.linkto12.tmp", *here}
 
 
 def test_a_lock_that_stays_is_told(
