@@ -30,7 +30,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "hierarchical-kmeans": {"init": "k-means++"},
     "balanced-kmeans": {"init": "k-means||"},
     "smoothed-kmeans": {"init": "k-means++"},
-    "stable-kmeans": {"n_init": 1, "max_iter": 10},
+    "stable-kmeans": {"init": "k-means++"},
     "spectral": {"init": "k-means++"},
     "temi": {
         "n_heads": 2,

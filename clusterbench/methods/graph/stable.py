@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from ...devices import resolve_device
 from ...estimator import positive_int, whole_number
 from ...neighbours.kept import search_cost
 from ...progress import Progress, unseen
+from ..centroids import checked_init
 from ..clusterer import Clusterer
 from ..scaling import warn_of_zeros
 from ..top_order import led_by
@@ -57,6 +58,7 @@ class StableKMeans(Clusterer):
         voters: neighbours that vote; n - 1 are taken at most.
         refinements: times that training rows are told anew; 0 leaves k-means' clusters, of new
             rows, too.
+        init: as of `KMeans`, of k-means on all rows; trials have "auto".
         n_init: starts of k-means on all rows; each trial has one.
         max_iter: times that the centroids are moved at most.
 
@@ -89,6 +91,7 @@ class StableKMeans(Clusterer):
         dims: int = 256,
         voters: int = 10,
         refinements: int = 3,
+        init: Any = "auto",
         n_init: int = 3,
         max_iter: int = 100,
     ) -> None:
@@ -96,6 +99,7 @@ class StableKMeans(Clusterer):
         self.dims = positive_int("dims", dims)
         self.voters = positive_int("voters", voters)
         self.refinements = whole_number("refinements", refinements)
+        self.init = checked_init(init)
         self.n_init = positive_int("n_init", n_init)
         self.max_iter = positive_int("max_iter", max_iter)
 
@@ -109,16 +113,17 @@ class StableKMeans(Clusterer):
         for candidate in candidates:
             one = self._smoothed(candidate, self.n_clusters, 1).cost(tried, tried, width)
             found += one + one
-        found += self._smoothed(candidates[-1], self.n_clusters, self.n_init).cost(
-            n_train, n_eval, width
-        )
+        base = self._smoothed(candidates[-1], self.n_clusters, self.n_init, self.init)
+        found += base.cost(n_train, n_eval, width)
         told = self.refinements * n_train + n_eval
         products = 2.0 * told * width * self.n_clusters + 4.0 * n_train * width**2
         tables = 6.0 * told * self.n_clusters
         basis = 2.0 * n_train * dim * (dim + width) if dim > width else 0.0
         return found + search_cost(n_train, n_eval, width) + Cost(products + basis, tables)
 
-    def _smoothed(self, candidate: Preparation, n_clusters: int, n_init: int) -> SmoothedKMeans:
+    def _smoothed(
+        self, candidate: Preparation, n_clusters: int, n_init: int, init: Any = "auto"
+    ) -> SmoothedKMeans:
         return SmoothedKMeans(
             n_clusters,
             random_state=self.random_state,
@@ -126,6 +131,7 @@ class StableKMeans(Clusterer):
             n_neighbors=max(candidate.n_neighbors, 1),
             rounds=candidate.rounds,
             scaling=candidate.scaling,
+            init=init,
             n_init=n_init,
             max_iter=self.max_iter,
         )
@@ -154,7 +160,8 @@ class StableKMeans(Clusterer):
             return method.labels_, method.predict(others)
 
         taken, agreement = chosen(rows, self.n_clusters, trial, self.random_state)
-        self._base = self._smoothed(taken, self.n_clusters, self.n_init).fit(rows, progress=unseen)
+        base = self._smoothed(taken, self.n_clusters, self.n_init, self.init)
+        self._base = base.fit(rows, progress=unseen)
         self.preparation_ = taken.text
         labels = self._refined(rows, self._base.labels_)
         self.diagnostics_ = {
