@@ -1,7 +1,8 @@
-"""The leaderboard: verified submissions in one JSON file, and their ranking."""
+"""The leaderboard: verified submissions in one JSON file, their ranking, and its site."""
 
 from .board.models import Entry, Leaderboard, PublishedRow, read_leaderboard
 from .ranking.entrants import Ranking, rank
+from .site.whole_site import Site, build_site
 from .submissions.recheck import Recheck, recheck
 from .submissions.submit import Submission, submit
 
@@ -11,7 +12,9 @@ __all__ = [
     "PublishedRow",
     "Ranking",
     "Recheck",
+    "Site",
     "Submission",
+    "build_site",
     "rank",
     "read_leaderboard",
     "recheck",
