@@ -113,7 +113,7 @@ def _picture(contents: SiteContents, versus: list[Versus]) -> RowChart | None:
     for item in shown:
         benchmark, dataset, name, _ = item.where
         rows[(f"{benchmark} · {dataset}", name) if by_task else (benchmark, dataset)].append(item)
-    families = [f for f in _SERIES if any(item.entrant.family == f for item in shown)]
+    families = [f for f in _SERIES if any(_family(item.entrant) == f for item in shown)]
     chart_rows = []
     for (group, label), items in rows.items():
         points = {ident: _mean(found) for ident, found in _by_entrant(items).items()}
@@ -127,7 +127,7 @@ def _picture(contents: SiteContents, versus: list[Versus]) -> RowChart | None:
             ChartRow(
                 label,
                 tuple(
-                    tuple(p for i, p in points.items() if contents.entrants[i].family == family)
+                    tuple(p for i, p in points.items() if _family(contents.entrants[i]) == family)
                     for family in families
                 ),
                 group=group,
@@ -150,6 +150,11 @@ def _picture(contents: SiteContents, versus: list[Versus]) -> RowChart | None:
         looks=tuple(_SERIES[family][1] for family in families),
         row_label="task" if by_task else "benchmark and data set",
     )
+
+
+def _family(view: EntrantView) -> Family:
+    """Its series of the picture; k-means with other settings is one of the others."""
+    return "clusterer" if view.family == "k-means" else view.family
 
 
 def _axis(values: list[float]) -> ChartAxis:
