@@ -234,7 +234,7 @@ def _chosen(
         view = contents.view(row)
         if left[view.family]:
             chosen.append((row, view, left[view.family].pop(0)))
-    return chosen
+    return sorted(chosen, key=lambda item: list(_LOOKS).index(item[1].family))
 
 
 def _interval(

@@ -189,7 +189,7 @@ def _table(
 ) -> DataTable:
     rows = {contents.view(row).ident: row for row in (ranking.rows if ranking else ())}
     n_tasks = len({where[:3] for where, ranked in contents.tasks.items() if ranked.rows})
-    over = f"over {ranking.n_tasks} tasks, " if ranking and ranking.n_tasks < n_tasks else ""
+    over = f"over {ranking.n_tasks} tasks " if ranking and ranking.n_tasks < n_tasks else ""
     order = [*rows, *(ident for ident in contents.entrants if ident not in rows)]
     # Whoever has no place follows by the difference from k-means, references at the end.
     first = [ident for ident in order if ident in rows and rows[ident].place is not None]
@@ -227,8 +227,8 @@ def _table(
         sorted_by="place" if placed else None,
         descending=False,
         note=(
-            f"Scores in percent; AMI is a mean {over}each benchmark on a data set weighing the "
-            "same. Against k-means: "
+            f"Scores in percent; AMI is a mean {over}in which each benchmark on a data set weighs "
+            "the same. Against k-means: "
             "mean difference in AMI, on the same features, over the tasks that both have. Clearly: "
             "told apart by a paired test over images and seeds. “=” marks a shared place. "
             "References are fitted with labels: they say what features allow, and have no place."

@@ -102,7 +102,7 @@ def row_tags(row: BoardRow) -> tuple[str, ...]:
         tags.append("labels used")
     if row.k is not None:
         tags.append(f"K = {row.k:,}")
-    if any(flag.kind != "same as other seed" for flag in row.flags):
+    if any(flag.kind == "equals targets" for flag in row.flags):
         tags.append("deserves a look")
     return tuple(tags)
 
