@@ -20,7 +20,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "toys"))
 
-from boards import DEFAULT_METHODS, board
+from boards import DEFAULT_METHODS, board  # type: ignore[import-not-found]
 
 from clusterbench.leaderboard import Leaderboard, build_site
 
@@ -94,17 +94,17 @@ def _sort(site: Path) -> None:
 
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        for path in (
+        for page_path in (
             site / "index.html",
             site / "methods.html",
             *sorted(site.glob("boards/*"))[:1],
         ):
             page = browser.new_page(viewport={"width": 1280, "height": 900})
-            page.goto(path.resolve().as_uri())
+            page.goto(page_path.resolve().as_uri())
             taken = page.evaluate(SORT)
             page.close()
             print(
-                f"  {path.name[:24]}: sorted in {statistics.median(taken):.0f} ms (median of "
+                f"  {page_path.name[:24]}: sorted in {statistics.median(taken):.0f} ms (median of "
                 f"{len(taken)}), {max(taken):.0f} ms at most",
                 flush=True,
             )

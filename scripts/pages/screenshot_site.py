@@ -23,7 +23,7 @@ PICTURES = (
 )
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 #: Colours of a picture: text and flat marks need no more, and take a third of the bytes.
-COLOURS = 64
+COLOURS = 200
 
 
 def main() -> None:
@@ -50,8 +50,10 @@ def main() -> None:
             )
             page.goto(address)
             whole = int(page.evaluate("() => document.documentElement.scrollHeight"))
-            clip = {"x": 0, "y": 0, "width": width, "height": min(height, whole)}
-            content = page.screenshot(full_page=True, clip=clip)
+            content = page.screenshot(
+                full_page=True,
+                clip={"x": 0, "y": 0, "width": width, "height": min(height, whole)},
+            )
             target = arguments.folder / name
             with Image.open(io.BytesIO(content)) as image:
                 image.convert("RGB").quantize(COLOURS).save(target, optimize=True)
