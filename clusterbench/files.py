@@ -22,7 +22,7 @@ from .errors import StorageError
 _CHUNK = 1 << 22
 
 #: What else the system says of a place where nothing can be written.
-_NO_PLACE = (errno.ENAMETOOLONG, errno.ELOOP, errno.EFBIG, errno.EIO)
+_NO_PLACE = (errno.ENOENT, errno.ENAMETOOLONG, errno.ELOOP, errno.EFBIG, errno.EIO)
 
 
 @contextmanager
@@ -38,7 +38,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
     Raises StorageError when the folder cannot be written or the disk is full.
     """
     target = Path(target)
-    with _storage_errors(target):
+    with storage_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(
             prefix=f".{target.name}.", suffix=".tmp", dir=target.parent
@@ -46,20 +46,20 @@ def atomic_path(target: Path) -> Iterator[Path]:
         os.close(descriptor)
     temporary = Path(name)
     try:
-        with _storage_errors(target):
+        with storage_errors(target):
             yield temporary
             with temporary.open("rb+") as handle:
                 os.fsync(handle.fileno())
-            temporary.chmod(0o666 & ~_umask())
+            temporary.chmod(0o666 & ~umask())
             temporary.replace(target)
-            _fsync_folder(target.parent)
+            fsync_folder(target.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
 
 def remove(target: Path) -> None:
     """Remove a file, if it is there; StorageError when that fails."""
-    with _storage_errors(target):
+    with storage_errors(target):
         Path(target).unlink(missing_ok=True)
 
 
@@ -70,7 +70,7 @@ def remove_tree(target: Path) -> None:
     """
     target = Path(target)
     if target.is_dir() and not target.is_symlink():
-        with _storage_errors(target), suppress(FileNotFoundError):  # another process does it too
+        with storage_errors(target), suppress(FileNotFoundError):  # another process does it too
             shutil.rmtree(target)
     else:
         remove(target)
@@ -139,7 +139,8 @@ def sha256_json(value: Any) -> str:
 
 
 @contextmanager
-def _storage_errors(target: Path) -> Iterator[None]:
+def storage_errors(target: Path) -> Iterator[None]:
+    """Say of an OSError inside what it means for `target`, as a StorageError."""
     try:
         yield
     except OSError as error:
@@ -170,13 +171,15 @@ def _storage_errors(target: Path) -> Iterator[None]:
         raise
 
 
-def _umask() -> int:
+def umask() -> int:
+    """The bits that new files do not get."""
     mask = os.umask(0)
     os.umask(mask)
     return mask
 
 
-def _fsync_folder(folder: Path) -> None:
+def fsync_folder(folder: Path) -> None:
+    """Flush the names in a folder to the disk, where the file system can do so."""
     if os.name == "nt":  # Windows cannot open a folder for fsync
         return
     descriptor = os.open(folder, os.O_RDONLY)

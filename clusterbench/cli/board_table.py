@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _METRICS = ("ami", "acc")
 _NONE = "–"
+#: Characters of a method's and of an encoder's name where both are shown.
+_WIDTH = 16
 
 
 def render_ranking(ranking: Ranking) -> RenderableType:
@@ -28,25 +30,24 @@ def render_ranking(ranking: Ranking) -> RenderableType:
 
     # Where all are on one encoder's features, the heading names it, and the table has room.
     encoders = {row.encoder for row in ranking.rows}
-    with_encoder = len(encoders) > 1
-    gap = 1 if with_encoder else 2
+    several = len(encoders) > 1
+    gap = 0 if several else 2
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, gap, 0, 0), show_edge=False)
     table.add_column("#", justify="right", no_wrap=True)
-    table.add_column("method", no_wrap=True, overflow="ellipsis", max_width=20)
-    if with_encoder:
-        table.add_column("encoder", no_wrap=True, overflow="ellipsis", max_width=26)
-    table.add_column(f"{METRICS['ami'].label} ", justify="right", no_wrap=True)
-    table.add_column(METRICS["acc"].label, justify="right", no_wrap=True)
-    for name in ("places", "first", "tasks", "seeds"):
+    names = ("method", "encoder") if several else ("method",)
+    for name in names:
+        width = _WIDTH if several else _WIDTH + 4
+        table.add_column(name, no_wrap=True, overflow="ellipsis", max_width=width)
+    figures = (METRICS["ami"].label, "±", METRICS["acc"].label, "places", "first", "tasks")
+    for name in figures if several else (*figures, "seeds"):
         table.add_column(name, justify="right", no_wrap=True)
     labels = row_labels(ranking)
     for row in ranking.rows:
         cells = _cells(row, labels[row.entrant], ranking.n_tasks)
-        table.add_row(*(cells if with_encoder else cells[:2] + cells[3:]))
+        table.add_row(*(cells[:-1] if several else cells[:2] + cells[3:]))
     if ranking.rows and ranking.floor:
         ami, acc = (_percent(ranking.floor[name]) for name in _METRICS)
-        start = ["", "random", *([""] if with_encoder else [])]
-        table.add_row(*start, f"{ami}     ", acc, "", "", "", "", style="dim")
+        table.add_row("", "random", *[""] * several, ami, "", acc, style="dim")
     parts: list[RenderableType] = [_heading(ranking, encoders), Text()]
     if ranking.rows:
         parts += [table, Text()]
@@ -59,12 +60,16 @@ def row_labels(ranking: Ranking) -> dict[str, str]:
     A reference is marked by a star.
     """
     names = Counter((row.method, row.encoder) for row in ranking.rows)
-    return {
-        row.entrant: f"{shown(row.method)}{'*' if row.reference else ''}"
-        if names[row.method, row.encoder] == 1
-        else f"{shown(row.method)}{'*' if row.reference else ''} {row.entrant[:4]}"
-        for row in ranking.rows
-    }
+    labels = {}
+    for row in ranking.rows:
+        label = f"{shown(row.method)}{'*' if row.reference else ''}"
+        if names[row.method, row.encoder] > 1:
+            known = f" {row.entrant[:4]}"
+            if len(label) + len(known) > _WIDTH:
+                label = f"{label[: _WIDTH - len(known) - 1]}…"
+            label += known
+        labels[row.entrant] = label
+    return labels
 
 
 def _heading(ranking: Ranking, encoders: set[str]) -> Text:
@@ -85,12 +90,11 @@ def _cells(row: BoardRow, label: str, n_tasks: int) -> list[Text]:
     may_be_first = row.places is not None and row.places[0] == 1
     ami = acc = Text(_NONE, style="dim")
     if row.means:
-        reach = ""
-        if row.interval is not None:
-            reach = f"±{50 * (row.interval.high - row.interval.low):.1f}"
-        text = f"{_percent(row.means['ami'])} {reach:>4}"
-        ami = Text(text, style="bold" if may_be_first else style)
+        ami = Text(_percent(row.means["ami"]), style="bold" if may_be_first else style)
         acc = Text(_percent(row.means["acc"]), style=style)
+    reach = ""
+    if row.interval is not None:
+        reach = _percent((row.interval.high - row.interval.low) / 2)
     places = "" if row.places is None else _range(*row.places)
     first = "" if row.stability is None else f"{100 * row.stability.first:.0f}%"
     return [
@@ -98,6 +102,7 @@ def _cells(row: BoardRow, label: str, n_tasks: int) -> list[Text]:
         Text(label, style=style),
         Text(shown(row.encoder), style=style),
         ami,
+        Text(reach, style=style),
         acc,
         Text(places, style=style),
         Text(first, style=style),

@@ -33,6 +33,7 @@ from .verbs.run import run
 from .verbs.score import score
 from .verbs.show import show
 from .verbs.submit import submit
+from .verbs.validate import validate
 from .verbs.verify import verify
 
 #: Set to 1 to see the traceback of an error that is not expected.
@@ -86,7 +87,8 @@ _VERBS: tuple[tuple[str, Callable[..., None] | typer.Typer, str | None], ...] = 
     ("rank", rank, "Rank classes from easy to hard, for the benchmark easy."),
     ("score", score, None),
     ("compare", compare, None),
-    ("submit", submit, None),
+    ("submit", submit, "Check results and add them to a leaderboard."),
+    ("validate", validate, "Check results as submit does, and write nothing."),
     ("leaderboard", leaderboard, None),
     ("list", list_names, "List benchmarks, methods, encoders, datasets, trees."),
 )

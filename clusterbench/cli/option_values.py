@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from ..labels.matching import naming
 from ..limits import FREE_TEXT
 from ..printable import shown
-from ..typed_text import Typed
+from ..typed_text import Typed, read_as
 
 if TYPE_CHECKING:
     from ..metrics import Resampling
@@ -61,6 +61,46 @@ def parse_params(values: Sequence[str]) -> dict[str, dict[str, Typed]]:
             raise InputError(f"--param {shown(method)}.{shown(name)} is given twice; give it once")
         settings[name] = Typed(text.strip())
     return params
+
+
+def parse_settings(values: Sequence[str]) -> dict[str, Any]:
+    """`["beta=0.6", "init=random"]` -> `{"beta": 0.6, "init": "random"}`: what each looks like.
+
+    Raises InputError for a value that is not NAME=VALUE, and for a name given twice.
+    """
+    named = _named(values, "--param", "beta=0.6")
+    return {name: read_as(text, Any, f"--param {name}") for name, text in named.items()}
+
+
+def parse_claims(values: Sequence[str]) -> dict[str, float]:
+    """`["ami=0.61"]` -> `{"ami": 0.61}`.
+
+    Raises InputError for a value that is not SCORE=NUMBER, and for a score given twice.
+    """
+    found = {}
+    for name, text in _named(values, "--claim", "ami=0.61").items():
+        try:
+            found[name] = float(text)
+        except ValueError:
+            raise InputError(f"--claim {shown(name)}={shown(text)}: wanted a number") from None
+    return found
+
+
+def _named(values: Sequence[str], option: str, example: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for value in values:
+        name, equals, text = value.partition("=")
+        name = name.strip()
+        if not (equals and name):
+            raise InputError(f"{option} {shown(repr(value))}: wanted NAME=VALUE, as in {example}")
+        if len(text) > FREE_TEXT:
+            raise InputError(
+                f"{option} {shown(name)} has {len(text):,} characters; wanted at most {FREE_TEXT:,}"
+            )
+        if name in found:
+            raise InputError(f"{option} {shown(name)} is given twice; give it once")
+        found[name] = text.strip()
+    return found
 
 
 def resampling(

@@ -14,7 +14,7 @@ from ..datasets.registry import Dataset
 from ..errors import ClusterbenchError, InputError
 from .predictions import predictions_fault, read_predictions, rows_hash
 from .protocol import scored_rows, scored_targets
-from .record import ResultRecord, read_result
+from .record import Protocol, ResultRecord, read_result
 from .task_facts import factor_difference, first_difference
 from .top_predictions import top_evidence
 
@@ -52,8 +52,8 @@ class EvidenceReader:
     _faults: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
     _encoders: dict[str, dict[str, tuple[str, int]]] = field(default_factory=dict)
 
-    def read(self, path: Path) -> Evidence:
-        """The evidence of a result file.
+    def read(self, path: Path, record: ResultRecord | None = None) -> Evidence:
+        """The evidence of a result file; `record` is what it holds, if it has been read already.
 
         Raises InputError, naming the file, what was found and what was wanted, for: a file that is
         not a result; a failed run; a key that its own fields do not give; an unknown benchmark,
@@ -62,7 +62,7 @@ class EvidenceReader:
         missing, changed or unfitting predictions, ranked ones included.
         """
         path = Path(path)
-        record = read_result(path)
+        record = read_result(path) if record is None else record
         if record.status == "failed":
             message = record.error.message if record.error else ""
             raise InputError(f"{path}: the run failed ({message}); there is nothing to score")
@@ -72,11 +72,15 @@ class EvidenceReader:
                 f"{record.recomputed_key()[:12]}: the file was edited"
             )
         try:
-            task = self._task(record)
+            task = self.task(record.benchmark, record.dataset, record.task.name)
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
         self._check_inputs(path, record, task)
-        file, predictions = _predictions(path, record, task)
+        assert record.predictions is not None
+        file = path.parent / record.predictions.file
+        if fault := predictions_fault(path, record):
+            raise InputError(f"{path}: its predictions file {file.name} {fault}")
+        predictions = scored_predictions(file, task, record.protocol, record.k)
         ranked = top_evidence(file, record, task, predictions)
         return Evidence(path, record, task, predictions, ranked)
 
@@ -130,14 +134,15 @@ class EvidenceReader:
             self._datasets[name] = registry.load(name)
         return self._datasets[name]
 
-    def _task(self, record: ResultRecord) -> Task:
-        name, where = record.task.name, (record.benchmark, record.dataset)
+    def task(self, benchmark: str, dataset: str, name: str) -> Task:
+        """A task as built here; InputError for an unknown one, and one that cannot be built."""
+        where = (benchmark, dataset)
         tasks, faults = self.tasks(*where), self.unbuilt(*where)
         if name in faults:
             raise InputError(f"task {name!r} cannot be built here: {faults[name]}")
         if name not in tasks:
             raise InputError(
-                f"benchmark {record.benchmark!r} has no task {name!r}; it has {', '.join(tasks)}"
+                f"benchmark {benchmark!r} has no task {name!r}; it has {', '.join(tasks)}"
             )
         return tasks[name]
 
@@ -147,56 +152,68 @@ class EvidenceReader:
                 f"{path}: made on index {record.index_hash[:12]}, but data set "
                 f"{record.dataset!r} has index {task.index_hash[:12]}"
             )
-        if record.task.manifest_hash != task.manifest_hash:
-            raise InputError(
-                f"{path}: task {task.name!r} had manifest {record.task.manifest_hash[:12]}, this "
-                f"version builds {task.manifest_hash[:12]}; run it again"
-            )
+        check_manifest(path, task, record.task.manifest_hash)
         fault = first_difference(record, task) or factor_difference(record, task)
         if fault:
             raise InputError(f"{path}: {fault}: the file was edited; run it again")
-        self._check_features(path, record)
+        features = record.features
+        self.check_features(path, record.dataset, features.encoder, features.identity, features.dim)
 
-    def _check_features(self, path: Path, record: ResultRecord) -> None:
-        encoder, features = record.features.encoder, record.features
-        if encoder in self._dataset(record.dataset).stores:
+    def check_features(
+        self, path: Path, dataset: str, encoder: str, identity: str, dim: int | None = None
+    ) -> None:
+        """InputError unless features are the data set's of that encoder, or of one not here.
+
+        dim: their dimensions; None where they are not stated.
+        """
+        if encoder in self._dataset(dataset).stores:
             try:
-                store = self._dataset(record.dataset).store(encoder)
+                store = self._dataset(dataset).store(encoder)
             except InputError as error:
                 raise InputError(f"{path}: {error}") from error
-            if features.identity != store.identity:
+            if identity != store.identity:
                 raise InputError(
-                    f"{path}: features {features.identity[:12]}, but the data set's "
+                    f"{path}: features {identity[:12]}, but the data set's "
                     f"{encoder!r} features are {store.identity[:12]}; run it again"
                 )
-            if features.dim != store.dim:
+            if dim is not None and dim != store.dim:
                 raise InputError(
-                    f"{path}: features.dim is {features.dim}; the data set's {encoder!r} features "
+                    f"{path}: features.dim is {dim}; the data set's {encoder!r} features "
                     f"have {store.dim} dimensions"
                 )
             return
-        for known, (identity, _) in self.encoders(record.dataset).items():
-            if identity == features.identity:
+        for known, (its_identity, _) in self.encoders(dataset).items():
+            if its_identity == identity:
                 raise InputError(
                     f"{path}: features.encoder is {encoder!r}, but these are the data set's "
                     f"{known!r} features: the file was edited"
                 )
 
 
-def _predictions(path: Path, record: ResultRecord, task: Task) -> tuple[Path, np.ndarray]:
-    assert record.predictions is not None
-    file = path.parent / record.predictions.file
-    if fault := predictions_fault(path, record):
-        raise InputError(f"{path}: its predictions file {file.name} {fault}")
-    wanted = scored_rows(task, record.protocol)
+def check_manifest(path: Path, task: Task, manifest_hash: str) -> None:
+    """InputError where a file was made for another definition of a task than is built here."""
+    if manifest_hash != task.manifest_hash:
+        raise InputError(
+            f"{path}: task {task.name!r} had manifest {manifest_hash[:12]}, this "
+            f"version builds {task.manifest_hash[:12]}; run it again"
+        )
+
+
+def scored_predictions(file: Path, task: Task, protocol: Protocol, k: int) -> np.ndarray:
+    """(n,) int32 in [0, k): the clusters of a predictions file.
+
+    Raises InputError, naming the file, for one that cannot be read, for other rows than the
+    protocol scores, and for clusters outside [0, k).
+    """
+    wanted = scored_rows(task, protocol)
     predictions, rows = read_predictions(file, len(wanted))
     if rows != rows_hash(wanted):
         raise InputError(
             f"{file}: predicts other rows than task {task.name!r} evaluates "
-            f"under protocol {record.protocol!r}"
+            f"under protocol {protocol!r}"
         )
-    if not 0 <= predictions.min() <= predictions.max() < record.k:
+    if not 0 <= predictions.min() <= predictions.max() < k:
         raise InputError(
-            f"{file}: clusters {predictions.min()}..{predictions.max()}; wanted 0..{record.k - 1}"
+            f"{file}: clusters {predictions.min()}..{predictions.max()}; wanted 0..{k - 1}"
         )
-    return file, predictions
+    return predictions

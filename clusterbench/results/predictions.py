@@ -113,16 +113,23 @@ def predictions_fault(path: Path, record: ResultRecord) -> str:
     """
     if record.predictions is None or record.scores is None:
         return "is of a failed run"
-    file = Path(path).parent / record.predictions.file
     n_ranks = record.ranked.n_ranks if record.ranked is not None else 0
-    kind = FileKind("a predictions file of the task", _file_bytes(record.scores.n, n_ranks))
+    file = Path(path).parent / record.predictions.file
+    return file_fault(file, record.predictions.sha256, largest_file(record.scores.n, n_ranks))
+
+
+def file_fault(file: Path, sha256: str, largest: int) -> str:
+    """Why a predictions file is not the one of a hash, as `predictions_fault` says it.
+
+    largest: bytes that it may have.
+    """
     if not os.path.lexists(file):
         return "is missing"
     try:
-        digest = hashlib.sha256(read_bytes(file, kind)).hexdigest()
+        content = read_bytes(file, FileKind("a predictions file of the task", largest))
     except InputError as error:
         return str(error).removeprefix(f"{file}: ")
-    return "" if digest == record.predictions.sha256 else _OTHER
+    return "" if hashlib.sha256(content).hexdigest() == sha256 else _OTHER
 
 
 def holds_predictions(path: Path, record: ResultRecord) -> bool:
@@ -135,8 +142,11 @@ def _bytes(n: int, n_columns: int = 1) -> int:
     return max(4 * n * n_columns, 4 * _HEX)
 
 
-def _file_bytes(n: int, n_ranks: int) -> int:
-    """The largest archive of so many predictions: compressing can make it a little larger."""
+def largest_file(n: int, n_ranks: int) -> int:
+    """Bytes of the largest file of so many predictions, `n_ranks` of each ranked.
+
+    Compressing can make an array a little larger.
+    """
     return _ARCHIVE + 4 * n * (1 + n_ranks) * 101 // 100
 
 

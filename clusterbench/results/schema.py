@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -38,13 +39,19 @@ class StrictModel(BaseModel):
 def read_model(
     path: Path, model: type[Model], *, kind: FileKind, schema: str, repair: str
 ) -> Model:
-    """Read one JSON file as `model`.
+    """Read one JSON file as `model`; arguments and errors as of `read_one_of`."""
+    return read_one_of(path, {schema: model}, kind=kind, repair=repair)
+
+
+def read_one_of(
+    path: Path, models: Mapping[str, type[Model]], *, kind: FileKind, repair: str
+) -> Model:
+    """Read one JSON file as the model that its schema names.
 
     Args:
         path: the file.
-        model: what it holds.
+        models: by the value of the file's "schema" key: all that are read.
         kind: what such a file is called, and how large it may be.
-        schema: the value of the file's "schema" key that this version reads.
         repair: what to do about a file that cannot be read, as the end of the message.
 
     Raises:
@@ -52,27 +59,45 @@ def read_model(
             missing, unknown or of the wrong type. The message names the file and the first fault.
     """
     path = Path(path)
-    whole = read_bytes(path, kind).removeprefix(codecs.BOM_UTF8)
-    check_amount(whole, str(path), kind)
-    content = parse_json(whole, str(path), repair=repair)
-    found = content.get("schema") if isinstance(content, dict) else None
-    if found != schema:
+    return parse_one_of(read_bytes(path, kind), str(path), models, kind=kind, repair=repair)
+
+
+def parse_one_of(
+    content: bytes, where: str, models: Mapping[str, type[Model]], *, kind: FileKind, repair: str
+) -> Model:
+    """What `read_one_of` does with the content of a file; messages begin with `where`."""
+    whole = content.removeprefix(codecs.BOM_UTF8)
+    check_amount(whole, where, kind)
+    value = parse_json(whole, where, repair=repair)
+    found = value.get("schema") if isinstance(value, dict) else None
+    if not isinstance(found, str) or found not in models:
+        wanted = " or ".join(repr(schema) for schema in models)
         raise InputError(
-            f"{path}: schema is {shown(repr(found))}; this version reads {schema!r}"
+            f"{where}: schema is {shown(repr(found))}; this version reads {wanted}"
             if found is not None
-            else f"{path}: has no 'schema' key; wanted a {schema!r} file"
+            else f"{where}: has no 'schema' key; wanted a {wanted} file"
         )
-    _check_keys(content, f"{path}", repair)
-    del content  # pydantic makes the same values once more
+    _check_keys(value, where, repair)
+    del value  # pydantic makes the same values once more
+    return _validated(whole, where, models[found], repair)
+
+
+def parse_part(content: bytes, where: str, model: type[Model], *, repair: str) -> Model:
+    """A JSON object that is part of a file as `model`, under the same rules as a whole file."""
+    _check_keys(parse_json(content, where, repair=repair), where, repair)
+    return _validated(content, where, model, repair)
+
+
+def _validated(content: bytes, where: str, model: type[Model], repair: str) -> Model:
     try:
         # As JSON, so that lists count as tuples and nothing else is converted.
-        return model.model_validate_json(whole)
+        return model.model_validate_json(content)
     except ValidationError as error:
         if error.errors(include_url=False, include_input=False)[0]["type"] == "json_invalid":
             fault = "not whole JSON in UTF-8 (another encoding, or a text with half a character)"
         else:
             fault = first_fault(error)
-        raise InputError(f"{path}: {fault}; {repair}") from error
+        raise InputError(f"{where}: {fault}; {repair}") from error
 
 
 def _check_keys(content: Any, where: str, repair: str) -> None:

@@ -45,7 +45,7 @@ def top_clusters(
             f"predict_top returned {found.dtype} of shape {found.shape}; expected whole numbers "
             f"of shape {shape}"
         )
-    fault = _fault(found, predictions, method.n_clusters)
+    fault = top_fault(found, predictions, method.n_clusters)
     if fault:
         raise UnusableTopError(f"predict_top {fault}")
     ranked: np.ndarray = found.astype(np.int32)
@@ -75,17 +75,26 @@ def top_evidence(
             f"{file}: its result has no ranked scores; task {task.name!r} scores {wanted} clusters "
             "per row"
         )
-    shape = (len(predictions), wanted)
-    ranked = read_top(file, shape)
+    ranked = ranked_clusters(file, predictions, wanted, record.k)
     if ranked is None:
+        shape = (len(predictions), wanted)
         raise InputError(f"{file}: no ranked clusters; task {task.name!r} wants {shape}")
-    if fault := _fault(ranked, predictions, record.k):
+    return ranked
+
+
+def ranked_clusters(file: Path, predictions: np.ndarray, n_ranks: int, k: int) -> np.ndarray | None:
+    """(n, n_ranks) int32: the ranked clusters of a predictions file, None in one without.
+
+    predictions: (n,) int32, those of the file, checked. Raises InputError as `top_evidence` does.
+    """
+    ranked = read_top(file, (len(predictions), n_ranks))
+    if ranked is not None and (fault := top_fault(ranked, predictions, k)):
         raise InputError(f"{file}: its ranking {fault}")
     return ranked
 
 
-def _fault(ranked: np.ndarray, predictions: np.ndarray, k: int) -> str:
-    """What is wrong with (n, n_ranks) whole numbers, "" if nothing is."""
+def top_fault(ranked: np.ndarray, predictions: np.ndarray, k: int) -> str:
+    """What is wrong with (n, n_ranks) ranked clusters, "" if nothing is."""
     if not ranked.size:
         return ""
     if not 0 <= ranked.min() <= ranked.max() < k:

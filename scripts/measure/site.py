@@ -20,7 +20,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "toys"))
 
-from boards import DEFAULT_METHODS, board  # type: ignore[import-not-found]
+from for_pages.boards import DEFAULT_METHODS, board  # type: ignore[import-not-found]
 
 from clusterbench.leaderboard import Leaderboard, build_site
 

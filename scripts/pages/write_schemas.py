@@ -1,4 +1,4 @@
-"""Write docs/schemas/*.json, the JSON Schemas of the result and the leaderboard.
+"""Write docs/schemas/*.json, the JSON Schemas of results, submissions and leaderboards.
 
 Run from the repository: python scripts/pages/write_schemas.py
 """
@@ -11,12 +11,16 @@ from pydantic import BaseModel
 
 from clusterbench.files import write_json
 from clusterbench.leaderboard.board.models import Leaderboard
+from clusterbench.leaderboard.board.version_1 import LeaderboardVersion1
+from clusterbench.leaderboard.submissions.submission import SubmissionRecord
 from clusterbench.results.record import ResultRecord
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "schemas"
 MODELS: dict[str, type[BaseModel]] = {
     "result-1.json": ResultRecord,
-    "leaderboard-1.json": Leaderboard,
+    "submission-1.json": SubmissionRecord,
+    "leaderboard-1.json": LeaderboardVersion1,
+    "leaderboard-2.json": Leaderboard,
 }
 
 

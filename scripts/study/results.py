@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from clusterbench.leaderboard.submissions.result_files import result_files
 
 from clusterbench.benchmarks import Task
 from clusterbench.benchmarks.targets import Hierarchy
-from clusterbench.leaderboard.submissions.result_files import result_files
 from clusterbench.results.evidence import EvidenceReader
 from clusterbench.results.record import ResultRecord, read_result
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from boards import board, entry
-from charts_to_see import every_chart
-from hostile_names import HOSTILE
+from for_pages.boards import board, entry
+from for_pages.charts_to_see import every_chart
+from for_pages.hostile_names import HOSTILE
 from markupsafe import Markup
 
 from clusterbench.leaderboard import build_site

@@ -20,7 +20,7 @@ from trials import Trials, snapshot
 import clusterbench.leaderboard.board.lock as lock_module
 from clusterbench.errors import InputError, StorageError
 from clusterbench.leaderboard import Leaderboard, rank, read_leaderboard, recheck, submit
-from clusterbench.leaderboard.board.models import write_leaderboard
+from clusterbench.leaderboard.board.file import write_leaderboard
 from clusterbench.limits import FileKind
 from clusterbench.metrics import Resampling
 
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.slow
 
 ESCAPES = "\x1b[2Jred\u202e\u200b\x9b1m"
 HUGE = 10**4000
-HEAD = b'{"schema": "clusterbench-leaderboard/1", '
+HEAD = b'{"schema": "clusterbench-leaderboard/2", '
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +100,7 @@ FIELDS: dict[str, tuple[str, Any]] = {
         [{"benchmark": "b", "method": "m", "backbone": "v", "metrics": {}, "source": "a\nb"}],
     ),
     "unknown key": (ESCAPES, 1),
-    "schema": ("schema", "clusterbench-leaderboard/2"),
+    "schema": ("schema", "clusterbench-leaderboard/3"),
 }
 
 TEXTS: dict[str, bytes] = {
@@ -215,7 +215,7 @@ def test_a_board_that_its_reader_would_refuse_is_not_written(
     submit(world.results[:1], board)
     before = snapshot(tmp_path)
     small = FileKind("a leaderboard", len(board.read_bytes()) + 10, "begin a new file")
-    monkeypatch.setattr("clusterbench.leaderboard.board.models.BOARD", small)
+    monkeypatch.setattr("clusterbench.leaderboard.board.file.BOARD", small)
     with pytest.raises(InputError, match=r"nobody could read it .*; it is as it was"):
         submit(world.results, board)
     assert snapshot(tmp_path) == before
@@ -323,7 +323,8 @@ def test_what_killed_submitters_left_is_swept(world: SimpleNamespace, tmp_path: 
     (tmp_path / ".board.json.linkto12.tmp").symlink_to("a.tmp")
     submit(world.results[:1], tmp_path / "board.json")
     left = {path.name for path in tmp_path.iterdir()}
-    assert left == {*others, ".board.json.linkto12.tmp", "board.json", "board.json.lock"}
+    here = {"board.json", "board.json.lock", "board.json.predictions"}
+    assert left == {*others, ".board.json.linkto12.tmp", *here}
 
 
 def test_a_lock_that_stays_is_told(

@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ElementTree
 from typing import Any
 
 import pytest
-from hostile_names import HOSTILE, names
+from for_pages.hostile_names import HOSTILE, names
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import jinja2
 import pytest
-from hostile_names import HOSTILE, names
+from for_pages.hostile_names import HOSTILE, names
 from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import Markup

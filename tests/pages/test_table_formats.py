@@ -10,7 +10,7 @@ import math
 import re
 
 import pytest
-from hostile_names import HOSTILE, names
+from for_pages.hostile_names import HOSTILE, names
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt

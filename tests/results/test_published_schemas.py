@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 
 from clusterbench.leaderboard.board.models import Leaderboard
+from clusterbench.leaderboard.board.version_1 import LeaderboardVersion1
+from clusterbench.leaderboard.submissions.submission import SubmissionRecord
 from clusterbench.results.record import ResultRecord
+from clusterbench.results.schema import StrictModel
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "schemas"
 
@@ -24,10 +27,17 @@ def outline(schema: dict[str, Any]) -> dict[str, Any]:
     return {**own, **{name: outline(part) for name, part in schema.get("$defs", {}).items()}}
 
 
-@pytest.mark.parametrize(
-    ("name", "model"), [("result-1.json", ResultRecord), ("leaderboard-1.json", Leaderboard)]
-)
-def test_published_schema(name: str, model: type[ResultRecord] | type[Leaderboard]) -> None:
+MODELS: dict[str, type[StrictModel]] = {
+    "result-1.json": ResultRecord,
+    "submission-1.json": SubmissionRecord,
+    "leaderboard-1.json": LeaderboardVersion1,
+    "leaderboard-2.json": Leaderboard,
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_published_schema(name: str) -> None:
+    model = MODELS[name]
     published = json.loads((FOLDER / name).read_text())
     assert outline(published) == outline(model.model_json_schema())
     assert outline(published)["closed"]

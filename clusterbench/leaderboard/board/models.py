@@ -1,18 +1,13 @@
-"""The leaderboard as one JSON file: `clusterbench-leaderboard/1`."""
+"""What a leaderboard holds: `clusterbench-leaderboard/2` (docs/results-format.md)."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Hashable, Iterable
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import FailFast, Field, model_validator
 from typing_extensions import Self
 
-from ...errors import InputError, StorageError
-from ...files import atomic_path
-from ...limits import BOARD
 from ...results.fields import (
     Groups,
     Line,
@@ -25,17 +20,22 @@ from ...results.fields import (
     Version,
 )
 from ...results.record import Protocol, TopRecord, run_key
-from ...results.schema import StrictModel, read_model
+from ...results.schema import StrictModel
 from .deviations import Resampled
 
-SCHEMA = "clusterbench-leaderboard/1"
+SCHEMA = "clusterbench-leaderboard/2"
 
 #: Metrics that are aggregated, so that every entry and floor has them; the first one ranks.
 AGGREGATED = ("ami", "acc")
 
 
-class Entry(StrictModel):
-    """One submitted run whose scores were computed again from its predictions."""
+#: "verified": its scores were computed again here from its predictions; "self-reported": they are
+#: the submitter's word, so that it is shown and never ranked.
+Status = Literal["verified", "self-reported"]
+
+
+class RunFields(StrictModel):
+    """What an entry of any version of the format says of its run."""
 
     key: Sha256
     benchmark: Name
@@ -53,15 +53,11 @@ class Entry(StrictModel):
     reference: bool = False  # a supervised ceiling: shown beside the ranking, never in it
     metrics: ScoresByName
     ranked: TopRecord | None = None
-    predictions_sha256: Sha256
-    resampled: Resampled | None = None  # AMI on subsets of the scored rows less `metrics["ami"]`
-    verified: Literal[True] = True
     created: UtcTime
     submitted: UtcTime
 
     @model_validator(mode="after")
-    def _whole(self) -> Self:
-        _has_aggregated(self.metrics, "metrics")
+    def _has_its_key(self) -> Self:
         key = run_key(
             manifest_hash=self.manifest_hash,
             feature_identity=self.feature_identity,
@@ -79,15 +75,64 @@ class Entry(StrictModel):
         return self
 
 
+class Entry(RunFields):
+    """One submitted run: its scores were computed again from its predictions, or it says so.
+
+    predictions_sha256: of the predictions file, a copy of which is kept beside the board; None for
+        a self-reported entry. label_free: whether no label was used anywhere to fit and to choose
+        the method, as far as is known: of a run what its protocol says, of another submission the
+        submitter's word; None where nothing is said. source: where a method that ran elsewhere is
+        described. submitter: who sent it in.
+    """
+
+    status: Status = "verified"
+    predictions_sha256: Sha256 | None
+    resampled: Resampled | None = None  # AMI on subsets of the scored rows less `metrics["ami"]`
+    label_free: bool | None = None
+    source: Line = ""
+    submitter: Line = ""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.status == "verified":
+            has_aggregated(self.metrics, "metrics")
+            if self.predictions_sha256 is None:
+                raise ValueError("a verified entry has predictions_sha256")
+        elif (self.predictions_sha256, self.ranked, self.resampled) != (None, None, None):
+            raise ValueError("a self-reported entry has no predictions and none of their scores")
+        elif not self.metrics:
+            raise ValueError("a self-reported entry has metrics")
+        return self
+
+    @property
+    def verified(self) -> bool:
+        """Whether its scores were computed again from its predictions."""
+        return self.status == "verified"
+
+
 class PublishedRow(StrictModel):
-    """A row of the literature: shown with its backbone and source, never ranked."""
+    """A row of the literature: shown with its backbone and source, never ranked.
+
+    dataset, task: None where the row is of the whole benchmark, on whatever data it names.
+    backbone: the features, as the source calls them. source: who published it where. note: what
+    else a reader must know to compare it, such as other classes or fine-tuning.
+    """
 
     benchmark: Name
+    dataset: Name | None = None
+    task: Name | None = None
     method: Name
     backbone: Name
     metrics: ScoresByName
     source: Line
-    verified: Literal[False] = False
+    note: Line = ""
+    status: Literal["published"] = "published"
+
+    @property
+    def place(self) -> tuple[str, str, str, str, str, str]:
+        """What identifies a row, and sorts it: all but its scores and the note."""
+        dataset, task = self.dataset or "", self.task or ""
+        return (self.benchmark, dataset, task, self.method, self.backbone, self.source)
 
 
 class TaskDefinition(StrictModel):
@@ -105,9 +150,9 @@ class TaskDefinition(StrictModel):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        _has_aggregated(self.random_floor, "random_floor")
+        has_aggregated(self.random_floor, "random_floor")
         if self.train_floor is not None:
-            _has_aggregated(self.train_floor, "train_floor")
+            has_aggregated(self.train_floor, "train_floor")
         return self
 
 
@@ -125,10 +170,10 @@ class BoardBenchmark(StrictModel):
 
 
 class Leaderboard(StrictModel):
-    """All benchmarks with submissions, all entries sorted by place, and the published rows."""
+    """All benchmarks with submissions, all entries and the published rows, sorted by place."""
 
-    schema_: Literal["clusterbench-leaderboard/1"] = Field(
-        default="clusterbench-leaderboard/1", alias="schema"
+    schema_: Literal["clusterbench-leaderboard/2"] = Field(
+        default="clusterbench-leaderboard/2", alias="schema"
     )
     benchmarks: Annotated[tuple[BoardBenchmark, ...], FailFast()] = ()
     entries: Annotated[tuple[Entry, ...], FailFast()] = ()
@@ -138,10 +183,12 @@ class Leaderboard(StrictModel):
     def _each_run_once(self) -> Self:
         _each_once("benchmark", ((b.benchmark, b.dataset) for b in self.benchmarks))
         _each_once("run", (entry.key for entry in self.entries))
+        _each_once("published row", (row.place for row in self.published))
         return self
 
 
-def _has_aggregated(metrics: dict[str, float], where: str) -> None:
+def has_aggregated(metrics: dict[str, float], where: str) -> None:
+    """ValueError for scores that lack one of AGGREGATED."""
     lacking = [name for name in AGGREGATED if name not in metrics]
     if lacking:
         raise ValueError(f"{where} has no {' and no '.join(lacking)}")
@@ -156,40 +203,14 @@ def _each_once(what: str, keys: Iterable[Hashable]) -> None:
         seen.add(key)
 
 
-def read_leaderboard(path: Path) -> Leaderboard:
-    """Read a leaderboard.
-
-    Raises InputError when it is missing, truncated, beyond the limits of size, or not a
-    leaderboard: an entry without the aggregated metrics or whose key its own fields do not give, a
-    run, a task or a benchmark that occurs twice.
-    """
-    return read_model(
-        path,
-        Leaderboard,
-        kind=BOARD,
-        schema=SCHEMA,
-        repair="restore it from a copy, or submit the results to a new file",
+def entry_place(entry: RunFields) -> tuple[str, str, str, str, str, int, str]:
+    """By what entries are sorted."""
+    return (
+        entry.benchmark,
+        entry.dataset,
+        entry.task,
+        entry.encoder,
+        entry.method,
+        entry.seed,
+        entry.key,
     )
-
-
-def write_leaderboard(path: Path, board: Leaderboard) -> None:
-    """Write a leaderboard atomically, after its own reader has read it.
-
-    Raises:
-        InputError: the reader refuses it, such as one that has grown too large; `path` is as it
-            was.
-        StorageError: it cannot be written.
-    """
-    path = Path(path)
-    text = json.dumps(board.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(text.encode())
-        try:
-            again = read_leaderboard(temporary)
-        except InputError as error:
-            reason = str(error).replace(str(temporary), "it")
-            raise InputError(
-                f"{path}: with these entries nobody could read it ({reason}); it is as it was"
-            ) from error
-        if again != board:
-            raise StorageError(f"{path}: reads back otherwise than it was written; it is as it was")

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 from ...doors import amount
 from ...errors import InputError
 from ...limits import BOARD
-from .models import Entry
 
 _FOR_TASKS = 1 << 20  # bytes for the definitions of tasks, which come with their first entry
 
@@ -17,20 +13,17 @@ class Room:
     """What is left of the size and the values that a leaderboard may have.
 
     Args:
-        board: the file, which may not be there yet.
+        content: of its file, as this version writes it.
     """
 
-    def __init__(self, board: Path) -> None:
-        content = board.read_bytes() if board.is_file() else b""
+    def __init__(self, content: bytes) -> None:
         assert BOARD.values is not None
         self._bytes = BOARD.largest - len(content) - _FOR_TASKS
         self._values = BOARD.values - amount(content) - _FOR_TASKS // 16
 
-    def take(self, entry: Entry) -> None:
-        """Take the room that an entry needs; InputError where there is too little."""
-        text = json.dumps(entry.to_dict(), indent=2, ensure_ascii=False).encode()
-        size = len(text) + 6 * (text.count(b"\n") + 1)  # it stands two levels deep in the file
-        values = amount(text) + 1
+    def take(self, line: bytes) -> None:
+        """Take the room that a further line needs; InputError where there is too little."""
+        size, values = len(line) + 2, amount(line) + 1
         if size > self._bytes or values > self._values:
             raise InputError(
                 f"the leaderboard is full: it may have {BOARD.largest / 1e6:,.0f} MB and "

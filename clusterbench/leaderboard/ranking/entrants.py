@@ -114,7 +114,7 @@ def _entrant(
         tasks=means,
         missing=missing,
         reference=first.reference,
-        status="verified" if all(_is_verified(e) for e in everything) else "self-reported",
+        status="verified" if all(e.verified for e in everything) else "self-reported",
         label_free=_label_free(everything),
         features="" if any_features else first.feature_identity,
         scores={
@@ -132,12 +132,8 @@ def _entrant(
     return Entrant(row, scores, np.array(deviations))
 
 
-def _is_verified(entry: Entry) -> bool:
-    return bool(getattr(entry, "status", "verified") == "verified")
-
-
 def _label_free(entries: list[Entry]) -> bool | None:
-    said = {getattr(entry, "label_free", True) for entry in entries}
+    said = {entry.label_free for entry in entries}
     if False in said or entries[0].reference:
         return False
     return None if None in said else True

@@ -45,10 +45,11 @@ def bounded_p_values(
         middle = (low + high) // 2
         reached = bound(middle) <= square
         low, high = np.where(reached, middle, low), np.where(reached, high, middle)
-    below, above = bound(low), bound(high)
-    beyond = above <= square
+    below, above = np.sqrt(bound(low)), np.sqrt(bound(high))
+    gap = np.sqrt(square)
+    beyond = above <= gap
     with np.errstate(divide="ignore", invalid="ignore"):
-        part = np.where(above > below, (square - below) / (above - below), 0.0)
+        part = np.where(above > below, (gap - below) / (above - below), 0.0)
     ratio = math.log(_LEAST) / _STEPS
     p_value = np.where(beyond, 0.0, np.exp(ratio * (low + part)))
     return np.array(p_value.reshape(shape))

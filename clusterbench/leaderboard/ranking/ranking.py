@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from ...results.protocol import PROTOCOLS
 from ...results.record import Protocol
@@ -18,6 +18,21 @@ from .placing import placed
 #: Methods that must be complete on a benchmark of a data set before it counts in an aggregate, so
 #: that a benchmark that one person has run does not make everyone else incomplete.
 METHODS_TO_COUNT = 2
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What a ranking is of: the fields of `Ranking` by these names."""
+
+    scope: Scope
+    tasks: tuple[RankedTask, ...]
+    protocol: Protocol
+    benchmark: str = ""
+    dataset: str = ""
+    task: str = ""
+    encoder: str = ""
+    features: dict[str, str] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
 
 
 def rank(
@@ -42,7 +57,16 @@ def rank(
         ranking
         for known, protocol in _places(board, benchmark)
         for ranking in _rankings(
-            board, "benchmark", _tasks([known], protocol), protocol, by_encoder=by_encoder
+            board,
+            _Wanted(
+                "benchmark",
+                _tasks([known], protocol),
+                protocol,
+                benchmark=known.benchmark,
+                dataset=known.dataset,
+            ),
+            board.entries,
+            by_encoder=by_encoder,
         )
     ]
 
@@ -68,7 +92,17 @@ def rank_tasks(
         for of_task in _tasks([known], protocol)
         if task is None or of_task.task == task
         for ranking in _rankings(
-            board, "task", (replace(of_task, weight=1.0),), protocol, by_encoder=by_encoder
+            board,
+            _Wanted(
+                "task",
+                (replace(of_task, weight=1.0),),
+                protocol,
+                benchmark=known.benchmark,
+                dataset=known.dataset,
+                task=of_task.task,
+            ),
+            board.entries,
+            by_encoder=by_encoder,
         )
     ]
 
@@ -154,17 +188,16 @@ def _aggregate(
         tasks = tuple(
             replace(task, key=f"{task.benchmark}/{task.dataset}/{task.task}") for task in tasks
         )
-    return _rankings(
-        board,
+    wanted = _Wanted(
         scope,
         tasks,
         protocol,
-        entries=entries,
         dataset=known[0].dataset if scope == "dataset" else "",
         encoder=encoder,
         features=features,
         left_out=left_out,
     )
+    return _rankings(board, wanted, entries)
 
 
 def _counts(known: BoardBenchmark, entries: Sequence[Entry], protocol: Protocol) -> bool:
@@ -187,32 +220,23 @@ def _most_used(entries: Sequence[Entry], dataset: str) -> tuple[str, str]:
 
 
 def _rankings(
-    board: Leaderboard,
-    scope: Scope,
-    tasks: tuple[RankedTask, ...],
-    protocol: Protocol,
-    *,
-    entries: Sequence[Entry] | None = None,
-    by_encoder: bool = False,
-    dataset: str = "",
-    encoder: str = "",
-    features: dict[str, str] | None = None,
-    left_out: tuple[str, ...] = (),
+    board: Leaderboard, wanted: _Wanted, entries: Sequence[Entry], *, by_encoder: bool = False
 ) -> list[Ranking]:
-    chosen = board.entries if entries is None else entries
     found = entrants(
-        (entry for entry in chosen if entry.protocol == protocol),
-        tasks,
-        any_features=scope == "overall",
+        (entry for entry in entries if entry.protocol == wanted.protocol),
+        wanted.tasks,
+        any_features=wanted.scope == "overall",
     )
-    flags = flags_of([entrant.row for entrant in found], tasks)
+    flags = flags_of([entrant.row for entrant in found], wanted.tasks)
     found = [
         replace(entrant, row=replace(entrant.row, flags=of))
         for entrant, of in zip(found, flags, strict=True)
     ]
+    if not by_encoder:
+        return [_ranking(board, wanted, found)]
     return [
-        _ranking(board, scope, tasks, protocol, members, dataset, name, features or {}, left_out)
-        for name, members in (_by_encoder(found) if by_encoder else [(encoder, found)])
+        _ranking(board, replace(wanted, encoder=name), members)
+        for name, members in _by_encoder(found)
     ]
 
 
@@ -229,35 +253,16 @@ def _by_encoder(found: list[Entrant]) -> list[tuple[str, list[Entrant]]]:
     ]
 
 
-def _ranking(
-    board: Leaderboard,
-    scope: Scope,
-    tasks: tuple[RankedTask, ...],
-    protocol: Protocol,
-    found: list[Entrant],
-    dataset: str,
-    encoder: str,
-    features: dict[str, str],
-    left_out: tuple[str, ...],
-) -> Ranking:
-    rows, pairs = placed(found, tasks)
-    narrow = scope in ("task", "benchmark")
+def _ranking(board: Leaderboard, wanted: _Wanted, found: Sequence[Entrant]) -> Ranking:
+    rows, pairs = placed(found, wanted.tasks)
     bare = any(row.complete and row.deviations is None for row in rows)
     return Ranking(
-        scope=scope,
-        benchmark=tasks[0].benchmark if narrow else "",
-        dataset=tasks[0].dataset if narrow else dataset,
-        task=tasks[0].task if scope == "task" else "",
-        protocol=protocol,
-        encoder=encoder,
-        features=features,
-        tasks=tasks,
-        left_out=left_out,
-        floor=_floor(tasks),
+        **vars(wanted),
+        floor=_floor(wanted.tasks),
         rows=rows,
         basis="seeds" if bare else "images and seeds",
         pairs=pairs,
-        published=tuple(p for p in board.published if _is_beside(p, scope, tasks, protocol)),
+        published=tuple(row for row in board.published if _is_beside(row, wanted)),
     )
 
 
@@ -269,11 +274,8 @@ def _floor(tasks: Sequence[RankedTask]) -> dict[str, float]:
     return {m: sum(task.weight * task.floor[m] for task in tasks) for m in METRICS}
 
 
-def _is_beside(
-    row: PublishedRow, scope: Scope, tasks: Sequence[RankedTask], protocol: Protocol
-) -> bool:
-    if scope not in ("benchmark", "task") or protocol != PROTOCOLS[0]:
+def _is_beside(row: PublishedRow, wanted: _Wanted) -> bool:
+    if wanted.scope not in ("benchmark", "task") or wanted.protocol != PROTOCOLS[0]:
         return False
-    dataset, task = getattr(row, "dataset", None), getattr(row, "task", None)
-    fits = row.benchmark == tasks[0].benchmark and dataset in (None, tasks[0].dataset)
-    return fits and (scope == "benchmark" or task == tasks[0].task)
+    fits = row.benchmark == wanted.benchmark and row.dataset in (None, wanted.dataset)
+    return fits and (wanted.scope == "benchmark" or row.task == wanted.task)

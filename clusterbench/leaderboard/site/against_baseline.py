@@ -50,7 +50,7 @@ def against_baseline(contents: SiteContents) -> list[Versus]:
         own = {
             row.features: row
             for row in ranking.rows
-            if contents.view(row).ident == baseline and scores_on(row, ranking)
+            if contents.view(row).ident == baseline and "ami" in scores_on(row, ranking)
         }
         for row in ranking.rows:
             base = own.get(row.features)

@@ -12,7 +12,7 @@ _FORMS: dict[str, tuple[str, Callable[[DataTable], str]]] = {
     "md": ("Markdown", table_markdown),
     "tex": ("LaTeX", table_latex),
 }
-#: Tables of raw runs are for programs.
+#: Tables of single methods, of which there may be thousands, are for programs.
 _RAW = ("csv", "json")
 
 
@@ -27,4 +27,4 @@ def table_contents(table: DataTable) -> list[tuple[str, str]]:
 
 
 def _forms(table: DataTable) -> tuple[str, ...]:
-    return _RAW if table.key.startswith(("runs-", "clusters-of-")) else tuple(_FORMS)
+    return _RAW if table.key.startswith(("runs-", "tasks-of-")) else tuple(_FORMS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ...pages import (
     ChartAxis,
@@ -20,7 +20,6 @@ from ...pages import (
     signed,
 )
 from ...printable import shown
-from ..board.models import Entry
 from ..ranking.model import BoardRow, Ranking
 from .against_baseline import Versus
 from .contents import SiteContents, TaskKey, scores_on
@@ -60,8 +59,8 @@ def entrant_page(
             "view": view,
             "family": FAMILY_NAMES[view.family],
             "settings": [(key, _setting(value)) for key, value in view.params.items()],
-            "sources": _told(entries, "source"),
-            "submitters": _told(entries, "submitter"),
+            "sources": _told(entry.source for entry in entries),
+            "submitters": _told(entry.submitter for entry in entries),
             "encoders": sorted({entry.encoder for entry in entries}),
             "environments": _environments(facts),
             "clusters": _clusters(contents, view, standings),
@@ -76,9 +75,9 @@ def entrant_page(
     )
 
 
-def _told(entries: Sequence[Entry], field: str) -> list[str]:
-    """What entries say in a field of text that boards of older versions do not have."""
-    return sorted({text for entry in entries if (text := getattr(entry, field, ""))})[:20]
+def _told(texts: Iterable[str]) -> list[str]:
+    """Each text once, without the empty one."""
+    return sorted(set(texts) - {""})[:20]
 
 
 def _setting(value: object) -> str:

@@ -125,7 +125,7 @@ def _range(places: tuple[int, int]) -> str:
 
 def _source(row: PublishedRow) -> str:
     """Backbone, source, and what else a reader must know to compare it."""
-    return "; ".join(part for part in (row.backbone, row.source, getattr(row, "note", "")) if part)
+    return "; ".join(part for part in (row.backbone, row.source, row.note) if part)
 
 
 def _published(ranking: Ranking, place: int, several: bool) -> DataRow:

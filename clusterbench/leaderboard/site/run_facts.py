@@ -9,7 +9,7 @@ from pathlib import Path
 from ...errors import InputError
 from ...results.record import Environment, ResultRecord, read_result
 from ..board.models import Entry
-from ..submissions.result_files import result_files
+from ..submissions.submitted_files import submitted_files
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def run_facts(entries: Iterable[Entry], results: Iterable[Path | str]) -> dict[s
     wanted = {entry.key: entry for entry in entries}
     paths = [Path(path) for path in results]
     found: dict[str, RunFacts] = {}
-    for path in result_files(paths) if paths else ():
+    for path in submitted_files(paths) if paths else ():
         try:
             record = read_result(path)
         except InputError:

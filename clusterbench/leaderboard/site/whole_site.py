@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from ...pages import (
     template_environment,
     write_assets,
 )
+from ..board.file import Snapshot
 from ..board.models import Leaderboard
 from .against_baseline import Versus, against_baseline
 from .board_page import board_page
@@ -93,8 +93,7 @@ def build_site(
                 for path, content in table_contents(table):
                     _write(folder, path, content)
             n_pages += 1
-        board_text = json.dumps(board.to_dict(), ensure_ascii=False, allow_nan=False) + "\n"
-        _write(folder, BOARD_FILE, board_text)
+        _write_bytes(folder, BOARD_FILE, Snapshot.of(b"", board).rendered())
         n_files = sum(path.is_file() for path in folder.rglob("*")) + 1
     return Site(out, n_pages, n_files)
 

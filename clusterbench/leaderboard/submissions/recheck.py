@@ -1,63 +1,115 @@
-"""Entries of a leaderboard held against their results: what shows that a board was edited."""
+"""Entries of a leaderboard scored again: what shows that a board was edited."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from ...printable import one_line
+from ..board.kept_predictions import kept_path
 from ..board.models import Leaderboard
-from .merge import difference
-from .result_files import result_files
+from .entering import difference
+from .submitted_files import submitted_files
+
+if TYPE_CHECKING:
+    from .verifier import Verifier
 
 
 @dataclass(frozen=True)
 class Recheck:
     """What came of it.
 
-    n_entries: of the leaderboard; n_same: of them, those that a result was scored again for and
-    gave the same. faults: a line for each that it gave otherwise. n_refused: results that are no
-    evidence for anything.
+    n_entries: of the leaderboard; n_same: of them, those that were scored again and gave the same.
+    faults: a line for each that gave something else, or whose kept predictions are other ones.
+    n_refused: results that are no evidence for anything, or entries whose task cannot be built
+    here. reasons: a line for each of these.
     """
 
     n_entries: int
     n_same: int
     n_refused: int
     faults: tuple[str, ...]
+    reasons: tuple[str, ...] = ()
 
     @property
     def n_without(self) -> int:
-        """Entries that none of the results is of: nothing is known about them."""
+        """Entries that nothing was scored again for: nothing is known about them."""
         return self.n_entries - self.n_same - len(self.faults)
 
 
-def recheck(board: Leaderboard, paths: Sequence[Path]) -> Recheck:
-    """Score results again and compare them with the entries of their runs.
+def recheck(
+    board: Leaderboard, paths: Sequence[Path] = (), *, kept_beside: Path | None = None
+) -> Recheck:
+    """Score results, or kept predictions, again and compare them with the entries of their runs.
 
     Args:
         board: the leaderboard.
-        paths: result files, or folders of them; those that are not on the board count for nothing.
+        paths: result and submission files, or folders of them; those that are not on the board
+            count for nothing.
+        kept_beside: the leaderboard's file, to score entries again from the predictions that are
+            kept beside it (`<file>.predictions`). Those without any count as without.
 
     Raises:
         InputError: a path that is not there or holds no result.
     """
     from .verifier import Verifier  # brings the benchmarks' builders and the scores
 
-    known = {entry.key: entry for entry in board.entries}
-    verifier, refused = Verifier(), 0
-    found: dict[str, str] = {}
-    for path in result_files(paths):
+    found = _Found(board)
+    verifier = Verifier(self_reported=True)
+    if kept_beside is not None:
+        _from_kept(found, verifier, Path(kept_beside).resolve())
+    if paths:
+        _from_files(found, verifier, paths)
+    return Recheck(
+        n_entries=len(board.entries),
+        n_same=sum(not fault for fault in found.by_key.values()),
+        n_refused=len(found.reasons),
+        faults=tuple(fault for fault in found.by_key.values() if fault),
+        reasons=tuple(found.reasons),
+    )
+
+
+@dataclass
+class _Found:
+    """by_key: what is wrong with the entries that were scored again, "" for nothing."""
+
+    board: Leaderboard
+    by_key: dict[str, str] = field(default_factory=dict)
+    reasons: list[str] = field(default_factory=list)
+
+    def add(self, key: str, where: Path, fault: str) -> None:
+        if not self.by_key.get(key):
+            self.by_key[key] = f"{where}: the leaderboard has {fault}" if fault else ""
+
+
+def _from_kept(found: _Found, verifier: Verifier, target: Path) -> None:
+    from .verifier import UnfitPredictionsError
+
+    for entry in found.board.entries:
+        if entry.predictions_sha256 is None:
+            continue
+        file = kept_path(target, entry.predictions_sha256)
+        if not file.exists():
+            continue
+        try:
+            again = verifier.scored_again(entry, file)
+        except UnfitPredictionsError as error:
+            found.by_key[entry.key] = one_line(f"run {entry.key[:12]}: {error}")
+        except Exception as error:  # whatever one file runs into, the others go on
+            found.reasons.append(one_line(f"run {entry.key[:12]}: {error}"))
+        else:
+            found.add(entry.key, file, difference(entry, again))
+
+
+def _from_files(found: _Found, verifier: Verifier, paths: Sequence[Path]) -> None:
+    known = {entry.key: entry for entry in found.board.entries}
+    for path in submitted_files(paths):
         try:
             entry = verifier.verify(path)
-        except Exception:  # whatever one file runs into, the others go on
-            refused += 1
+        except Exception as error:
+            found.reasons.append(one_line(str(error)))
             continue
         if entry.key in known:
-            fault = difference(known[entry.key], entry)
-            found[entry.key] = f"{path}: the leaderboard has {fault}" if fault else ""
-    return Recheck(
-        n_entries=len(known),
-        n_same=sum(not fault for fault in found.values()),
-        n_refused=refused,
-        faults=tuple(fault for fault in found.values() if fault),
-    )
+            found.add(entry.key, path, difference(known[entry.key], entry))

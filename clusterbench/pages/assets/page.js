@@ -3,7 +3,6 @@
 (() => {
   const ARROWS = { ascending: "▲", descending: "▼", none: "" };
   const MOST = 100; // rows in the page at a time, until all are asked for: laying out takes the time
-  const compareTexts = new Intl.Collator("en", { numeric: true }).compare;
   const whenIdle = window.requestIdleCallback || ((work) => setTimeout(work, 50));
   const written = (number) => number.toLocaleString("en");
   const tables = [];
@@ -28,10 +27,14 @@
   function sortKeys(cells) {
     const values = cells.map(value);
     if (values.every((v) => v === null || typeof v === "number")) return values.map((v) => v ?? NaN);
-    const texts = [...new Set(values.filter((v) => v !== null).map(String))].sort(compareTexts);
-    const places = new Map(texts.map((text, place) => [text, place]));
-    return values.map((v) => (v === null ? NaN : places.get(String(v))));
+    const texts = values.map((v) => (v === null ? null : spelled(String(v))));
+    const places = new Map([...new Set(texts)].sort().map((text, place) => [text, place]));
+    return texts.map((text) => (text === null ? NaN : places.get(text)));
   }
+
+  // A text whose code units sort as people do: without marks and case, numbers by their size.
+  const spelled = (text) =>
+    `${text.normalize("NFKD").toLowerCase().replace(/\d+/g, (digits) => digits.padStart(9, "0"))} ${text}`;
 
   function button(text, work) {
     const made = document.createElement("button");

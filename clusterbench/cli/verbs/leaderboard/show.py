@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ....errors import InputError
-from ....printable import escaped, one_line
+from ....printable import escaped
 from ...option import json_option, option
+from .check import tell_check
 
 if TYPE_CHECKING:
-    from ....leaderboard import Leaderboard, Ranking, Recheck
+    from ....leaderboard import Leaderboard, Ranking
 
 
 def show(
@@ -78,7 +79,7 @@ def show(
     if benchmark is not None and benchmark not in known:
         raise unknown_name(f"benchmark of {path}:", benchmark, known)
     if check:
-        _check(path, recheck(board, check), json_output)
+        tell_check(path, recheck(board, check), json_output)
         return
     rankings = _rankings(board, benchmark, task, overall, by)
     if json_output:
@@ -134,26 +135,3 @@ def _refuse_options(context: typer.Context, subcommand: str) -> None:
                 f"{parameter.opts[0]} stands before {subcommand!r}; give it after, as in "
                 f"clusterbench leaderboard {subcommand} {parameter.opts[0]} ..."
             )
-
-
-def _check(path: Path, found: Recheck, json_output: bool) -> None:
-    """Say what came of it; exit 1 if an entry is otherwise than its result."""
-    import json
-
-    counts = {
-        "entries": found.n_entries,
-        "same": found.n_same,
-        "different": len(found.faults),
-        "without_result": found.n_without,
-        "results_refused": found.n_refused,
-    }
-    if json_output:
-        document = {"leaderboard": path.as_posix(), **counts, "faults": list(found.faults)}
-        typer.echo(json.dumps(document, indent=2))
-    else:
-        listed = ", ".join(f"{n} {what.replace('_', ' ')}" for what, n in counts.items())
-        typer.echo(f"{escaped(path.as_posix())}: {listed}")
-    for fault in found.faults[:100]:
-        typer.echo(one_line(f"different: {fault}"), err=True)
-    if found.faults:
-        raise typer.Exit(1)

@@ -10,11 +10,12 @@ from pathlib import Path
 from ...doors import not_readable
 from ...errors import InputError
 
-PATTERN = "seed-*.json"
+#: What results and submissions in a folder are called.
+PATTERNS = ("seed-*.json", "submission-*.json")
 
 
-def result_files(paths: Iterable[Path]) -> list[Path]:
-    """The result files under the given files and folders, each once, sorted within a folder.
+def submitted_files(paths: Iterable[Path]) -> list[Path]:
+    """The results and submissions under files and folders, each once, sorted within a folder.
 
     Folders that are links are not entered, so that one that leads upwards makes no circle. What is
     called like a result and is none is listed too, and refused when it is read.
@@ -34,7 +35,7 @@ def result_files(paths: Iterable[Path]) -> list[Path]:
         if path.is_dir():
             found = sorted(_found(path))
             if not found:
-                raise InputError(f"{path}: holds no results ({PATTERN})")
+                raise InputError(f"{path}: holds no results ({' or '.join(PATTERNS)})")
             files.update(dict.fromkeys(found))
         else:
             files[path] = None
@@ -43,5 +44,6 @@ def result_files(paths: Iterable[Path]) -> list[Path]:
 
 def _found(folder: Path) -> Iterable[Path]:
     for parent, folders, names in os.walk(folder):
-        for name in fnmatch.filter([*folders, *names], PATTERN):
-            yield Path(parent, name)
+        for pattern in PATTERNS:
+            for name in fnmatch.filter([*folders, *names], pattern):
+                yield Path(parent, name)

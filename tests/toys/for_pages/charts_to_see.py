@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from boards import share
+from for_pages.boards import share
 
 from clusterbench.pages import (
     ChartAxis,
