@@ -13,6 +13,7 @@ from urllib.parse import unquote, urldefrag
 import pytest
 from for_pages.boards import METRICS, REFERENCE, board, digest, entry
 from for_pages.hostile_names import HOSTILE
+from PIL import Image
 
 from clusterbench.errors import InputError
 from clusterbench.leaderboard import (
@@ -24,7 +25,8 @@ from clusterbench.leaderboard import (
 )
 from clusterbench.leaderboard.site.against_baseline import against_baseline, summarised
 from clusterbench.leaderboard.site.contents import site_contents
-from clusterbench.leaderboard.site.dataset_page import card_html
+from clusterbench.leaderboard.site.dataset_page import SIDE, card_html, samples_of
+from clusterbench.leaderboard.site.task_views import DatasetView
 
 
 class Links(html.parser.HTMLParser):
@@ -306,3 +308,45 @@ def test_a_folder_that_is_no_site_and_results_that_are_not_there(tmp_path: Path)
     with pytest.raises(InputError, match="no such result"):
         build_site(board(), tmp_path / "site", results=[tmp_path / "absent"])
     assert [path.name for path in tmp_path.rglob("*")] == ["mine", "thesis.tex"]
+
+
+def test_samples_are_small_images_of_a_licensed_data_set_whose_folder_is_given(
+    tmp_path: Path,
+) -> None:
+    for number in range(3):
+        folder = tmp_path / "images" / f"class-{number}"
+        folder.mkdir(parents=True)
+        Image.new("RGB", (300, 200), (80 * number, 0, 0)).save(folder / "a.png")
+    licensed = DatasetView("d", licence="CC0-1.0", images=tmp_path / "images")
+    found = samples_of(licensed)
+    assert [sample.label for sample in found] == ["class-0", "class-1", "class-2"]
+    for sample in found:
+        with Image.open(io.BytesIO(sample.content)) as image:
+            assert max(image.size) == SIDE
+        assert re.fullmatch(r"images/[0-9a-f]{16}\.png", sample.path)
+    assert samples_of(DatasetView("d", images=tmp_path / "images")) == []
+    assert samples_of(DatasetView("d", licence="CC0-1.0")) == []
+    assert samples_of(DatasetView("d", licence="CC0-1.0", images=tmp_path / "absent")) == []
+
+
+def test_self_reported_entries_stand_apart_and_compare_with_nothing(tmp_path: Path) -> None:
+    some = board(methods=("kmeans",), benchmarks=("scale",), n_tasks=1)
+    told = entry(
+        "scale",
+        "somewhere",
+        "task-0",
+        "theirs",
+        0,
+        status="self-reported",
+        predictions_sha256=None,
+        metrics={"acc": 0.99},
+        source="a paper",
+        submitter="someone",
+    )
+    whole = some.model_copy(update={"entries": (*some.entries, told)})
+    out = build_site(whole, tmp_path / "site").folder
+    (page,) = out.glob("methods/theirs-*")
+    assert "a paper" in page.read_text() and "someone" in page.read_text()
+    (shown,) = [row for row in table_of(out, "ranking-scale") if row["method"] == "theirs"]
+    assert shown["place"] == "" and "self-reported" in next(out.glob("boards/*")).read_text()
+    assert against_baseline(site_contents(whole, (), {})) == []
