@@ -20,6 +20,7 @@ from ...pages import (
     signed,
 )
 from ...printable import shown
+from ..board.models import Entry
 from ..ranking.model import BoardRow, Ranking
 from .against_baseline import Versus
 from .contents import SiteContents, TaskKey, scores_on
@@ -58,6 +59,7 @@ def entrant_page(
         context={
             "view": view,
             "family": FAMILY_NAMES[view.family],
+            "labels": _labels(entries),
             "settings": [(key, _setting(value)) for key, value in view.params.items()],
             "sources": _told(entry.source for entry in entries),
             "submitters": _told(entry.submitter for entry in entries),
@@ -73,6 +75,16 @@ def entrant_page(
         trail=(OVERVIEW,),
         tables=(by_task, raw),
     )
+
+
+def _labels(entries: Sequence[Entry]) -> str:
+    """Whether labels were used, in words."""
+    said = {entry.label_free for entry in entries}
+    if any(entry.reference for entry in entries):
+        return "fitted with labels"
+    if said == {True}:
+        return "label-free: no label was used to fit or to choose it"
+    return "labels were used" if False in said else "whether labels were used is not said"
 
 
 def _told(texts: Iterable[str]) -> list[str]:

@@ -231,7 +231,8 @@ def _table(
             "the same. Against k-means: "
             "mean difference in AMI, on the same features, over the tasks that both have. Clearly: "
             "told apart by a paired test over images and seeds. “=” marks a shared place. "
-            "References are fitted with labels: they say what features allow, and have no place."
+            "Methods are label-free unless marked; references are fitted with labels: they say "
+            "what the features allow, and have no place."
         ),
     )
 

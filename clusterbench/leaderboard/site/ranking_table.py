@@ -13,8 +13,8 @@ PLACE_HELP = "= shared: entrants that the tests cannot tell apart have the same 
 NOTE = (
     "Scores in percent. AMI is 0 for chance and 100 for the classes themselves. “=” marks a "
     "shared place: entrants that a paired test over images and seeds cannot tell apart. “Could "
-    "be”: the places that are compatible with the tests. References are fitted with labels and "
-    "have no place."
+    "be”: the places that are compatible with the tests. Methods are label-free unless marked; "
+    "references are fitted with labels and have no place."
 )
 
 
@@ -99,8 +99,8 @@ def row_tags(row: BoardRow) -> tuple[str, ...]:
         tags.append("incomplete")
     if row.status != "verified":
         tags.append(row.status)
-    if not row.label_free and not row.reference:
-        tags.append("labels used")
+    if row.label_free is not True and not row.reference:
+        tags.append("labels used" if row.label_free is False else "labels: not said")
     if row.k is not None:
         tags.append(f"K = {row.k:,}")
     if any(flag.kind == "equals targets" for flag in row.flags):

@@ -82,7 +82,7 @@
       });
       const found = kept.length < rows.length ? `${written(kept.length)} of ` : "";
       const first = shown.length < kept.length ? `, the first ${written(shown.length)} shown` : "";
-      count.textContent = `${found}${written(rows.length)} rows${first}`;
+      count.textContent = `${found}${written(rows.length)} row${rows.length === 1 ? "" : "s"}${first}`;
       reset.disabled = !sort && !find.value && !all;
       more.hidden = shown.length === kept.length;
     }

@@ -59,7 +59,7 @@ def draw_rows(chart: RowChart, width: float) -> tuple[Markup, float]:
 def _heading(words: str, y: float, width: float) -> Markup:
     return element(
         "text",
-        {"x": 2.0, "y": y, "font-size": FONT, "font-weight": "650"},
+        {"x": 2.0, "y": y, "font-size": FONT, "font-weight": "650", "class": "halo"},
         fitted(words, width - 8),
     )
 
