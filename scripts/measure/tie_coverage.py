@@ -1,4 +1,4 @@
-"""How often boards of equal entrants tell nobody apart, for the tables of docs/ranking.md.
+"""How often nobody is told apart from the first of equal entrants, for docs/ranking.md.
 
     python scripts/measure/tie_coverage.py [--boards N]
 
@@ -16,7 +16,7 @@ import numpy as np
 from scipy.stats import t
 
 from clusterbench.leaderboard.ranking.differences import Estimates, differences
-from clusterbench.leaderboard.ranking.p_values import holm
+from clusterbench.leaderboard.ranking.p_values import holm_by_row
 from clusterbench.metrics.uncertainty.subsets import N_SUBSETS, SPREAD
 
 ENTRANTS, SEEDS, SPREADS = (2, 5, 14), (3, 5, 10), (0.0, 0.5, 1.0, 2.0, 4.0)
@@ -36,14 +36,14 @@ def main() -> None:
             deviations = rng.normal(size=(n, N_SUBSETS)) / SPREAD
             given = Estimates(scores.mean(axis=1), tuple(scores), deviations)
             found = differences(given)
-            here += not found.apart.any()
+            here += not found.apart[0].any()
             image, seed = found.image_error**2, found.seed_error**2
             with np.errstate(invalid="ignore"):
                 degrees = (image + seed) ** 2 / (
                     image**2 / (N_SUBSETS - 1) + seed**2 / (n_seeds - 1)
                 )
                 p_values = 2 * t.sf(np.abs(found.difference) / np.sqrt(image + seed), degrees)
-            usual += not (holm(p_values) <= 0.05).any()
+            usual += not (holm_by_row(p_values)[0] <= 0.05).any()
         shares = f"{100 * usual / n_boards:13.1f}  {100 * here / n_boards:4.1f}"
         print(f"{n:8d}  {n_seeds:5d}  {spread:12.1f}  {shares}", flush=True)
 

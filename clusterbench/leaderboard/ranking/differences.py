@@ -10,7 +10,7 @@ import numpy as np
 
 from ...metrics.uncertainty.subsets import SPREAD
 from .model import LEVEL
-from .p_values import bounded_p_values, holm, reach
+from .p_values import bounded_p_values, holm_by_row, reach
 
 #: Scores that differ by less are equal: the tolerance within which scores are computed again.
 EQUAL = 1e-9
@@ -84,7 +84,8 @@ class Differences:
         difference: (n, n) float64.
         image_error: (n, n) float64: its standard error over images; 0 where one has no deviations.
         seed_error: (n, n) float64: its standard error over seeds.
-        p_value: (n, n) float64, two-sided, adjusted by Holm's method for all pairs.
+        p_value: (n, n) float64, two-sided, adjusted by Holm's method for the
+            pairs of each entrant (`p_values.holm_by_row`).
         apart: (n, n) bool: p_value <= 1 - LEVEL.
     """
 
@@ -110,10 +111,10 @@ def differences(estimates: Estimates) -> Differences:
     the usual choice, let equal entrants be told apart far too often in the tails that many pairs
     need: docs/ranking.md.)
 
-    With all pairs tested, some would differ by chance: p-values are adjusted by Holm's method ("A
+    With many pairs tested, some would differ by chance: p-values are adjusted by Holm's method ("A
     simple sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 6,
-    1979), which holds whatever the dependence. So with probability `LEVEL` no two equal entrants
-    of a ranking are told apart, whichever pairs are looked at afterwards.
+    1979), which holds whatever the dependence, for all pairs of an entrant. So of each entrant,
+    with probability `LEVEL`, none that is as good is told apart from it.
     """
     n_subsets = estimates.deviations.shape[1]
     difference = estimates.means[:, None] - estimates.means[None, :]
@@ -138,7 +139,7 @@ def differences(estimates: Estimates) -> Differences:
             difference[block], [(image[block], n_subsets - 1), *parts]
         )
     p_value[np.abs(difference) <= EQUAL] = 1.0
-    p_value = holm(np.minimum(p_value, p_value.T))
+    p_value = holm_by_row(np.minimum(p_value, p_value.T))
     return Differences(difference, np.sqrt(image), np.sqrt(seed), p_value, p_value <= 1 - LEVEL)
 
 

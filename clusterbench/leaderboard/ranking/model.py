@@ -11,7 +11,7 @@ from ...metrics import Interval
 from ...results.record import Protocol
 from ..board.models import Entry, PublishedRow
 
-#: Level of intervals, and of the statement that all told-apart pairs of a ranking are right.
+#: Level of intervals and of ranges of places.
 LEVEL = 0.95
 
 Scope = Literal["task", "benchmark", "dataset", "overall"]
@@ -102,8 +102,8 @@ class BoardRow:
             (`ranking.ties.groups`); 1, 1, 1, 4, 4, 6 for groups of three, two and one.
         n_sharing: how many share it, itself included.
         places: the lowest and the highest place that is compatible with the tests: 1 + those that
-            are told apart above it, and the number of entrants less those told apart below it. All
-            of these ranges of a ranking hold together at `LEVEL`.
+            are told apart above it, and the number of entrants less those told apart below it. Its
+            true place lies in the range with probability `LEVEL`.
         interval: of its mean AMI, over images and seeds. Also of a reference, over images.
         image_error: standard error of its mean AMI over images; None without `resampled`.
         seed_error: standard error of its mean AMI over seeds; None for one seed.
@@ -203,12 +203,12 @@ class Pairs:
             both has no `deviations`.
         seed_error: (n, n) float64: standard error of the difference over seeds.
         p_value: (n, n) float64: that the difference is 0; two-sided, adjusted by Holm's method for
-            all pairs of the whole ranking.
+            all pairs of an entrant, of the whole ranking: the larger of both entrants' values.
         apart: (n, n) bool: they can be told apart: p_value <= 1 - LEVEL.
         wins: (n, n) float64: share of the tasks, by their weights, in which i has the higher mean
             AMI; equal ones count half. wins[i, j] + wins[j, i] = 1; 0.5 on the diagonal.
         clear_wins: (n, n) float64: share in which i is higher and they are told apart in that task
-            (Holm's method for all pairs of the task).
+            (by the same tests of that task alone).
     """
 
     MOST = 100

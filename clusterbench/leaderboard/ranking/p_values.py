@@ -63,8 +63,11 @@ def reach(variances: Sequence[tuple[np.ndarray, int]], p_value: float) -> np.nda
     return np.array(np.sqrt(square))
 
 
-def holm(p_values: np.ndarray) -> np.ndarray:
-    """P-values of all pairs adjusted for their number by Holm's method.
+def holm_by_row(p_values: np.ndarray) -> np.ndarray:
+    """P-values of all pairs, adjusted by Holm's method for the pairs of one at a time.
+
+    Each entrant's pairs with all others are a family. A pair belongs to two, and has the larger of
+    its two adjusted p-values.
 
     Args:
         p_values: (n, n) symmetric; the diagonal is not looked at.
@@ -73,13 +76,16 @@ def holm(p_values: np.ndarray) -> np.ndarray:
         (n, n) symmetric, 1 on the diagonal.
     """
     n = len(p_values)
-    upper = np.triu_indices(n, 1)
-    given = p_values[upper]
-    order = np.argsort(given, kind="stable")
-    stepped = np.maximum.accumulate(given[order] * np.arange(len(given), 0, -1))
-    adjusted = np.ones((n, n))
-    adjusted[upper[0][order], upper[1][order]] = np.minimum(stepped, 1.0)
-    return np.array(np.minimum(adjusted, adjusted.T))
+    given = np.array(p_values)
+    np.fill_diagonal(given, np.inf)  # last of its row
+    order = np.argsort(given, axis=1, kind="stable")
+    left = np.arange(n - 1, -1, -1)
+    with np.errstate(invalid="ignore"):
+        stepped = np.maximum.accumulate(np.take_along_axis(given, order, axis=1) * left, axis=1)
+    stepped[:, -1] = 1.0
+    adjusted = np.empty((n, n))
+    np.put_along_axis(adjusted, order, np.minimum(stepped, 1.0), axis=1)
+    return np.array(np.maximum(adjusted, adjusted.T))
 
 
 @functools.lru_cache(maxsize=64)

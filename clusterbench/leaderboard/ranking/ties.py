@@ -33,11 +33,10 @@ def place_ranges(difference: np.ndarray, apart: np.ndarray) -> list[tuple[int, i
     """Lowest and highest place of each entrant that the tests leave open.
 
     1 + those that are told apart above it, and n less those told apart below it. Where all tests of
-    a ranking hold together with some probability, so do all these ranges: a joint confidence region
-    for the ranks (Klein, Wright & Wieczorek, Journal of the Royal Statistical Society C 69, 2020;
-    Mogstad, Romano, Shaikh & Wilhelm, "Inference for ranks", Review of Economic Studies 91, 2024;
-    the latter also say why percentiles of ranks over resamples are none). The places of an
-    entrant's group lie within its range.
+    an entrant hold together with some probability, so does its range: a confidence set for its rank
+    (Mogstad, Romano, Shaikh & Wilhelm, "Inference for ranks", Review of Economic Studies 91, 2024,
+    who also say why percentiles of ranks over resamples are none). The places of an entrant's group
+    lie within its range.
 
     Args:
         difference: (n, n) scores of the row's entrant less the column's.

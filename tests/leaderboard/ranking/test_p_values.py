@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.optimize import brentq
 from scipy.stats import t
 
-from clusterbench.leaderboard.ranking.p_values import bounded_p_values, holm, reach
+from clusterbench.leaderboard.ranking.p_values import bounded_p_values, holm_by_row, reach
 
 POSITIVE = st.floats(1e-3, 10)
 DEGREES = st.integers(1, 300)
@@ -57,25 +57,37 @@ def test_without_variance_a_difference_is_certain():
 
 
 def test_holm_by_hand():
-    # Three pairs with p-values .01, .04, .03: .01 x 3; then .03 x 2; .04 x 1 is less than .06.
+    """Pairs with p-values ab .01, ac .04, bc .03.
+
+    a: .01 x 2, .04. b: .01 x 2, .03. c: .03 x 2, and .04 is less than .06.
+    """
     given_ = np.array([[1, 0.01, 0.04], [0.01, 1, 0.03], [0.04, 0.03, 1]])
-    wanted = [[1, 0.03, 0.06], [0.03, 1, 0.06], [0.06, 0.06, 1]]
-    assert holm(given_) == pytest.approx(np.array(wanted))
-    assert holm(np.ones((1, 1))).tolist() == [[1]]
+    wanted = [[1, 0.02, 0.06], [0.02, 1, 0.06], [0.06, 0.06, 1]]
+    assert holm_by_row(given_) == pytest.approx(np.array(wanted))
+    assert holm_by_row(np.ones((1, 1))).tolist() == [[1]]
+    assert holm_by_row(np.zeros((2, 2))).tolist() == [[1, 0], [0, 1]]
 
 
 @given(st.integers(2, 6), st.data())
 def test_holm_rejects_step_by_step(n, data):
-    """The method as Holm states it: the k-th smallest of m against level / (m - k + 1)."""
+    """The method as Holm states it: the k-th smallest of m against level / (m - k + 1).
+
+    Of each entrant's pairs; a pair is rejected if both of its entrants reject it.
+    """
     pairs = [(i, j) for i in range(n) for j in range(i)]
     values = data.draw(st.lists(st.floats(1e-6, 1), min_size=len(pairs), max_size=len(pairs)))
     table = np.ones((n, n))
     for (i, j), p in zip(pairs, values, strict=True):
         table[i, j] = table[j, i] = p
-    rejected = set()
-    for step, (p, pair) in enumerate(sorted(zip(values, pairs, strict=True))):
-        if p * (len(pairs) - step) > 0.05:
-            break
-        rejected.add(pair)
-    adjusted = holm(table)
-    assert {(i, j) for i, j in pairs if adjusted[i, j] <= 0.05} == rejected
+
+    def rejected(i):
+        found = set()
+        for step, (p, j) in enumerate(sorted((table[i, j], j) for j in range(n) if j != i)):
+            if p * (n - 1 - step) > 0.05:
+                break
+            found.add(j)
+        return found
+
+    adjusted = holm_by_row(table)
+    for i, j in pairs:
+        assert (adjusted[i, j] <= 0.05) == (j in rejected(i) and i in rejected(j))
