@@ -374,6 +374,17 @@ def test_each_is_refused_in_a_line_and_the_valid_ones_are_added(
         assert "cannot be verified" not in message, message  # said, but not foreseen
     assert len(read_leaderboard(tmp_path / "board.json").entries) == 2
     assert snapshot_without_devices(hostile.folder) == before
+    again = trial(
+        *("validate", hostile.folder, "--json"), cwd=tmp_path, CLUSTERBENCH_HOME=str(hostile.home)
+    )
+    again.within()
+    same = {Path(result["path"]): result for result in json.loads(again.out)["results"]}
+    assert {same[path]["status"] for path in hostile.valid} == {"ok"}
+    for name, path in hostile.paths.items():
+        assert same[path]["status"] == "refused", name
+        if name != "year 9999":  # which says what time it is
+            assert same[path]["message"] == answers[path]["message"]
+    assert snapshot_without_devices(hostile.folder) == before
     trial("leaderboard", "-l", tmp_path / "board.json").passed()
 
 

@@ -25,6 +25,7 @@ from clusterbench.leaderboard import (
 from clusterbench.leaderboard.submissions.submission import SubmissionRecord, read_submitted
 from clusterbench.results.predictions import read_predictions
 from clusterbench.results.scoring import split_scores
+from clusterbench.results.top_scoring import top_scores
 
 Cli = Callable[..., tuple[int, str, str]]
 BOARD = Path("board.json")
@@ -164,6 +165,20 @@ def test_what_a_board_would_refuse_is_not_written(task: Task, name: str) -> None
     assert not Path("out").exists() or not list(Path("out").iterdir())
 
 
+def test_another_clustering_of_a_run_does_not_overwrite_the_first(task: Task) -> None:
+    np.save("c.npy", clusters(task))
+    first = write_submission(Path("c.npy"), said(), Path("out")).path
+    assert write_submission(Path("c.npy"), said(), Path("out")).path == first
+    np.save("d.npy", np.roll(clusters(task), 1))
+    before = first.read_bytes(), first.with_suffix(".npz").read_bytes()
+    with pytest.raises(InputError, match="is there already with other predictions"):
+        write_submission(Path("d.npy"), said(), Path("out"))
+    assert len(list(Path("out").iterdir())) == 2
+    assert before[1] == first.with_suffix(".npz").read_bytes()
+    write_submission(Path("d.npy"), said(), Path("out"), replace=True)
+    assert np.array_equal(kept(first), np.roll(clusters(task), 1))
+
+
 def test_claimed_scores_may_be_rounded(task: Task) -> None:
     np.save("c.npy", clusters(task))
     written = write_submission(Path("c.npy"), said(), Path("out"))
@@ -278,3 +293,32 @@ class TestCommand:
         code, out, err = cli("submit", *words)
         assert (code, out) == (2, "") and message in err and err.count("\n") == 1
         assert not Path("leaderboard.json").exists()
+
+
+@pytest.mark.slow
+def test_clusters_in_ranks_where_the_task_ranks_them(tiny_world: SimpleNamespace) -> None:
+    task = build("multilabel", registry.load("icons-wordnet"), ["chains"])[0]
+    n, k = len(task.eval_rows), task.n_classes
+    first = np.random.default_rng(0).integers(0, k, n)
+    ranked = (first[:, None] + np.arange(task.n_ranks + 2)) % k  # more than are looked at
+    np.save("c.npy", ranked)
+    np.save("flat.npy", first)
+    fields = {"benchmark": "multilabel", "dataset": "icons-wordnet", "task": "chains"}
+    words = said(**fields, encoder="elsewhere", description="none")
+    path = write_submission(Path("c.npy"), words, Path("out")).path
+    flat = write_submission(Path("flat.npy"), words, Path("flat")).path
+    assert [one.status for one in submit(path, BOARD)] == ["added"]
+    (entry,) = read_leaderboard(BOARD).entries
+    shown = np.ascontiguousarray(ranked[:, : task.n_ranks], np.int32)
+    wanted = top_scores(task.eval_targets, shown, k, hierarchy=task.hierarchy)
+    assert entry.ranked == wanted
+    assert recheck(read_leaderboard(BOARD), kept_beside=BOARD).n_same == 1
+    submit(flat, Path("flat.json"))
+    (alone,) = read_leaderboard(Path("flat.json")).entries
+    assert (alone.ranked, alone.metrics) == (None, entry.metrics)
+    np.save("c.npy", ranked[:, :2])
+    with pytest.raises(InputError, match="2 clusters per row; task 'chains' ranks 5"):
+        write_submission(Path("c.npy"), words, Path("out"))
+    np.save("c.npy", np.repeat(first[:, None], task.n_ranks, axis=1))
+    with pytest.raises(InputError, match="names a cluster twice in row 0"):
+        write_submission(Path("c.npy"), words, Path("out"))

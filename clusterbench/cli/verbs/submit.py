@@ -185,6 +185,7 @@ def submit(
             ),
             out,
             column=column,
+            replace=replace,
         )
         given.append(written.path)
         document["written"] = written.path.as_posix()

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from ...doors import check_amount, check_size, read_bytes
+from ...doors import amount, check_amount, check_size, read_bytes
 from ...errors import InputError, StorageError
 from ...files import write_bytes
 from ...limits import BOARD
@@ -76,11 +76,15 @@ def write_leaderboard(path: Path, board: Leaderboard) -> None:
     write_bytes(path, content)
 
 
-def check_content(path: Path, content: bytes) -> None:
-    """InputError for a content of so many bytes or values that its reader would refuse it."""
+def check_content(path: Path, content: bytes, values: int | None = None) -> None:
+    """InputError for a content of so many bytes or values that its reader would refuse it.
+
+    values: how many it may hold, where they have been counted.
+    """
     try:
         check_size(Path("it"), len(content), BOARD)
-        check_amount(content, "it", BOARD)
+        if values is None or values > (BOARD.values or values):
+            check_amount(content, "it", BOARD)
     except InputError as error:
         raise _unreadable(path, error) from error
 
@@ -107,9 +111,11 @@ class Snapshot:
     """A leaderboard as it was at one moment: the file's content, and each part by its line.
 
     The lines are those that this version writes of the parts, whatever the content looks like.
+    values: how many the content may hold (`doors.amount`).
     """
 
     content: bytes
+    values: int
     benchmarks: dict[bytes, BoardBenchmark]
     entries: dict[bytes, Entry]
     published: dict[bytes, PublishedRow]
@@ -119,6 +125,7 @@ class Snapshot:
         """The snapshot of a content that was read."""
         return cls(
             content,
+            amount(content),
             {line_of(part): part for part in board.benchmarks},
             {line_of(part): part for part in board.entries},
             {line_of(part): part for part in board.published},
@@ -150,17 +157,17 @@ class Snapshot:
     def _spliced(self, content: bytes, where: str) -> Snapshot | None:
         """The snapshot of a content, None where it is of another form than this version writes."""
         lines = _split(content)
-        if lines is None or rendered(*lines) != content:
+        if lines is None:
             return None
         try:
-            found = Snapshot(
-                content,
+            parts = (
                 _known(lines[0], self.benchmarks, BoardBenchmark, where),
                 _known(lines[1], self.entries, Entry, where),
                 _known(lines[2], self.published, PublishedRow, where),
             )
         except InputError:  # said better by the reader of the whole
             return None
+        found = Snapshot(content, self.values + _further(lines, self), *parts)
         keys = {entry.key for entry in found.entries.values()}
         places = {(part.benchmark, part.dataset) for part in found.benchmarks.values()}
         rows = {row.place for row in found.published.values()}
@@ -189,19 +196,33 @@ def _with_commas(lines: Sequence[bytes]) -> Iterable[bytes]:
 
 
 def _split(content: bytes) -> tuple[list[bytes], list[bytes], list[bytes]] | None:
-    """The lines between those of the form, without their commas; None where one is not there."""
+    """The lines between those of the form, without their commas; None for any other content.
+
+    `rendered` of them is the content.
+    """
     lines = content.split(b"\n")
-    if lines[:2] != _HEAD or lines[-2:] != _END:
+    if lines[:2] != _HEAD:
         return None
     found, at = [], 2
-    for mark in (_ENTRIES[0], _PUBLISHED[0], _END[0]):
+    for mark in (_ENTRIES, _PUBLISHED, _END):
         try:
-            end = lines.index(mark, at)
+            end = lines.index(mark[0], at)
         except ValueError:
             return None
-        found.append([line.removesuffix(b",") for line in lines[at:end]])
+        part = lines[at:end]
+        if lines[end : end + 2] != mark or not all(line.endswith(b",") for line in part[:-1]):
+            return None
+        found.append([line[:-1] for line in part[:-1]] + part[-1:])
         at = end + 2
-    return found[0], found[1], found[2]
+    return (found[0], found[1], found[2]) if at == len(lines) else None
+
+
+def _further(lines: tuple[list[bytes], ...], known: Snapshot) -> int:
+    """How many values more lines hold than those of a snapshot."""
+    there = {*known.benchmarks, *known.entries, *known.published}
+    here = {line for part in lines for line in part}
+    more = sum(amount(line) + 1 for line in here - there)
+    return more - sum(amount(line) + 1 for line in there - here)
 
 
 def _known(

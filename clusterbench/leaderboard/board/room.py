@@ -13,17 +13,21 @@ class Room:
     """What is left of the size and the values that a leaderboard may have.
 
     Args:
-        content: of its file, as this version writes it.
+        size: bytes of its file.
+        values: how many these may hold (`doors.amount`).
     """
 
-    def __init__(self, content: bytes) -> None:
+    def __init__(self, size: int, values: int) -> None:
         assert BOARD.values is not None
-        self._bytes = BOARD.largest - len(content) - _FOR_TASKS
-        self._values = BOARD.values - amount(content) - _FOR_TASKS // 16
+        self._bytes = BOARD.largest - size - _FOR_TASKS
+        #: Values of the lines that were taken, less those that they replaced.
+        self.taken = 0
+        self._values = BOARD.values - values - _FOR_TASKS // 16
 
-    def take(self, line: bytes) -> None:
-        """Take the room that a further line needs; InputError where there is too little."""
-        size, values = len(line) + 2, amount(line) + 1
+    def take(self, line: bytes, instead: bytes = b"") -> None:
+        """Take the room that a line needs in place of another; InputError where there is less."""
+        size = len(line) + 2 - (len(instead) + 2 if instead else 0)
+        values = amount(line) + 1 - (amount(instead) + 1 if instead else 0)
         if size > self._bytes or values > self._values:
             raise InputError(
                 f"the leaderboard is full: it may have {BOARD.largest / 1e6:,.0f} MB and "
@@ -31,3 +35,4 @@ class Room:
             )
         self._bytes -= size
         self._values -= values
+        self.taken += values

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from ...doors import amount
 from ...errors import InputError
 from ...printable import shown
 from ..board.deviations import decoded
-from ..board.file import Snapshot, line_of, rendered
+from ..board.file import Snapshot, check_content, line_of, rendered
 from ..board.models import BoardBenchmark, Entry, PublishedRow, entry_place
 from ..board.room import Room
 from .top_check import differences
@@ -57,7 +58,7 @@ class Entering:
 
     def __init__(self, snapshot: Snapshot, replace: bool) -> None:
         self._snapshot, self._replace = snapshot, replace
-        self._room = Room(snapshot.content)
+        self._room = Room(len(snapshot.content), snapshot.values)
         self._benchmarks = {(b.benchmark, b.dataset): b for b in snapshot.benchmarks.values()}
         self._entries: dict[str, tuple[bytes, Entry]] = {}
         self._same: dict[tuple[str, str | None], list[Entry]] = {}
@@ -79,7 +80,7 @@ class Entering:
         where = (entry.benchmark, entry.dataset)
         benchmark = self._benchmarks.get(where, built)
         _check_definition(benchmark, built, set(candidate.unbuilt))
-        known = self._entries[entry.key][1] if entry.key in self._entries else None
+        line, known = self._entries.get(entry.key, (b"", None))
         found = "" if known is None else difference(known, entry)
         lacks = known is not None and known.resampled is None and entry.resampled is not None
         if known is not None and not found and not lacks:
@@ -96,8 +97,7 @@ class Entering:
                 f"features {entry.feature_identity[:12]} are on the leaderboard with another "
                 f"encoder ({encoder!r}; here {entry.encoder!r}); use --replace if that is wrong"
             )
-        if known is None:
-            self._room.take(candidate.line)
+        self._room.take(candidate.line, line)
         notes = [*candidate.notes, *self._repeated(entry)]
         if where not in self._benchmarks and candidate.unbuilt:
             name, reason = next(iter(candidate.unbuilt.items()))
@@ -119,19 +119,29 @@ class Entering:
                 f"{shown(row.method)} ({shown(row.backbone)}) of {shown(row.source)} is on the "
                 "leaderboard with other scores; use --replace to put these in their place"
             )
-        if known is None:
-            self._room.take(line_of(row))
+        self._room.take(line_of(row), b"" if known is None else line_of(known))
         self._rows[row.place] = row
         return "added" if known is None else "replaced"
 
-    def content(self) -> bytes:
-        """The file of the leaderboard with what was added."""
+    def content(self, path: Path) -> bytes:
+        """The file of the leaderboard with what was added.
+
+        Raises InputError, naming the path, where its reader would refuse so much.
+        """
         entries = sorted(self._entries.values(), key=lambda pair: entry_place(pair[1]))
-        return rendered(
-            _lines((self._benchmarks[where] for where in sorted(self._benchmarks)), self._snapshot),
+        benchmarks = _lines(
+            (self._benchmarks[where] for where in sorted(self._benchmarks)), self._snapshot
+        )
+        found = rendered(
+            benchmarks,
             [line for line, _ in entries],
             [line_of(self._rows[place]) for place in sorted(self._rows)],
         )
+        defined = sum(
+            amount(line) + 1 for line in benchmarks if line not in self._snapshot.benchmarks
+        )
+        check_content(path, found, self._snapshot.values + self._room.taken + defined)
+        return found
 
     def _keep(self, line: bytes, entry: Entry) -> None:
         self._entries[entry.key] = line, entry

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tempfile
 from collections.abc import Mapping
@@ -20,10 +21,16 @@ from ...labels.reading import PREDICTION_NAMES, PREDICTION_NAMES_ALONE, LabelFil
 from ...metrics.validate import whole_numbers
 from ...results.predictions import write_predictions
 from ...results.protocol import known_protocol, scored_rows
-from ...results.record import PredictionsRecord, utc_now
+from ...results.record import PredictionsRecord, ResultRecord, utc_now
 from ...results.schema import first_fault
 from ...results.top_predictions import ranks, top_fault
-from .submission import SubmissionRecord, SubmittedFeatures, SubmittedMethod, SubmittedTask
+from .submission import (
+    SubmissionRecord,
+    SubmittedFeatures,
+    SubmittedMethod,
+    SubmittedTask,
+    read_submitted,
+)
 
 if TYPE_CHECKING:
     from ...benchmarks import Task
@@ -66,7 +73,12 @@ class Written:
 
 
 def write_submission(
-    predictions: Path | None, said: RunElsewhere, out: Path, *, column: str | None = None
+    predictions: Path | None,
+    said: RunElsewhere,
+    out: Path,
+    *,
+    column: str | None = None,
+    replace: bool = False,
 ) -> Written:
     """Write a submission into a folder: a JSON file, and a predictions file beside it.
 
@@ -79,9 +91,11 @@ def write_submission(
         said: what made them.
         out: the folder, made if need be.
         column: the array, column or key of the file; else what is called like predictions.
+        replace: write over another submission of this run.
 
     Raises:
-        InputError: whatever a leaderboard would refuse; then nothing is written.
+        InputError: whatever a leaderboard would refuse, and another submission of this run in the
+            folder, unless it is to be replaced; then nothing is written.
         StorageError: the folder cannot be written.
     """
     from ...results.evidence import EvidenceReader  # brings the benchmarks' builders
@@ -112,10 +126,24 @@ def write_submission(
                 Verifier(self_reported=True, reader=reader).candidate(here)
             except InputError as error:
                 raise InputError(str(error).replace(str(here), str(out / here.name))) from error
+            if not replace:
+                _check_other(out / here.name, record)
             if clusters is not None:
                 file.replace(out / file.name)
             here.replace(out / here.name)
     return Written(out / f"{name}.json", matched)
+
+
+def _check_other(path: Path, record: SubmissionRecord) -> None:
+    """InputError where a file is there that is not a submission of the same predictions."""
+    if not os.path.lexists(path):
+        return
+    known = read_submitted(path)
+    if isinstance(known, ResultRecord) or known.predictions != record.predictions:
+        raise InputError(
+            f"{path}: is there already with other predictions for this run; use --replace, or "
+            "another folder with --out"
+        )
 
 
 def read_clusters(

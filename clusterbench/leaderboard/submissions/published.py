@@ -13,7 +13,7 @@ from ...errors import InputError
 from ...files import remove_leftovers, write_bytes
 from ...limits import DECLARATION
 from ...results.schema import StrictModel, first_fault
-from ..board.file import Snapshot, check_content, readable_line
+from ..board.file import Snapshot, readable_line
 from ..board.lock import check_place, locked
 from ..board.models import PublishedRow
 from .entering import Entered, Entering
@@ -76,8 +76,6 @@ def publish(
         entering = Entering(snapshot.later(target), replace)
         statuses = [entering.add_published(row) for row in rows]
         if any(status != "unchanged" for status in statuses):
-            content = entering.content()
-            check_content(target, content)
-            write_bytes(target, content)
+            write_bytes(target, entering.content(target))
     names: tuple[Entered, ...] = ("added", "replaced", "unchanged")
     return {status: statuses.count(status) for status in names}

@@ -10,7 +10,7 @@ from typing import Literal
 from ...errors import ClusterbenchError, InputError
 from ...files import remove_leftovers, write_bytes
 from ...printable import one_line
-from ..board.file import Snapshot, check_content
+from ..board.file import Snapshot
 from ..board.kept_predictions import KeptPredictions, check_kept
 from ..board.lock import check_place, locked
 from .entering import Candidate, Entering
@@ -70,7 +70,7 @@ def submit(
     if not candidates:
         return refused
     with KeptPredictions(target) as kept:
-        outcome = _outcome(snapshot, candidates, replace)
+        outcome = _outcome(target, snapshot, candidates, replace)
         staged = _staged(outcome, candidates, kept)
         with locked(target):
             remove_leftovers(target)
@@ -78,14 +78,14 @@ def submit(
             if staged or now is not snapshot:
                 left = [one for one in candidates if one.path not in staged]
                 refused += list(staged.values())
-                outcome = _outcome(now, left, replace)
+                before, outcome = outcome, _outcome(target, now, left, replace)
+                _staged(outcome, [one for one in left if one.path not in before.accepted], kept)
             kept.keep(
                 one.entry.predictions_sha256
                 for one in candidates
-                if one.entry.predictions_sha256 and outcome.holds(one.path)
+                if one.entry.predictions_sha256 and one.path in outcome.accepted
             )
             if outcome.content is not None:
-                check_content(target, outcome.content)
                 write_bytes(target, outcome.content)
     order = {path: position for position, path in enumerate(files)}
     return sorted([*refused, *outcome.submissions], key=lambda submission: order[submission.path])
@@ -120,17 +120,20 @@ def checked(files: Sequence[Path], self_reported: bool) -> tuple[list[Candidate]
 
 @dataclass(frozen=True)
 class BoardChange:
-    """What becomes of a board; content: of its file, None where it stays as it is."""
+    """What becomes of a board.
+
+    accepted: the files whose entries are on it then. content: of its file, None where it stays as
+    it is.
+    """
 
     submissions: list[Submission]
+    accepted: frozenset[Path]
     content: bytes | None
 
-    def holds(self, path: Path) -> bool:
-        """Whether the entry of a file is on the board now."""
-        return any(one.path == path and one.status != "refused" for one in self.submissions)
 
-
-def _outcome(snapshot: Snapshot, candidates: Sequence[Candidate], replace: bool) -> BoardChange:
+def _outcome(
+    target: Path, snapshot: Snapshot, candidates: Sequence[Candidate], replace: bool
+) -> BoardChange:
     entering, submissions = Entering(snapshot, replace), []
     for candidate in candidates:
         try:
@@ -139,7 +142,8 @@ def _outcome(snapshot: Snapshot, candidates: Sequence[Candidate], replace: bool)
         except Exception as error:
             submissions.append(refused(candidate.path, error))
     changed = any(one.status in ("added", "replaced") for one in submissions)
-    return BoardChange(submissions, entering.content() if changed else None)
+    accepted = frozenset(one.path for one in submissions if one.status != "refused")
+    return BoardChange(submissions, accepted, entering.content(target) if changed else None)
 
 
 def _staged(
@@ -147,9 +151,8 @@ def _staged(
 ) -> dict[Path, Submission]:
     """Copy the predictions of those that are accepted; returns those whose file has changed."""
     changed: dict[Path, Submission] = {}
-    accepted = {one.path for one in outcome.submissions if one.status != "refused"}
     for one in candidates:
-        if one.predictions is None or one.path not in accepted:
+        if one.predictions is None or one.path not in outcome.accepted:
             continue
         assert one.entry.predictions_sha256 is not None
         try:

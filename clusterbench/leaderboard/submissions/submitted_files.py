@@ -44,6 +44,12 @@ def submitted_files(paths: Iterable[Path]) -> list[Path]:
 
 def _found(folder: Path) -> Iterable[Path]:
     for parent, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not _is_unfinished(name)]
         for pattern in PATTERNS:
             for name in fnmatch.filter([*folders, *names], pattern):
                 yield Path(parent, name)
+
+
+def _is_unfinished(folder: str) -> bool:
+    """Whether a folder is one that a submission is being written in, or was when it was killed."""
+    return folder.startswith(".") and folder.endswith(".tmp")
