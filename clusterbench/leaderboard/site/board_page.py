@@ -44,6 +44,19 @@ def board_page(contents: SiteContents, view: BenchmarkView, ranking: Ranking) ->
         name += f", {ranking.protocol}"
     key = page_id("ranking", view.benchmark, view.dataset, ranking.protocol)
     ranked = ranking_table(contents, ranking, key, f"Ranking: {name}", root)
+    same = [
+        ranking_table(
+            contents,
+            own,
+            page_id("ranking", view.benchmark, view.dataset, ranking.protocol, own.encoder),
+            f"{name}, on features of {own.encoder}",
+            root,
+        )
+        for own in contents.by_encoder
+        if (own.benchmark, own.dataset, own.protocol)
+        == (ranking.benchmark, ranking.dataset, ranking.protocol)
+    ]
+    same = same if len(same) > 1 else []
     by_task = _by_task(contents, view, ranking, root)
     facts = _tasks_table(contents, view, ranking, root)
     series = factor_series(view.tasks)[:MOST_FIGURES]
@@ -63,13 +76,14 @@ def board_page(contents: SiteContents, view: BenchmarkView, ranking: Ranking) ->
             "ranking": ranking,
             "dataset_page": contents.data_sets[view.dataset].page,
             "ranked": ranked,
+            "same": same,
             "figures": figures,
             "by_task": by_task,
             "facts": facts,
             "matrix": win_matrix(contents, ranking),
         },
         trail=(OVERVIEW,),
-        tables=(ranked, by_task, facts),
+        tables=(ranked, *same, by_task, facts),
     )
 
 

@@ -23,7 +23,8 @@ TaskKey = tuple[str, str, str, str]
 class SiteContents:
     """A board with its rankings, tasks, data sets, entrants and what is known of its runs.
 
-    rankings: per benchmark, data set and protocol. tasks: per task and protocol. overall: per data
+    rankings: per benchmark, data set and protocol. by_encoder: the same of the entrants on each
+    encoder's features, where a board has several. tasks: per task and protocol. overall: per data
     set, then over data sets where there are several. entries: by entrant. of_entry: entrant by the
     key of an entry. facts: by the key of an entry.
     """
@@ -35,6 +36,7 @@ class SiteContents:
     entries: Mapping[str, tuple[Entry, ...]]
     of_entry: Mapping[str, str]
     rankings: tuple[Ranking, ...]
+    by_encoder: tuple[Ranking, ...]
     tasks: Mapping[TaskKey, Ranking]
     overall: tuple[Ranking, ...]
     facts: Mapping[str, RunFacts]
@@ -67,6 +69,7 @@ def site_contents(
     entries: dict[str, list[Entry]] = defaultdict(list)
     for entry in board.entries:
         entries[of_entry[entry.key]].append(entry)
+    several = len({(entry.dataset, entry.encoder) for entry in board.entries}) > len(data_sets)
     by_task = {
         (ranking.benchmark, ranking.dataset, ranking.task, str(ranking.protocol)): ranking
         for ranking in rank_tasks(board)
@@ -79,6 +82,7 @@ def site_contents(
         entries={ident: tuple(entries[ident]) for ident in entrants},
         of_entry=of_entry,
         rankings=tuple(rank(board)),
+        by_encoder=tuple(rank(board, by_encoder=True)) if several else (),
         tasks=by_task,
         overall=tuple(rank_overall(board)),
         facts=run_facts(board.entries, results),

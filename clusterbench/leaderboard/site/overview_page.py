@@ -217,7 +217,9 @@ def _table(
     )
     return DataTable(
         page_id("overview", "methods"),
-        "Methods over all benchmarks",
+        "Methods over all benchmarks"
+        if not over
+        else f"Methods, with places {over}of the {n_tasks} that have runs",
         columns,
         tuple(
             _row(contents, contents.entrants[ident], rows.get(ident), summary.get(ident), n_tasks)

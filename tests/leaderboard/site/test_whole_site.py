@@ -350,3 +350,32 @@ def test_self_reported_entries_stand_apart_and_compare_with_nothing(tmp_path: Pa
     (shown,) = [row for row in table_of(out, "ranking-scale") if row["method"] == "theirs"]
     assert shown["place"] == "" and "self-reported" in next(out.glob("boards/*")).read_text()
     assert against_baseline(site_contents(whole, (), {})) == []
+
+
+def test_on_several_encoders_there_is_a_ranking_for_each(tmp_path: Path) -> None:
+    some = board(methods=("kmeans", "temi"), benchmarks=("scale",), n_tasks=1)
+    other = [
+        entry("scale", "somewhere", "task-0", method, seed, encoder="other", metrics=metrics)
+        for method, metrics in (
+            ("kmeans", {"ami": 0.8, "acc": 0.8}),
+            ("temi", {"ami": 0.9, "acc": 0.9}),
+        )
+        for seed in range(3)
+    ]
+    whole = some.model_copy(update={"entries": (*some.entries, *other)})
+    out = build_site(whole, tmp_path / "site").folder
+    assert len(table_of_all(out, "ranking-scale")) == 3
+    for ranking in rank(whole, by_encoder=True):
+        (shown,) = [
+            rows
+            for rows in table_of_all(out, "ranking-scale")
+            if "encoder" not in rows[0]
+            and float(rows[0]["ami"]) == pytest.approx(ranking.rows[0].means["ami"])
+        ]
+        assert [row["method"] for row in shown] == [row.method for row in ranking.rows]
+    (page,) = out.glob("boards/*")
+    assert "On the same features" in page.read_text()
+
+
+def table_of_all(site: Path, start: str) -> list[list[dict[str, str]]]:
+    return [_read(path) for path in sorted(site.glob(f"downloads/{start}*.csv"))]
