@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,8 +90,14 @@ def card_html(card: str) -> Markup:
     text = re.sub(r"\A\s*# .*\n", "", text)  # the page has the name already
     rendered = _HEADING.sub(lambda m: f"<{m[1]}h{min(6, int(m[2]) + 1)}>", reader.render(text))
     rendered = rendered.replace(' style="text-align:right"', ' class="number"')
-    tables = rendered.replace(
-        "<table>", '<div class="scroll" role="region" aria-label="Table" tabindex="0"><table>'
+    number = itertools.count(1)
+    tables = re.sub(
+        "<table>",
+        lambda _: (
+            f'<div class="scroll" role="region" aria-label="Table {next(number)} of the card"'
+            ' tabindex="0"><table>'
+        ),
+        rendered,
     ).replace("</table>", "</table></div>")
     return Markup(re.sub(r'<a href="(?!https?://)[^"]*">(.*?)</a>', r"\1", tables))
 
