@@ -71,6 +71,8 @@ def _meaning(ranking: Ranking, ranked: list[BoardRow]) -> Iterator[str]:
     }[ranking.scope]
     moves = "images and seeds" if ranking.basis == "images and seeds" else "seeds"
     yield f"Percent; {over}, ± 95% over {moves}."
+    if ranking.scope in ("dataset", "overall") and ranked:
+        yield "rank: the mean over tasks of its rank by AMI, weighed alike."
     if len(ranked) > 1:
         yield "=: those with one place cannot be told apart. places: all that the tests leave"
         yield "open. first: share of draws of images and seeds in which it is the first."

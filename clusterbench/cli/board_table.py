@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
     from ..leaderboard.ranking.model import BoardRow, Ranking
 
-_METRICS = ("ami", "acc")
+_COLUMNS = (
+    *("#", "method", "encoder", "ami", "±", "acc"),
+    *("rank", "places", "first", "tasks", "seeds"),
+)
 _NONE = "–"
 #: Characters of a method's and of an encoder's name where both are shown.
 _WIDTH = 16
@@ -30,24 +33,27 @@ def render_ranking(ranking: Ranking) -> RenderableType:
 
     # Where all are on one encoder's features, the heading names it, and the table has room.
     encoders = {row.encoder for row in ranking.rows}
-    several = len(encoders) > 1
+    several, wide = len(encoders) > 1, ranking.scope in ("dataset", "overall")
     gap = 0 if several else 2
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, gap, 0, 0), show_edge=False)
-    table.add_column("#", justify="right", no_wrap=True)
-    names = ("method", "encoder") if several else ("method",)
-    for name in names:
-        width = _WIDTH if several else _WIDTH + 4
-        table.add_column(name, no_wrap=True, overflow="ellipsis", max_width=width)
-    figures = (METRICS["ami"].label, "±", METRICS["acc"].label, "places", "first", "tasks")
-    for name in figures if several else (*figures, "seeds"):
-        table.add_column(name, justify="right", no_wrap=True)
+    left_out = {*(() if several else ("encoder",)), *(("seeds",) if several or wide else ())}
+    left_out |= set() if wide else {"rank"}
+    columns = [name for name in _COLUMNS if name not in left_out]
+    for name in columns:
+        label = METRICS[name].label if name in METRICS else name
+        if name in ("method", "encoder"):
+            width = _WIDTH if several else _WIDTH + 4
+            table.add_column(label, no_wrap=True, overflow="ellipsis", max_width=width)
+        else:
+            table.add_column(label, justify="right", no_wrap=True)
     labels = row_labels(ranking)
     for row in ranking.rows:
         cells = _cells(row, labels[row.entrant], ranking.n_tasks)
-        table.add_row(*(cells[:-1] if several else cells[:2] + cells[3:]))
+        table.add_row(*(cells[name] for name in columns))
     if ranking.rows and ranking.floor:
-        ami, acc = (_percent(ranking.floor[name]) for name in _METRICS)
-        table.add_row("", "random", *[""] * several, ami, "", acc, style="dim")
+        floor = {name: _percent(ranking.floor[name]) for name in ("ami", "acc")}
+        floor["method"] = "random"
+        table.add_row(*(floor.get(name, "") for name in columns), style="dim")
     parts: list[RenderableType] = [_heading(ranking, encoders), Text()]
     if ranking.rows:
         parts += [table, Text()]
@@ -85,7 +91,7 @@ def _heading(ranking: Ranking, encoders: set[str]) -> Text:
     return heading
 
 
-def _cells(row: BoardRow, label: str, n_tasks: int) -> list[Text]:
+def _cells(row: BoardRow, label: str, n_tasks: int) -> dict[str, Text]:
     style = "" if row.complete else "dim italic" if row.reference else "dim"
     may_be_first = row.places is not None and row.places[0] == 1
     ami = acc = Text(_NONE, style="dim")
@@ -95,20 +101,19 @@ def _cells(row: BoardRow, label: str, n_tasks: int) -> list[Text]:
     reach = ""
     if row.interval is not None:
         reach = _percent((row.interval.high - row.interval.low) / 2)
-    places = "" if row.places is None else _range(*row.places)
-    first = "" if row.stability is None else f"{100 * row.stability.first:.0f}%"
-    return [
-        Text(_place(row), style=style),
-        Text(label, style=style),
-        Text(shown(row.encoder), style=style),
-        ami,
-        Text(reach, style=style),
-        acc,
-        Text(places, style=style),
-        Text(first, style=style),
-        Text(f"{row.n_tasks}/{n_tasks}", style="" if row.n_tasks == n_tasks else "red"),
-        Text(str(len(row.seeds)), style=style),
-    ]
+    plain = {
+        "#": _place(row),
+        "method": label,
+        "encoder": shown(row.encoder),
+        "±": reach,
+        "rank": "" if row.mean_rank is None else f"{row.mean_rank:.1f}",
+        "places": "" if row.places is None else _range(*row.places),
+        "first": "" if row.stability is None else f"{100 * row.stability.first:.0f}%",
+        "seeds": str(len(row.seeds)),
+    }
+    tasks = Text(f"{row.n_tasks}/{n_tasks}", style="" if row.n_tasks == n_tasks else "red")
+    named = {name: Text(text, style=style) for name, text in plain.items()}
+    return {**named, "ami": ami, "acc": acc, "tasks": tasks}
 
 
 def _percent(value: float) -> str:

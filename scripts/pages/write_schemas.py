@@ -1,5 +1,7 @@
 """Write docs/schemas/*.json, the JSON Schemas of results, submissions and leaderboards.
 
+Those of earlier versions, leaderboard-1.json, stay as they were published.
+
 Run from the repository: python scripts/pages/write_schemas.py
 """
 
@@ -11,7 +13,6 @@ from pydantic import BaseModel
 
 from clusterbench.files import write_json
 from clusterbench.leaderboard.board.models import Leaderboard
-from clusterbench.leaderboard.board.version_1 import LeaderboardVersion1
 from clusterbench.leaderboard.submissions.submission import SubmissionRecord
 from clusterbench.results.record import ResultRecord
 
@@ -19,7 +20,6 @@ FOLDER = Path(__file__).resolve().parents[2] / "docs" / "schemas"
 MODELS: dict[str, type[BaseModel]] = {
     "result-1.json": ResultRecord,
     "submission-1.json": SubmissionRecord,
-    "leaderboard-1.json": LeaderboardVersion1,
     "leaderboard-2.json": Leaderboard,
 }
 

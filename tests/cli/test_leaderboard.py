@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from boards_by_hand import benchmark, board, marked, runs, wobble
+from boards.by_hand import benchmark, board, marked, runs, wobble
 
 from clusterbench.cli.board_table import render_ranking
 from clusterbench.cli.console import print_table
@@ -124,6 +124,9 @@ def test_which_ranking(cli: Cli, file: Path, words: tuple[str, ...], wanted: lis
 def test_over_data_sets_the_features_are_named(cli: Cli, file: Path) -> None:
     out = " ".join(cli("leaderboard", "-l", str(file), "--overall")[1].split())
     assert "On the features that most methods were run on: d: e, x: e." in out
+    assert "rank: the mean over tasks of its rank by AMI, weighed alike." in out
+    # Over both data sets b is first in d and second in x, a the other way round.
+    assert "1 b 60.0 1.5 30.0 1.5 1" in out and "2 a 45.0 1.4 22.5 1.5 2" in out
 
 
 @pytest.mark.parametrize(

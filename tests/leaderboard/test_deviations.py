@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from boards_by_hand import entry, wobble
+from boards.by_hand import entry, wobble
 from pydantic import ValidationError
 
 from clusterbench.leaderboard import read_leaderboard, recheck, submit

@@ -24,7 +24,8 @@ def outline(schema: dict[str, Any]) -> dict[str, Any]:
         "required": sorted(schema.get("required", [])),
         "closed": schema.get("additionalProperties") is False,
     }
-    return {**own, **{name: outline(part) for name, part in schema.get("$defs", {}).items()}}
+    defined = schema.get("$defs", {}).items()
+    return {**own, **{name.removesuffix("Version1"): outline(part) for name, part in defined}}
 
 
 MODELS: dict[str, type[StrictModel]] = {

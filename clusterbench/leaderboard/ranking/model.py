@@ -273,7 +273,7 @@ class Ranking:
     floor: dict[str, float]
     rows: tuple[BoardRow, ...]
     basis: Literal["images and seeds", "seeds"]
-    pairs: Pairs | None
+    pairs: Pairs | None = field(compare=False)  # it follows from the rows
     published: tuple[PublishedRow, ...]
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from boards_by_hand import benchmark, board, runs, sha
+from boards.by_hand import benchmark, board, runs, sha
 
 from clusterbench.leaderboard import rank
 

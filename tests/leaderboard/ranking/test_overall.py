@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from boards_by_hand import benchmark, board, runs
+from boards.by_hand import benchmark, board, runs
 
 from clusterbench.leaderboard import rank_overall
 

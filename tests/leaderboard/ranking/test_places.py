@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from boards_by_hand import benchmark, board, entry, marked, runs, wobble
+from boards.by_hand import benchmark, board, entry, marked, runs, wobble
 from scipy.stats import t
 
 from clusterbench.leaderboard import Entry, Ranking, rank, rank_tasks
