@@ -1,10 +1,11 @@
-"""The leaderboard: verified submissions in one JSON file, and their ranking."""
+"""The leaderboard: verified submissions in one JSON file, their ranking, and its site."""
 
 from .board.file import read_leaderboard
 from .board.models import Entry, Leaderboard, PublishedRow
 from .ranking.model import BoardRow, Ranking
 from .ranking.ranking import rank, rank_overall, rank_tasks
 from .repository.starting import start_repository
+from .site.whole_site import Site, build_site
 from .submissions.from_predictions import RunElsewhere, write_submission
 from .submissions.published import publish, read_published
 from .submissions.recheck import Recheck, recheck
@@ -21,7 +22,9 @@ __all__ = [
     "Ranking",
     "Recheck",
     "RunElsewhere",
+    "Site",
     "Submission",
+    "build_site",
     "merge",
     "publish",
     "rank",

@@ -43,6 +43,7 @@ def killed(results: list[Path], board: Path, pace: float, trials: int, each: int
     for trial in range(trials):
         mine = results[trial * each : (trial + 1) * each]
         reading, writing = os.pipe()
+        left = set(_unfinished(board))
         child = os.fork()
         if child == 0:
             for path in mine:
@@ -51,7 +52,7 @@ def killed(results: list[Path], board: Path, pace: float, trials: int, each: int
             os._exit(0)
         os.close(writing)
         if trial % 2:
-            within += _writes(board, child)
+            within += _writes(board, left, child)
             time.sleep(draws.uniform(0, pace / 4))
         else:
             time.sleep(draws.uniform(0, each * pace))
@@ -70,13 +71,17 @@ def killed(results: list[Path], board: Path, pace: float, trials: int, each: int
     print(f"{len(finished)} entries after {trials} kills, {within} while files were written")
 
 
-def _writes(board: Path, child: int) -> bool:
-    """Wait until a temporary file is there, or the process is at its end."""
+def _writes(board: Path, left: set[Path], child: int) -> bool:
+    """Wait until it writes a temporary file that others did not leave, or is at its end."""
     while True:
-        if any(path.suffix == ".tmp" for path in board.parent.rglob(".*")):
+        if not left.issuperset(_unfinished(board)):
             return True
         if os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
             return False
+
+
+def _unfinished(board: Path) -> list[Path]:
+    return [path for path in board.parent.rglob(".*") if path.suffix == ".tmp"]
 
 
 def main() -> None:
@@ -86,8 +91,9 @@ def main() -> None:
     scratch = Path(folder) / "warm" / "board.json"
     submit(results[-1], scratch)  # what it compiles is there then
     began = time.monotonic()
-    submit(results[-2], scratch)
-    pace = time.monotonic() - began
+    for path in results[-5:]:
+        submit(path, scratch)
+    pace = (time.monotonic() - began) / 5
     {"at-once": at_once, "killed": killed}[what](results, Path(board), pace, *map(int, numbers))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import typer
 
 from ...option import environment_note
+from .build import build
 from .check import check
 from .init import init
 from .merge import merge
@@ -15,6 +16,7 @@ from .show import show
 
 leaderboard = typer.Typer(epilog=environment_note("leaderboard"))
 leaderboard.callback(invoke_without_command=True)(show)
+leaderboard.command("build", epilog=environment_note("leaderboard"))(build)
 leaderboard.command("check", epilog=environment_note("leaderboard"))(check)
 leaderboard.command("merge", epilog=environment_note("leaderboard"))(merge)
 leaderboard.command("init", epilog=environment_note("leaderboard"))(init)
