@@ -1,4 +1,4 @@
-"""Which files are submitted: those named, and those found in folders."""
+"""Which result files are meant: those named, and those found in folders."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from ...doors import not_readable
-from ...errors import InputError
+from ..doors import not_readable
+from ..errors import InputError
 
 PATTERN = "seed-*.json"
 

@@ -1,0 +1,1 @@
+"""Reports: one page, figures and tables of what some results say."""
