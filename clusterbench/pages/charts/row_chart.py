@@ -1,0 +1,120 @@
+"""Rows of bars or marks with intervals over one axis of numbers, under headings of groups."""
+
+from __future__ import annotations
+
+from markupsafe import Markup
+
+from .models import ChartPoint, RowChart
+from .scales import AxisScale, axis_scale, value_text
+from .svg import FONT, element, fitted, line, mark, text, text_width
+
+_SMALL = FONT - 1
+
+
+def draw_rows(chart: RowChart, width: float) -> tuple[Markup, float]:
+    """The inside of the chart's `<svg>` and its height."""
+    narrow = width < 500
+    labels = [fitted(row.label, width - 8 if narrow else 250) for row in chart.rows]
+    notes = max((text_width(row.note, _SMALL) for row in chart.rows if row.note), default=0.0)
+    left = 10.0 if narrow else 14 + max((text_width(label) for label in labels), default=0.0)
+    right = width - 14 - (0.0 if narrow else notes)
+    values = [point for row in chart.rows for point in row.values if point is not None]
+    numbers = [v for p in values for v in (p.y, p.low, p.high) if v is not None]
+    numbers += [guide.value for guide in chart.guides]
+    if chart.style == "bars":
+        numbers.append(0.0)
+    x = axis_scale(chart.axis, numbers, left, right)
+    n = max(1, len(chart.series))
+    thick = 9.0 if chart.style == "bars" and n > 1 else 14.0
+    step = thick * n + 10 if chart.style == "bars" else 22.0
+    label_room = 16.0 if narrow else 0.0
+
+    top = 8.0 + 15.0 * len(chart.guides)
+    y = top
+    parts: list[Markup] = []
+    group = ""
+    for row, label in zip(chart.rows, labels, strict=True):
+        if row.group and row.group != group:
+            y += 24 if parts else 18
+            parts.append(_heading(row.group, y - 5, width))
+        group = row.group
+        y += label_room
+        middle = y + step / 2
+        parts += _label(row.href, label, left, middle if not narrow else y - 2, narrow)
+        if row.note:
+            at = middle + 4 if not narrow else y - 2
+            parts.append(text(width - 4, at, row.note, anchor="end", name="small", size=_SMALL))
+        parts.append(line(left, middle, right, middle, "grid"))
+        for place, point in enumerate(row.values):
+            if point is not None:
+                off = (place - (n - 1) / 2) * thick if chart.style == "bars" else 0.0
+                parts.append(_value_of(chart, x, place, point, middle + off, thick, row.label))
+        y += step
+    bottom = y + 2
+    back = _back(chart, x, top, bottom, width)
+    foot = text(right, bottom + 33, chart.axis.label, anchor="end", name="small", size=_SMALL)
+    return Markup("").join([*back, *parts, foot]), bottom + 38
+
+
+def _heading(words: str, y: float, width: float) -> Markup:
+    return element(
+        "text",
+        {"x": 2.0, "y": y, "font-size": FONT, "font-weight": "650"},
+        fitted(words, width - 8),
+    )
+
+
+def _label(href: str | None, label: str, left: float, y: float, narrow: bool) -> list[Markup]:
+    if narrow:
+        words = text(2, y, label, name="halo")
+    else:
+        words = text(left - 10, y + 4, label, anchor="end")
+    return [element("a", {"href": href}, words) if href else words]
+
+
+def _back(chart: RowChart, x: AxisScale, top: float, bottom: float, width: float) -> list[Markup]:
+    parts = []
+    for value, words in x.ticks(6 if width > 500 else 4):
+        at = x.at(value)
+        parts.append(line(at, top, at, bottom, "grid"))
+        parts.append(text(at, bottom + 16, words, anchor="middle", name="small", size=_SMALL))
+    for place, guide in enumerate(sorted(chart.guides, key=lambda guide: guide.value)):
+        at = x.at(guide.value)
+        parts.append(line(at, 15.0 * (place + 1) + 2, at, bottom, "guide"))
+        anchor = "end" if at > (x.first + x.last) / 2 else "start"
+        shift = -4.0 if anchor == "end" else 4.0
+        y = 15.0 * (place + 1)
+        words = guide.label
+        parts.append(text(at + shift, y, words, anchor=anchor, name="small halo", size=_SMALL))
+    return parts
+
+
+def _value_of(
+    chart: RowChart, x: AxisScale, place: int, point: ChartPoint, y: float, thick: float, row: str
+) -> Markup:
+    look = chart.looks[place] if chart.looks else place
+    at = x.at(point.y)
+    said = f"{row}, {chart.series[place]}: {value_text(point.y, chart.axis)}"
+    parts = []
+    title = element("title", None, said)
+    if chart.style == "bars":
+        zero = x.at(0.0)
+        box: dict[str, object] = {
+            "x": min(zero, at),
+            "y": y - thick / 2 + 1,
+            "width": max(0.5, abs(at - zero)),
+            "height": thick - 2,
+            "class": "bar",
+        }
+        parts.append(element("rect", box, title))
+    if point.low is not None and point.high is not None:
+        said += f" ({value_text(point.low, chart.axis)} to {value_text(point.high, chart.axis)})"
+        ends = f"M{x.at(point.low):.2f} {y:.2f}H{x.at(point.high):.2f}"
+        parts.append(
+            element(
+                "path", {"d": ends, "class": "range" if chart.style == "marks" else "range ink"}
+            )
+        )
+    if chart.style == "marks":
+        parts.append(mark(at, y, look, title=point.label or said))
+    return element("g", {"class": f"s{look % 8 + 1}"}, *parts)
