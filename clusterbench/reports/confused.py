@@ -37,7 +37,9 @@ class ConfusedPair:
 
 
 def confused_pairs(tables: Sequence[Counts], n: int) -> list[ConfusedPair]:
-    """The n pairs of classes that share clusters most, most confused first; ties by number.
+    """The n pairs of classes that share clusters most, most confused first.
+
+    Of equally confused pairs the one with more images comes first, then the lower numbers.
 
     For each seed, sum_c p(c | first) p(c | second) over the clusters c; unassigned samples share
     none. Time O(sum over clusters of (classes in it)^2) per seed; the products are made for some
@@ -51,7 +53,8 @@ def confused_pairs(tables: Sequence[Counts], n: int) -> list[ConfusedPair]:
     transposed = [share.T.tocsr() for share in shares]
     n_classes = shares[0].shape[0]
     step = max(1, _BLOCK_BYTES // (16 * n_classes))
-    best: list[tuple[float, int, int]] = []
+    sizes = tables[0].table.row_sums
+    best: list[tuple[float, int, int, int]] = []
     for start in range(0, n_classes, step):
         product = sum(
             share[start : start + step] @ other
@@ -63,11 +66,12 @@ def confused_pairs(tables: Sequence[Counts], n: int) -> list[ConfusedPair]:
         if len(values) > n:  # all that tie with the n-th stay for the sort
             kept = values >= np.partition(values, -n)[-n]
             rows, columns, values = rows[kept], columns[kept], values[kept]
-        order = np.lexsort((columns, rows, -values))[:n]
-        best += [(-float(values[i]), int(rows[i]), int(columns[i])) for i in order]
+        images = -(sizes[rows] + sizes[columns])
+        order = np.lexsort((columns, rows, images, -values))[:n]
+        best += [(-float(values[i]), int(images[i]), int(rows[i]), int(columns[i])) for i in order]
         best = sorted(best)[:n]
     own = _own(tables)
-    return [ConfusedPair(a, b, -share, _mean(own[a], own[b])) for share, a, b in best]
+    return [ConfusedPair(a, b, -share, _mean(own[a], own[b])) for share, _, a, b in best]
 
 
 def _row_shares(counts: Counts) -> csr_array:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ..benchmarks.task import Task
+from ..pages import page_id
 from ..results.record import Protocol, ResultRecord
 from .collected import ReportRun, task_of
 
@@ -100,6 +101,10 @@ class Section:
     def title(self) -> str:
         """benchmark on data set."""
         return f"{self.benchmark} on {self.dataset}"
+
+    def key(self, what: str) -> str:
+        """An id for something of this section, no other section's."""
+        return page_id(what, self.title, self.encoder, self.protocol, self.feature_identity)
 
     @property
     def runs(self) -> list[ReportRun]:
