@@ -38,7 +38,9 @@ def path_parameters(verb: Callable[..., None]) -> list[tuple[str, Any]]:
     found = []
     hints = _hints(verb)
     for name in inspect.signature(verb).parameters:
-        kind, *declared = typing.get_args(hints[name])
+        kind, *declared = typing.get_args(hints[name]) or (None,)
+        if not declared:  # Typer's context, which nobody gives
+            continue
         wanted = _kinds(kind)
         metavar = (declared[0].metavar or "").partition(".")[0]
         words = set(metavar.replace("|", " ").split())

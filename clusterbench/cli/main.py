@@ -92,8 +92,9 @@ _VERBS: tuple[tuple[str, Callable[..., None] | typer.Typer, str | None], ...] = 
 )
 for _name, _verb, _short in _VERBS:
     if isinstance(_verb, typer.Typer):
-        for _command in _verb.registered_commands:
-            _command.callback = expanding(cast("Callable[..., None]", _command.callback))
+        for _command in (*_verb.registered_commands, _verb.registered_callback):
+            if _command is not None:
+                _command.callback = expanding(cast("Callable[..., None]", _command.callback))
         app.add_typer(_verb, name=_name)
     else:
         app.command(_name, short_help=_short, epilog=environment_note(_name))(expanding(_verb))

@@ -23,6 +23,10 @@ def verbs() -> Iterator[tuple[str, Callable[..., None]]]:
     groups = [(group.name, group.typer_instance) for group in app.registered_groups]
     for prefix, typer_app in [("", app), *groups]:
         assert typer_app is not None
+        if prefix:  # a group without a subcommand
+            assert typer_app.registered_callback is not None
+            assert typer_app.registered_callback.callback is not None
+            yield str(prefix), typer_app.registered_callback.callback
         for command in typer_app.registered_commands:
             assert command.callback is not None
             name = command.name or command.callback.__name__

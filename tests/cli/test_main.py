@@ -9,9 +9,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
 import clusterbench
 from clusterbench.cli import main as cli_main
+from clusterbench.cli.verbs.leaderboard.show import show
 from clusterbench.errors import InputError, StorageError
 
 #: Modules that `--help` must not load.
@@ -173,3 +176,15 @@ def test_a_closed_pipe_ends_quietly(tiny_world: SimpleNamespace) -> None:
     process.stdout.close()
     assert process.stderr.read() == b""
     assert process.wait(timeout=60) == 1
+
+
+def test_options_before_a_subcommand_of_leaderboard_are_refused() -> None:
+    """They would change nothing there."""
+    app = typer.Typer()
+    app.callback(invoke_without_command=True)(show)
+    app.command("other")(lambda: typer.echo("other"))
+    runner = CliRunner()
+    assert runner.invoke(app, ["other"]).output == "other\n"
+    refused = runner.invoke(app, ["-l", "board.json", "other"])
+    assert refused.exit_code == 2
+    assert "stands before 'other'" in " ".join(refused.output.split())

@@ -26,6 +26,7 @@ from ...results.fields import (
 )
 from ...results.record import Protocol, TopRecord, run_key
 from ...results.schema import StrictModel, read_model
+from .deviations import Resampled
 
 SCHEMA = "clusterbench-leaderboard/1"
 
@@ -53,6 +54,7 @@ class Entry(StrictModel):
     metrics: ScoresByName
     ranked: TopRecord | None = None
     predictions_sha256: Sha256
+    resampled: Resampled | None = None  # AMI on subsets of the scored rows less `metrics["ami"]`
     verified: Literal[True] = True
     created: UtcTime
     submitted: UtcTime

@@ -16,6 +16,7 @@ from ...results.evidence import Evidence, EvidenceReader
 from ...results.record import ResultRecord, SplitScores, TopRecord, utc_now
 from ...results.scoring import floor, split_scores
 from ..board.models import BoardBenchmark, Entry, TaskDefinition
+from .resampled import resampled_score
 from .top_check import top_again
 
 #: Largest difference between a recorded score and the one computed again.
@@ -43,7 +44,8 @@ class Verifier:
         _check_time(evidence)
         _check_reference(evidence)
         metrics = _score_again(evidence)
-        return _entry(evidence.record, metrics, top_again(evidence, TOLERANCE))
+        top, resampled = top_again(evidence, TOLERANCE), resampled_score(evidence)
+        return _entry(evidence.record, metrics, top, resampled)
 
     def prepare(self, entry: Entry) -> None:
         """Find out now what `definition` and `notes` need: others wait while a board is locked."""
@@ -180,7 +182,9 @@ def _definition(task: Task) -> TaskDefinition:
     )
 
 
-def _entry(record: ResultRecord, metrics: dict[str, float], ranked: TopRecord | None) -> Entry:
+def _entry(
+    record: ResultRecord, metrics: dict[str, float], ranked: TopRecord | None, resampled: str
+) -> Entry:
     assert record.predictions is not None
     return Entry(
         key=record.key,
@@ -200,6 +204,7 @@ def _entry(record: ResultRecord, metrics: dict[str, float], ranked: TopRecord | 
         metrics=metrics,
         ranked=ranked,
         predictions_sha256=record.predictions.sha256,
+        resampled=resampled,
         created=record.created,
         submitted=utc_now(),
     )

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import TypeVar
 
 import numpy as np
 
@@ -24,6 +25,9 @@ LEFT_OUT = 10
 _SIDE_BY_SIDE = 20_000  # cells from which the kernels outweigh the Python around them
 _MEMORY = 1 << 30  # bytes that replicates side by side may take together
 _CELL_BYTES = 40  # of one replicate, for each cell and prediction
+
+
+_Value = TypeVar("_Value")
 
 
 #: Called after each resample as (done, of how many).
@@ -169,7 +173,7 @@ def standard_errors(
         return statistic(cells.subsampled(size, np.random.default_rng((resampling.seed, number))))
 
     total, found = resampling.n_resamples, []
-    for values in _in_order(replicate, total, _threads(len(cells.sizes), len(cells.predictions))):
+    for values in in_order(replicate, total, threads_for(len(cells.sizes), len(cells.predictions))):
         found.append(values)
         if progress is not None:
             progress(len(found), total)
@@ -177,9 +181,7 @@ def standard_errors(
     return errors
 
 
-def _in_order(
-    replicate: Callable[[int], np.ndarray], total: int, n_threads: int
-) -> Iterator[np.ndarray]:
+def in_order(replicate: Callable[[int], _Value], total: int, n_threads: int) -> Iterator[_Value]:
     """Yield replicate(0), replicate(1) ..., computed on `n_threads` threads.
 
     Few are handed out at a time, so that Ctrl-C waits for those under way and no others.
@@ -188,7 +190,7 @@ def _in_order(
         yield from map(replicate, range(total))
         return
     pool = ThreadPoolExecutor(n_threads)
-    waiting: deque[Future[np.ndarray]] = deque()
+    waiting: deque[Future[_Value]] = deque()
     try:
         for number in range(total):
             waiting.append(pool.submit(replicate, number))
@@ -200,7 +202,8 @@ def _in_order(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _threads(n_cells: int, n_predictions: int) -> int:
+def threads_for(n_cells: int, n_predictions: int) -> int:
+    """Threads for resamples of so many cells and predictions, within the memory for all of them."""
     if n_cells < _SIDE_BY_SIDE:
         return 1
     return max(1, min(n_cores(), _MEMORY // (_CELL_BYTES * n_cells * n_predictions)))

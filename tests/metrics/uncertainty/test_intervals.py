@@ -122,10 +122,10 @@ def test_progress_is_told_and_threads_keep_to_their_memory(monkeypatch):
     score([0, 1, 1], [0, 1, 0], intervals=Resampling(5), progress=lambda *now: told.append(now))
     assert told == [(1, 5), (2, 5), (3, 5), (4, 5), (5, 5)]
     monkeypatch.setattr(module, "n_cores", lambda: 64)
-    assert module._threads(1000, 1) == 1
-    assert module._threads(100_000, 1) == 64
-    assert module._threads(10_000_000, 1) == 2
-    assert module._threads(10_000_000, 30) == 1
+    assert module.threads_for(1000, 1) == 1
+    assert module.threads_for(100_000, 1) == 64
+    assert module.threads_for(10_000_000, 1) == 2
+    assert module.threads_for(10_000_000, 30) == 1
 
 
 def test_stopping_waits_only_for_resamples_under_way():
@@ -136,11 +136,11 @@ def test_stopping_waits_only_for_resamples_under_way():
         started.append(number)
         return np.zeros(1)
 
-    stream = module._in_order(replicate, 100_000, 2)
+    stream = module.in_order(replicate, 100_000, 2)
     next(stream)
     stream.close()
     assert len(started) < 10
-    in_order = [int(v) for v in module._in_order(lambda n: np.array(n), 50, 3)]
+    in_order = [int(v) for v in module.in_order(lambda n: np.array(n), 50, 3)]
     assert in_order == list(range(50))
 
 

@@ -1,4 +1,4 @@
-"""`clusterbench leaderboard`: show the ranking of a leaderboard file."""
+"""`clusterbench leaderboard` without a subcommand: show the ranking of a leaderboard file."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ...printable import escaped, one_line
-from ..option import json_option, option
+from ....printable import escaped, one_line
+from ...option import json_option, option
 
 if TYPE_CHECKING:
-    from ...leaderboard import Recheck
+    from ....leaderboard import Recheck
 
 
-def leaderboard(
+def show(
+    context: typer.Context,
     benchmark: Annotated[
         str | None,
         option(
@@ -43,10 +44,13 @@ def leaderboard(
 
     By AMI: the mean over tasks of the mean over seeds. Who lacks a task or a seed is not ranked.
     """
+    if context.invoked_subcommand is not None:
+        _refuse_options(context, context.invoked_subcommand)
+        return
     import json
 
-    from ...catalog import unknown_name
-    from ...leaderboard import rank, read_leaderboard, recheck
+    from ....catalog import unknown_name
+    from ....leaderboard import rank, read_leaderboard, recheck
 
     board = read_leaderboard(path)
     known = {entry.benchmark for entry in board.benchmarks}
@@ -63,8 +67,8 @@ def leaderboard(
         }
         typer.echo(json.dumps(document, indent=2))
         return
-    from ..board_table import render_ranking
-    from ..console import print_table
+    from ...board_table import render_ranking
+    from ...console import print_table
 
     if not rankings:
         typer.echo(
@@ -75,6 +79,17 @@ def leaderboard(
         if position:
             typer.echo()
         print_table(render_ranking(ranking))
+
+
+def _refuse_options(context: typer.Context, subcommand: str) -> None:
+    """BadParameter for options before a subcommand, which would change nothing there."""
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if source is not None and source.name == "COMMANDLINE":
+            raise typer.BadParameter(
+                f"{parameter.opts[0]} stands before {subcommand!r}; give it after, as in "
+                f"clusterbench leaderboard {subcommand} {parameter.opts[0]} ..."
+            )
 
 
 def _check(path: Path, found: Recheck, json_output: bool) -> None:
