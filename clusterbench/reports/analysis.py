@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..benchmarks.task import Task
+from ..metrics.uncertainty.subsets import N_SUBSETS, subset_deviations
 from ..progress import Progress, unseen
 from ..results.record import SplitScores
 from ..taxonomy.tree import Tree
@@ -19,13 +20,16 @@ from .confused import ConfusedPair, confused_pairs
 from .factor_curves import FactorCurves, factor_curves
 from .fit_facts import FitFacts, fit_facts
 from .later_clusters import LaterClusters, later_clusters
-from .left_out import ami_deviations, n_subsets
 from .places import Place, ScoreEstimate, places
 from .sections import Contender, ScoreCell, Section, TaskColumn, sections
 
 #: The metric of places and curves, and those of a table.
 MAIN_METRIC = "ami"
 SHOWN_METRICS = ("ami", "acc", "nmi", "ari")
+
+#: The fewest subsets that a standard error over images is made of, and how many rows are scored in
+#: all subsets of all predictions of a report before it comes to that.
+FEWEST_SUBSETS, _ROWS_SCORED = 40, 2_000_000_000
 
 Where = tuple[str, Contender]
 
@@ -143,6 +147,11 @@ def analyse(
     return Analysis(collected, tuple(analysed), subsets)
 
 
+def n_subsets(n_rows: int) -> int:
+    """How many subsets are scored where all predictions together have so many rows."""
+    return max(FEWEST_SUBSETS, min(N_SUBSETS, _ROWS_SCORED // max(1, n_rows)))
+
+
 def _section(
     section: Section,
     subsets: int,
@@ -199,9 +208,8 @@ def cell_estimates(cell: ScoreCell, subsets: int) -> dict[str, ScoreEstimate]:
     """
     runs = cell.successes
     deviations = None
-    clusters = [run.clusters for run in runs if run.clusters is not None]
-    if len(clusters) == len(runs) and len(runs[0].rows) > 1:
-        deviations = ami_deviations(runs[0].rows, runs[0].targets, clusters, subsets)
+    if all(run.task is not None for run in runs) and len(runs[0].rows) > 1:
+        deviations = np.mean([_deviations(run, subsets) for run in runs], axis=0)
     found = {}
     for metric in SHOWN_METRICS:
         values = cell.values(metric)
@@ -212,6 +220,18 @@ def cell_estimates(cell: ScoreCell, subsets: int) -> dict[str, ScoreEstimate]:
             own = deviations if metric == MAIN_METRIC else None
             found[metric] = ScoreEstimate.of_seeds(values, own, error)
     return found
+
+
+def _deviations(run: ReportRun, subsets: int) -> np.ndarray:
+    assert run.task is not None
+    return subset_deviations(
+        run.targets,
+        run.clusters,
+        run.rows,
+        run.task.index_hash,
+        metric=MAIN_METRIC,
+        n_subsets=subsets,
+    )
 
 
 def recorded_error(scores: SplitScores | None, metric: str) -> float | None:

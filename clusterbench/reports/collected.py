@@ -15,9 +15,9 @@ from ..metrics.table import METRICS, compute
 from ..metrics.validate import check_labels
 from ..progress import Progress, unseen
 from ..results.evidence import EvidenceReader
+from ..results.found_files import found_results
 from ..results.protocol import scored_rows, scored_targets
 from ..results.record import ResultRecord, read_result
-from ..results.result_files import result_files
 
 #: Difference of a recorded score from that of the predictions, from which it is another score.
 SAME_SCORE = 1e-9
@@ -95,7 +95,7 @@ def collect(paths: Sequence[Path], progress: Progress = unseen) -> Collected:
     Raises:
         InputError: a path that is not there, a folder without results, or no result at all.
     """
-    files = result_files([Path(path) for path in paths])
+    files = found_results([Path(path) for path in paths])
     reader = EvidenceReader()
     runs: dict[str, ReportRun] = {}
     unreadable: list[tuple[Path, str]] = []

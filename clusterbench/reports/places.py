@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from .left_out import SCALE
+from ..metrics.uncertainty.subsets import SPREAD
 
 #: Two are told apart below this chance of so large a difference between equals.
 ALPHA = 0.05
@@ -51,7 +51,7 @@ class ScoreEstimate:
         if len(values) > 1:
             parts = ((float(np.var(values, ddof=1)) / len(values), len(values) - 1),)
         if deviations is not None:
-            sample_error = SCALE * float(deviations.std(ddof=1))
+            sample_error = SPREAD * float(deviations.std(ddof=1))
         return cls(float(np.mean(values)), len(values), parts, sample_error, deviations)
 
     @classmethod
@@ -67,7 +67,7 @@ class ScoreEstimate:
         known = [one.deviations for one in each if one.deviations is not None]
         if len(known) == n and len({len(d) for d in known}) == 1:
             deviations: np.ndarray = np.mean(known, axis=0)
-            return cls(mean, seeds, parts, SCALE * float(deviations.std(ddof=1)), deviations)
+            return cls(mean, seeds, parts, SPREAD * float(deviations.std(ddof=1)), deviations)
         errors = [one.sample_error for one in each if one.sample_error is not None]
         return cls(mean, seeds, parts, sum(errors) / n if len(errors) == n else None)
 
@@ -99,7 +99,7 @@ def p_value(a: ScoreEstimate, b: ScoreEstimate) -> float:
         and b.deviations is not None
         and len(a.deviations) == len(b.deviations)
     ):
-        spread = SCALE * float((a.deviations - b.deviations).std(ddof=1))
+        spread = SPREAD * float((a.deviations - b.deviations).std(ddof=1))
         parts.append((spread**2, len(a.deviations) - 1))
     else:
         parts += [(one.sample_error**2, _DOF) for one in (a, b) if one.sample_error is not None]
@@ -126,24 +126,42 @@ def places(
     """Places from the best mean to the worst; who cannot be told from a group's best shares it.
 
     The best opens the first group. Each of the next, in order of the means, that the test cannot
-    tell from it (p >= 0.05) joins; the first that it can opens the next group, and so on. Pairs are
-    tested one by one, without a correction for their number. The place after a group of three that
-    share the first is the fourth.
+    tell from it joins; the first that it can opens the next group, and so on. p values are adjusted
+    for the number of all pairs (Holm, Scandinavian Journal of Statistics 6, 1979), so that all
+    differences which are told hold together. The place after a group of three that share the first
+    is the fourth.
     """
     sign = -1.0 if higher_is_better else 1.0
     order = sorted(estimates, key=lambda name: sign * estimates[name].mean)
-    groups: list[list[Name]] = []
-    for name in order:
-        if groups and p_value(estimates[groups[-1][0]], estimates[name]) >= ALPHA:
-            groups[-1].append(name)
+    apart = _told_apart([estimates[name] for name in order])
+    groups: list[list[int]] = []
+    for number in range(len(order)):
+        if groups and not apart[groups[-1][0], number]:
+            groups[-1].append(number)
         else:
-            groups.append([name])
+            groups.append([number])
     found, before = {}, 0
     for group in groups:
-        for name in group:
-            found[name] = Place(before + 1, len(group))
+        for number in group:
+            found[order[number]] = Place(before + 1, len(group))
         before += len(group)
     return found
+
+
+def _told_apart(estimates: Sequence[ScoreEstimate]) -> np.ndarray:
+    """(n, n) bool: the pairs whose adjusted p value is below `ALPHA`."""
+    n = len(estimates)
+    first, second = np.triu_indices(n, 1)
+    values = np.array(
+        [p_value(estimates[int(a)], estimates[int(b)]) for a, b in zip(first, second, strict=True)]
+    )
+    order = np.argsort(values, kind="stable")
+    # Holm: the smallest against ALPHA / m, the next against ALPHA / (m - 1); none after a failure.
+    holds = values[order] < ALPHA / (len(values) - np.arange(len(values)))
+    passed = order[: int(np.argmin(holds)) if not holds.all() else len(holds)]
+    apart = np.zeros((n, n), bool)
+    apart[first[passed], second[passed]] = apart[second[passed], first[passed]] = True
+    return apart
 
 
 def _combined(parts: Sequence[tuple[float, int]]) -> tuple[float, float]:

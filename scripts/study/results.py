@@ -10,9 +10,9 @@ import numpy as np
 
 from clusterbench.benchmarks import Task
 from clusterbench.benchmarks.targets import Hierarchy
+from clusterbench.leaderboard.submissions.result_files import result_files
 from clusterbench.results.evidence import EvidenceReader
 from clusterbench.results.record import ResultRecord, read_result
-from clusterbench.results.result_files import result_files
 
 from .gaps import METRIC, Gap, gap
 

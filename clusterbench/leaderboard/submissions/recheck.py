@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...results.result_files import result_files
 from ..board.models import Leaderboard
 from .merge import difference
+from .result_files import result_files
 
 
 @dataclass(frozen=True)

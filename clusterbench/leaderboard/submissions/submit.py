@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Literal
 from ...errors import ClusterbenchError, InputError
 from ...files import remove_leftovers
 from ...printable import one_line
-from ...results.result_files import result_files
 from ..board.lock import check_place, locked
 from ..board.models import Entry, Leaderboard, read_leaderboard, write_leaderboard
 from ..board.room import Room
 from .merge import Merge
+from .result_files import result_files
 
 if TYPE_CHECKING:
     from .verifier import Verifier

@@ -213,7 +213,7 @@ def size_chart(key: str, detail: TaskDetail, name: str) -> LineChart:
     return LineChart(
         key=f"{key}-sizes",
         title=f"Sizes of clusters and classes, {name} on {detail.task.label}",
-        summary="Each from the largest to the smallest; clusters like the classes would lie on them.",
+        summary="Each from the largest to the smallest.",
         x=ChartAxis("place by size, of all × 100", percent=True, low=0.0, high=1.0),
         y=ChartAxis("images"),
         series=(

@@ -20,7 +20,7 @@ class Passage:
 class Bullets:
     """A list of plain texts."""
 
-    items: tuple[str, ...]
+    texts: tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,15 @@ from pathlib import Path
 from ..doors import not_readable
 from ..errors import InputError
 
-PATTERN = "seed-*.json"
+#: What a run calls its result.
+RESULT_PATTERN = "seed-*.json"
 
 
-def result_files(paths: Iterable[Path]) -> list[Path]:
+def found_results(paths: Iterable[Path]) -> list[Path]:
     """The result files under the given files and folders, each once, sorted within a folder.
 
     Folders that are links are not entered, so that one that leads upwards makes no circle. What is
-    called like a result and is none is listed too, and refused when it is read.
+    called like a result and is none is listed too; reading it says so.
 
     Raises InputError for a path that is not there, and for a folder without results.
     """
@@ -34,7 +35,7 @@ def result_files(paths: Iterable[Path]) -> list[Path]:
         if path.is_dir():
             found = sorted(_found(path))
             if not found:
-                raise InputError(f"{path}: holds no results ({PATTERN})")
+                raise InputError(f"{path}: holds no results ({RESULT_PATTERN})")
             files.update(dict.fromkeys(found))
         else:
             files[path] = None
@@ -43,5 +44,5 @@ def result_files(paths: Iterable[Path]) -> list[Path]:
 
 def _found(folder: Path) -> Iterable[Path]:
     for parent, folders, names in os.walk(folder):
-        for name in fnmatch.filter([*folders, *names], PATTERN):
+        for name in fnmatch.filter([*folders, *names], RESULT_PATTERN):
             yield Path(parent, name)
