@@ -39,7 +39,7 @@ class DetailAmounts:
     """How much is looked at closely: pairs of classes, clusters of each kind."""
 
     pairs: int = 12
-    clusters: int = 6
+    clusters: int = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +117,7 @@ class _Trees:
 def analyse(
     collected: Collected,
     *,
-    details: int = 12,
+    details: int = 6,
     amounts: DetailAmounts | None = None,
     progress: Progress = unseen,
 ) -> Analysis:

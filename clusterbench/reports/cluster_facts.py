@@ -37,10 +37,9 @@ class ClusterSizes:
         clusters: (k,) int64, sizes in descending order, empty clusters included.
         classes: (n_classes,) int64, scored samples of the classes in descending order.
         largest: the largest clusters, largest first; ties by number.
-        smallest: the smallest clusters that hold something and are not among `largest`, smallest
-            first.
-        mixed: of those with at least two samples, the ones whose most frequent class has the
+        mixed: of the others with at least two samples, the ones whose most frequent class has the
             smallest share; mixed most first.
+        smallest: the smallest clusters that hold something and are among neither, smallest first.
         n_empty: clusters without a scored sample.
         n_single: clusters with one.
     """
@@ -60,12 +59,13 @@ def cluster_sizes(counts: Counts, k: int, n_classes: int, n: int) -> ClusterSize
     order = np.lexsort((np.arange(k), -sizes))
     used = order[sizes[order] > 0]
     largest = used[:n]
-    smallest = used[n:][::-1][:n]
     purity = counts.table.column_max[: len(counts.cluster_sizes)] / np.maximum(
         counts.cluster_sizes, 1
     )
-    several = used[sizes[used] > 1]
+    others = used[n:]
+    several = others[sizes[others] > 1]
     mixed = several[np.lexsort((several, -sizes[several], purity[several]))][:n]
+    smallest = others[~np.isin(others, mixed)][::-1][:n]
     return ClusterSizes(
         clusters=sizes[order],
         classes=np.sort(padded(counts.table.row_sums, n_classes, 0))[::-1],

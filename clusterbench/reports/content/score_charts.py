@@ -229,16 +229,17 @@ def _ranks(values: Sequence[float]) -> tuple[ChartPoint, ...]:
     return tuple(ChartPoint(str(rank), value) for rank, value in enumerate(values, 1))
 
 
-def verdict(found: SectionAnalysis) -> str:
-    """One sentence: who is best, how far from random and from the ceiling."""
+def verdict(found: SectionAnalysis, *, named: bool = True) -> str:
+    """One sentence: who is best, and how far from the ceiling; it begins with the section."""
     section = found.section
     order = [c for c in ordered_contenders(found) if c in found.overall and not c.reference]
     if not order:
-        return f"{section.title}: no method has a result on every task."
+        about = f"{section.title}: no" if named else "No"
+        return f"{about} method has a figure on every task."
     first = [c for c in order if found.overall_places[c].place == 1]
     best = found.overall[first[0]].mean
     names = listed([section.labels[c] for c in first])
-    text = f"{section.title}: {names}"
+    text = f"{section.title}: {names}" if named else names
     if len(first) == 1:
         text += f" is best (AMI {percent(best)})"
     else:

@@ -62,8 +62,8 @@ class DetailLevel:
 
 #: From all that is worked out to what is always shown.
 LEVELS = (
-    DetailLevel(12, 400, 2, True, 12),
-    DetailLevel(8, 100, 1, True, 8),
+    DetailLevel(6, 400, 2, True, 12),
+    DetailLevel(6, 100, 1, True, 8),
     DetailLevel(4, 0, 1, True, 6),
     DetailLevel(2, 0, 1, False, 4),
     DetailLevel(0, 0, 0, False, 0),
@@ -96,7 +96,11 @@ def lead_blocks(analysis: Analysis, level: DetailLevel) -> list[Block]:
     text += f" and {many(len(references), 'reference')}" if references else ""
     text += f" on {many(tasks, 'task')}, {_created(runs)}."
     blocks: list[Block] = [Passage(text, "lead")]
-    blocks.append(Bullets(tuple(verdict(found) for found in analysis.sections)))
+    verdicts = [verdict(found, named=len(sections) > 1) for found in analysis.sections]
+    if len(verdicts) == 1:
+        blocks.append(Passage(verdicts[0]))
+    else:
+        blocks.append(Bullets(tuple(verdicts)))
     if missing := list(_missing(analysis, level)):
         blocks.append(Bullets(tuple(missing)))
     return blocks
