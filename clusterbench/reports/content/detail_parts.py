@@ -176,8 +176,7 @@ def cluster_table(key: str, detail: TaskDetail) -> DataTable:
             rows.append(
                 DataRow(
                     (
-                        DataCell(content.cluster),
-                        DataCell(kind),
+                        DataCell(f"{kind}: cluster {content.cluster}"),
                         DataCell(content.size),
                         DataCell(paired),
                         DataCell(content_text(content, detail.words)),
@@ -188,8 +187,7 @@ def cluster_table(key: str, detail: TaskDetail) -> DataTable:
         key=f"{key}-clusters",
         caption="Largest, most mixed and smallest clusters",
         columns=(
-            DataColumn("cluster", "Cluster", "number", digits=0),
-            DataColumn("kind", "Kind"),
+            DataColumn("cluster", "Cluster"),
             DataColumn("size", "Images", "number", digits=0),
             DataColumn("paired", "Stands for", help="The class that ACC pairs it with."),
             DataColumn("classes", "Classes in it"),

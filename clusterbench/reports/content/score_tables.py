@@ -67,7 +67,7 @@ def main_table(found: SectionAnalysis) -> DataTable:
         rows.append(DataRow(tuple(cells), kind))  # type: ignore[arg-type]
     return DataTable(
         key=section.key("ami"),
-        caption=f"AMI × 100 ± half of its 95% interval, {section.title}",
+        caption="AMI × 100 ± half of its 95% interval",
         columns=tuple(columns),
         rows=tuple(rows),
         row_header="method",

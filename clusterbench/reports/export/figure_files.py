@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -11,6 +13,9 @@ from ...pages import DataTable, LineChart, MatrixChart, RowChart, table_csv, tab
 from ...pages.charts.figure_html import chart_table
 from ..content.parts import ReportPart, all_blocks
 from .pictures import pictures
+
+#: Characters of the part of a file's name that says what is in it.
+_NAME = 72
 
 
 def write_figures(
@@ -38,11 +43,17 @@ def write_figures(
 def _files(parts: Sequence[ReportPart], tables: Sequence[DataTable]) -> Iterator[tuple[str, bytes]]:
     charts = [b for b in all_blocks(parts) if isinstance(b, (LineChart, RowChart, MatrixChart))]
     for number, chart in enumerate(charts, 1):
-        stem = f"figure-{number:02d}-{chart.key}"
+        stem = f"figure-{number:02d}-{_slug(chart.title)}"
         for form, content in pictures(chart).items():
             yield f"{stem}.{form}", content
         yield f"{stem}.csv", table_csv(chart_table(chart)).encode()
     for number, table in enumerate(tables, 1):
-        stem = f"table-{number:02d}-{table.key}"
+        stem = f"table-{number:02d}-{_slug(table.caption)}"
         yield f"{stem}.csv", table_csv(table).encode()
         yield f"{stem}.tex", table_latex(table).encode()
+
+
+def _slug(title: str) -> str:
+    """The readable part of a file's name: lower-case letters, digits and "-"."""
+    plain = unicodedata.normalize("NFKD", title[:200]).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:_NAME].strip("-")

@@ -11,6 +11,7 @@ from ...printable import shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
 
 #: Forms of a picture, and what keeps the time out of each.
 _FORMS: dict[str, dict[str, Any]] = {
@@ -114,8 +115,10 @@ def _draw_lines(axes: Axes, chart: LineChart) -> None:
                 )
     if chart.x.kind == "log":
         axes.set_xscale("log")
+        _plain_ticks(axes.xaxis)
     if chart.y.kind == "log":
         axes.set_yscale("log")
+        _plain_ticks(axes.yaxis)
     for axis, factor, limit in ((chart.x, fx, axes.set_xlim), (chart.y, fy, axes.set_ylim)):
         if axis.low is not None and axis.high is not None:
             edge = 0.03 * factor * (axis.high - axis.low)
@@ -127,6 +130,15 @@ def _draw_lines(axes: Axes, chart: LineChart) -> None:
     axes.grid(axis="y", color="#dddddd", linewidth=0.6)
     if len(chart.series) > 1:
         axes.figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=8)
+
+
+def _plain_ticks(axis: Axis) -> None:
+    """1, 2, 5, 10 ... on a logarithmic axis, as numbers: powers would be set as formulas."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axis.set_major_locator(LogLocator(10, (1.0, 2.0, 5.0)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _draw_rows(axes: Axes, chart: RowChart) -> None:
