@@ -209,7 +209,7 @@ def cell_estimates(cell: ScoreCell, subsets: int) -> dict[str, ScoreEstimate]:
     runs = cell.successes
     deviations = None
     if all(run.task is not None for run in runs) and len(runs[0].rows) > 1:
-        deviations = np.mean([_deviations(run, subsets) for run in runs], axis=0)
+        deviations = np.mean([run_deviations(run, subsets) for run in runs], axis=0)
     found = {}
     for metric in SHOWN_METRICS:
         values = cell.values(metric)
@@ -222,7 +222,8 @@ def cell_estimates(cell: ScoreCell, subsets: int) -> dict[str, ScoreEstimate]:
     return found
 
 
-def _deviations(run: ReportRun, subsets: int) -> np.ndarray:
+def run_deviations(run: ReportRun, subsets: int) -> np.ndarray:
+    """(subsets,) float64: the main metric of a run on subsets of its images, less the whole."""
     assert run.task is not None
     return subset_deviations(
         run.targets,

@@ -37,7 +37,7 @@ class ClusterSizes:
         clusters: (k,) int64, sizes in descending order, empty clusters included.
         classes: (n_classes,) int64, scored samples of the classes in descending order.
         largest: the largest clusters, largest first; ties by number.
-        mixed: of the others with at least two samples, the ones whose most frequent class has the
+        mixed: of the others that hold several classes, the ones whose most frequent class has the
             smallest share; mixed most first.
         smallest: the smallest clusters that hold something and are among neither, smallest first.
         n_empty: clusters without a scored sample.
@@ -59,11 +59,9 @@ def cluster_sizes(counts: Counts, k: int, n_classes: int, n: int) -> ClusterSize
     order = np.lexsort((np.arange(k), -sizes))
     used = order[sizes[order] > 0]
     largest = used[:n]
-    purity = counts.table.column_max[: len(counts.cluster_sizes)] / np.maximum(
-        counts.cluster_sizes, 1
-    )
+    purity = padded(counts.table.column_max, k + 1, 0)[:k] / np.maximum(sizes, 1)
     others = used[n:]
-    several = others[sizes[others] > 1]
+    several = others[purity[others] < 1]
     mixed = several[np.lexsort((several, -sizes[several], purity[several]))][:n]
     smallest = others[~np.isin(others, mixed)][::-1][:n]
     return ClusterSizes(

@@ -96,7 +96,7 @@ def _told(runs: Sequence[ReportRun]) -> Counter[str]:
     for run in runs:
         own = run.record.diagnostics.get("warnings")
         texts = [str(text) for text in own] if isinstance(own, list) else []
-        found.update(dict.fromkeys([*run.record.warnings, *texts]))
+        found.update(list(dict.fromkeys([*run.record.warnings, *texts])))
     return found
 
 

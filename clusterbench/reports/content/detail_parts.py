@@ -199,8 +199,8 @@ def cluster_table(key: str, detail: TaskDetail) -> DataTable:
 
 
 def content_text(content: ClusterContent, words: Sequence[str]) -> str:
-    """`person 6, stamp 5 and 9 more classes`."""
-    text = ", ".join(f"{words[c]} {n:,}" for c, n in content.classes)
+    """`person (6), stamp (5) and 9 more classes`."""
+    text = ", ".join(f"{words[c]} ({n:,})" for c, n in content.classes)
     left = content.n_classes - len(content.classes)
     return f"{text} and {many(left, 'more class', 'more classes')}" if left else text
 

@@ -177,10 +177,11 @@ def _run_on(found: SectionAnalysis) -> str:
         "transductive": "fitted and scored on the training images",
     }[section.protocol]
     seeds = {run.record.seed for run in section.runs}
+    names = listed([task.label for task in section.tasks])
     return (
         f"{many(len(section.runs), 'run')} on features {section.encoder} "
         f"({listed([f'{dim:,}' for dim in dims])} dimensions), {protocol}; "
-        f"{many(len(seeds), 'seed')}; tasks {listed([task.label for task in section.tasks])}."
+        f"{many(len(seeds), 'seed')}; {'task' if len(section.tasks) == 1 else 'tasks'} {names}."
     )
 
 
