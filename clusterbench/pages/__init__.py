@@ -3,8 +3,7 @@
 A page is readable without its script, needs no network, and is the same bytes for the same input.
 """
 
-from .charts.figure_html import figure
-from .charts.models import (
+from .charts.chart_models import (
     ChartAxis,
     ChartGuide,
     ChartPoint,
@@ -14,7 +13,8 @@ from .charts.models import (
     MatrixChart,
     RowChart,
 )
-from .data_table import DataCell, DataColumn, DataRow, DataTable
+from .charts.figure_html import figure
+from .data_table import DataCell, DataColumn, DataRow, DataTable, signed
 from .page_names import page_id
 from .shell import Page, PageLink, render_page, template_environment, write_assets
 from .table_formats import table_csv, table_json, table_latex, table_markdown
@@ -38,6 +38,7 @@ __all__ = [
     "figure",
     "page_id",
     "render_page",
+    "signed",
     "table_csv",
     "table_html",
     "table_json",

@@ -106,6 +106,11 @@ class DataTable:
                     raise InputError(f"table {self.key}: row {number} leads to {cell.href!r}")
 
 
+def signed(value: float, digits: int = 1) -> str:
+    """A fraction as points of percent with its sign, such as a difference: "+1.2", "−0.3"."""
+    return f"{_unsigned(100 * value, digits):+.{digits}f}".replace("-", "−")
+
+
 def cell_text(cell: DataCell, column: DataColumn) -> str:
     """What is shown of a cell: its own text, else its value in the form of its column."""
     if cell.text is not None:

@@ -25,13 +25,16 @@ def test_from_results_to_the_ranking(tiny_world: SimpleNamespace, cli: Cli) -> N
     code, out, _ = cli("leaderboard")
     lines = out.splitlines()
     assert code == 0 and max(map(len, lines)) <= 80
-    ranked = [line.split() for line in lines if "blobs" in line]
+    assert lines[0] == "tiny-imbalance / tiny · blobs"
+    ranked = [line.split() for line in lines[4:7]]
     assert [row[0] for row in ranked] == ["1", "2", "–"]
     assert ranked[0][1] == "kmeans" and ranked[1][1] == "modulo"
     assert ranked[2].count("–") == 3  # no rank and no mean for who lacks a seed
+    assert "Its clusters are the classes in every row: kmeans." in out
     assert "Incomplete, not ranked: modulo" in out and "lacks seeds (ratio-1: 2" in out
 
     document = json.loads(cli("leaderboard", "--json")[1])
+    assert document["schema"] == "clusterbench-ranking/2"
     (ranking,) = document["rankings"]
     assert [row["complete"] for row in ranking["rows"]] == [True, True, False]
     assert ranking["rows"][2]["means"] is None

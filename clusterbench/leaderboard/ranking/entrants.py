@@ -1,172 +1,60 @@
-"""The ranking of a leaderboard: per benchmark and protocol, mean over tasks of that over seeds."""
+"""Who is on a ranking: entries grouped into entrants, and what each of them lacks."""
 
 from __future__ import annotations
 
 import itertools
 import statistics
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
 
 from ...files import sha256_json
 from ...results.protocol import PROTOCOLS
-from ...results.record import Protocol
+from ..board.deviations import decoded
 from ..board.models import AGGREGATED as METRICS
-from ..board.models import BoardBenchmark, Entry, Leaderboard, PublishedRow
+from ..board.models import Entry
+from .model import BoardRow, RankedTask
 
 #: Seeds that each task needs at least: 0, 1, 2. More must go on from there without a gap and be the
-#: same for every task, so that nobody ranks by the seeds that came out well.
+#: same for every task of a benchmark, so that nobody ranks by the seeds that came out well.
 MIN_SEEDS = 3
 
 #: Names and seeds that are listed of what an entrant lacks; the others are counted.
 LISTED = 8
 
 
-@dataclass(frozen=True)
-class BoardRow:
-    """One entrant: a method, or a reference, with its settings on the features of one encoder.
+@dataclass(frozen=True, eq=False)
+class Entrant:
+    """A row without places, and the numbers that places are made of.
 
-    rank: None unless complete. means: empty unless every task has what it needs; `missing` says
-    what an entrant lacks. tasks: metric means over the seeds submitted, by task.
-    reference: a supervised ceiling: never complete, so never ranked, whatever its means.
+    Attributes:
+        row: what is known without the others.
+        scores: (n_tasks, n_seeds) float64 AMI, in the order of the ranking's tasks; None for an
+            entrant that lacks something.
+        deviations: (n_tasks, n_seeds, n_subsets) float64, of those; None where one has none.
     """
 
-    method: str
-    version: int
-    encoder: str
-    params: dict[str, Any]
-    entrant: str
-    k: int | None
-    n_tasks: int
-    seeds: tuple[int, ...]
-    rank: int | None
-    means: dict[str, float]
-    tasks: dict[str, dict[str, float]]
-    missing: str
-    reference: bool = False
-
-    @property
-    def complete(self) -> bool:
-        """Whether it is a method and every task has every seed that an aggregate needs."""
-        return not self.missing and not self.reference
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON form; `means` is null for an entrant that lacks something."""
-        return {
-            "rank": self.rank,
-            "method": self.method,
-            "version": self.version,
-            "encoder": self.encoder,
-            "entrant": self.entrant,
-            "params": self.params,
-            "k": self.k,
-            "verified": True,
-            "reference": self.reference,
-            "complete": self.complete,
-            "missing": self.missing or None,
-            "n_tasks": self.n_tasks,
-            "seeds": list(self.seeds),
-            "means": self.means or None,
-            "tasks": self.tasks,
-        }
+    row: BoardRow
+    scores: np.ndarray | None = None
+    deviations: np.ndarray | None = None
 
 
-@dataclass(frozen=True)
-class Ranking:
-    """The ranking of one benchmark on one data set under one protocol, references below.
+def entrant_key(entry: Entry, n_classes: int, *, any_features: bool = False) -> str:
+    """What entries of one entrant have in common, hashed.
 
-    floor: mean over tasks of a random assignment; empty where the leaderboard does not hold it.
-    published: the literature's rows; beside the ranking of "train->val" only.
+    Args:
+        entry: of a task.
+        n_classes: of the task: K is either that of each task, or a number.
+        any_features: features do not tell entrants apart, since a ranking over data sets takes one
+            encoder's on each.
     """
-
-    benchmark: str
-    dataset: str
-    protocol: Protocol
-    n_tasks: int
-    floor: dict[str, float]
-    rows: tuple[BoardRow, ...]
-    published: tuple[PublishedRow, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON form."""
-        return {
-            "benchmark": self.benchmark,
-            "dataset": self.dataset,
-            "protocol": self.protocol,
-            "n_tasks": self.n_tasks,
-            "random_floor": self.floor,
-            "rows": [row.to_dict() for row in self.rows],
-            "published": [row.to_dict() for row in self.published],
-        }
-
-
-def rank(board: Leaderboard, benchmark: str | None = None) -> list[Ranking]:
-    """Rankings of all benchmarks of a leaderboard, or of one.
-
-    Complete entrants are ranked by mean AMI, equal means share a rank. Entrants that lack a task
-    or a seed follow without rank or mean: a mean over fewer tasks is a mean over other tasks.
-    References come last and unranked. Entries of another protocol are scored on other rows, so
-    they get a ranking of their own, where there are any.
-    """
-    used = {(entry.benchmark, entry.dataset, entry.protocol) for entry in board.entries}
-    return [
-        _ranking(known, board, protocol)
-        for known in board.benchmarks
-        if benchmark is None or known.benchmark == benchmark
-        for protocol in PROTOCOLS
-        if protocol == PROTOCOLS[0] or (known.benchmark, known.dataset, protocol) in used
-    ]
-
-
-def _ranking(known: BoardBenchmark, board: Leaderboard, protocol: Protocol) -> Ranking:
-    current = {task.name: task.manifest_hash for task in known.tasks}
-    sizes = {task.name: task.n_classes for task in known.tasks}
-    groups: dict[str, list[Entry]] = {}
-    for entry in board.entries:
-        where = (entry.benchmark, entry.dataset, entry.protocol)
-        if where != (known.benchmark, known.dataset, protocol):
-            continue
-        if current.get(entry.task) == entry.manifest_hash:
-            groups.setdefault(_entrant(entry, sizes), []).append(entry)
-    rows = [_row(entrant, group, known, sizes) for entrant, group in groups.items()]
-    complete = sorted(
-        (row for row in rows if row.complete), key=lambda row: (-row.means[METRICS[0]], row.entrant)
-    )
-    partial = sorted(
-        (row for row in rows if not row.complete),
-        key=lambda row: (row.reference, -row.n_tasks, row.method, row.encoder, row.entrant),
-    )
-    return Ranking(
-        benchmark=known.benchmark,
-        dataset=known.dataset,
-        protocol=protocol,
-        n_tasks=len(known.tasks),
-        floor=_floor(known, protocol),
-        rows=(*_numbered(complete), *partial),
-        published=tuple(
-            row
-            for row in board.published
-            if row.benchmark == known.benchmark and protocol == PROTOCOLS[0]
-        ),
-    )
-
-
-def _floor(known: BoardBenchmark, protocol: Protocol) -> dict[str, float]:
-    transductive = protocol == "transductive"
-    floors = [task.train_floor if transductive else task.random_floor for task in known.tasks]
-    held = [floor for floor in floors if floor is not None]
-    if len(held) < len(floors):
-        return {}
-    return {name: statistics.fmean(floor[name] for floor in held) for name in METRICS}
-
-
-def _entrant(entry: Entry, sizes: dict[str, int]) -> str:
     fields = {
         "method": entry.method,
         "version": entry.version,
         "params": entry.params,
-        "features": entry.feature_identity,
-        "k": None if entry.k == sizes[entry.task] else entry.k,
+        "features": "" if any_features else entry.feature_identity,
+        "k": None if entry.k == n_classes else entry.k,
     }
     # Only where they differ from what every entry was before there were protocols and references.
     if entry.protocol != PROTOCOLS[0]:
@@ -176,49 +64,122 @@ def _entrant(entry: Entry, sizes: dict[str, int]) -> str:
     return sha256_json(fields)
 
 
-def _row(
-    entrant: str, group: list[Entry], known: BoardBenchmark, sizes: dict[str, int]
-) -> BoardRow:
-    by_task: dict[str, list[Entry]] = {}
-    for entry in group:
-        by_task.setdefault(entry.task, []).append(entry)
-    tasks = {
-        name: {m: statistics.fmean(e.metrics[m] for e in by_task[name]) for m in METRICS}
-        for name in sizes
-        if name in by_task
+def entrants(
+    entries: Iterable[Entry], tasks: Sequence[RankedTask], *, any_features: bool = False
+) -> list[Entrant]:
+    """The entrants among entries, in the order of their first entry.
+
+    Args:
+        entries: of one protocol; those of other tasks, or of another definition of one, are left
+            out.
+        tasks: of the ranking.
+        any_features: as for `entrant_key`.
+    """
+    known = {(t.benchmark, t.dataset, t.task, t.manifest_hash): t for t in tasks}
+    groups: dict[str, dict[str, list[Entry]]] = {}
+    for entry in entries:
+        task = known.get((entry.benchmark, entry.dataset, entry.task, entry.manifest_hash))
+        if task is not None:
+            key = entrant_key(entry, task.n_classes, any_features=any_features)
+            groups.setdefault(key, {}).setdefault(task.key, []).append(entry)
+    return [_entrant(key, group, tasks, any_features) for key, group in groups.items()]
+
+
+def _entrant(
+    key: str, group: dict[str, list[Entry]], tasks: Sequence[RankedTask], any_features: bool
+) -> Entrant:
+    by_task = {
+        task.key: sorted(group[task.key], key=lambda e: (e.seed, e.key))
+        for task in tasks
+        if task.key in group
     }
-    missing = _missing(by_task, known)
-    means = {} if missing else _means(tasks.values())
-    first = group[0]
-    return BoardRow(
+    missing = _missing(by_task, tasks)
+    if not missing:
+        by_task = _common_seeds(by_task)
+    everything = [entry for entries in by_task.values() for entry in entries]
+    first = everything[0]
+    first_task = next(task for task in tasks if task.key in by_task)
+    means = {name: _means(entries) for name, entries in by_task.items()}
+    whole = not missing and all(set(METRICS) <= set(of_task) for of_task in means.values())
+    row = BoardRow(
         method=first.method,
         version=first.version,
-        encoder=first.encoder,
+        encoder="" if any_features else first.encoder,
         params=dict(first.params),
-        entrant=entrant[:12],
-        k=None if first.k == sizes[first.task] else first.k,
-        n_tasks=len(tasks),
-        seeds=tuple(sorted({entry.seed for entry in group})),
-        rank=None,
-        means=means,
-        tasks=tasks,
+        entrant=key[:12],
+        k=None if first.k == first_task.n_classes else first.k,
+        n_tasks=len(by_task),
+        seeds=tuple(sorted({entry.seed for entry in everything})),
+        means=_weighted(means, tasks) if whole else {},
+        tasks=means,
         missing=missing,
         reference=first.reference,
+        status="verified" if all(_is_verified(e) for e in everything) else "self-reported",
+        label_free=_label_free(everything),
+        features="" if any_features else first.feature_identity,
+        scores={
+            name: {str(e.seed): {m: e.metrics[m] for m in METRICS if m in e.metrics} for e in of}
+            for name, of in by_task.items()
+        },
+        entries=tuple(everything),
     )
+    if not whole:
+        return Entrant(row)
+    scores = np.array([[e.metrics[METRICS[0]] for e in by_task[t.key]] for t in tasks])
+    if any(entry.resampled is None for entry in everything):
+        return Entrant(row, scores)
+    deviations = [[decoded(e.resampled or "") for e in by_task[task.key]] for task in tasks]
+    return Entrant(row, scores, np.array(deviations))
 
 
-def _missing(by_task: dict[str, list[Entry]], known: BoardBenchmark) -> str:
-    absent = [task.name for task in known.tasks if task.name not in by_task]
+def _is_verified(entry: Entry) -> bool:
+    return bool(getattr(entry, "status", "verified") == "verified")
+
+
+def _label_free(entries: list[Entry]) -> bool | None:
+    said = {getattr(entry, "label_free", True) for entry in entries}
+    if False in said or entries[0].reference:
+        return False
+    return None if None in said else True
+
+
+def _means(entries: list[Entry]) -> dict[str, float]:
+    shared = [m for m in METRICS if all(m in entry.metrics for entry in entries)]
+    return {m: statistics.fmean(entry.metrics[m] for entry in entries) for m in shared}
+
+
+def _weighted(
+    means: Mapping[str, Mapping[str, float]], tasks: Sequence[RankedTask]
+) -> dict[str, float]:
+    if len({task.weight for task in tasks}) == 1:  # exact where it can be
+        return {m: statistics.fmean(means[task.key][m] for task in tasks) for m in METRICS}
+    return {m: sum(task.weight * means[task.key][m] for task in tasks) for m in METRICS}
+
+
+def _common_seeds(by_task: dict[str, list[Entry]]) -> dict[str, list[Entry]]:
+    """Of benchmarks with different numbers of seeds, those that all tasks have."""
+    if all(entry.reference for entries in by_task.values() for entry in entries):
+        return {name: entries[:1] for name, entries in by_task.items()}
+    n_seeds = min(len(entries) for entries in by_task.values())
+    return {name: entries[:n_seeds] for name, entries in by_task.items()}
+
+
+def _missing(by_task: dict[str, list[Entry]], tasks: Sequence[RankedTask]) -> str:
+    absent = [task.key for task in tasks if task.key not in by_task]
     if absent:
-        return f"{len(absent)} of {len(known.tasks)} tasks ({_listed(absent, len(absent))})"
+        return f"{len(absent)} of {len(tasks)} tasks ({_listed(absent, len(absent))})"
     if all(entry.reference for group in by_task.values() for entry in group):
         return ""  # a reference has no seeds to choose among
-    last = max(entry.seed for group in by_task.values() for entry in group)
-    lacking = {
-        name: _lacking({entry.seed for entry in group}, max(MIN_SEEDS, last + 1))
-        for name, group in by_task.items()
-    }
-    short = [f"{name}: {seeds}" for name, seeds in lacking.items() if seeds]
+    short = []
+    for place in dict.fromkeys((task.benchmark, task.dataset) for task in tasks):
+        seeds = {
+            task.key: {entry.seed for entry in by_task[task.key]}
+            for task in tasks
+            if (task.benchmark, task.dataset) == place
+        }
+        n = max(MIN_SEEDS, 1 + max(max(of_task) for of_task in seeds.values()))
+        lacking = {name: _lacking(of_task, n) for name, of_task in seeds.items()}
+        short += [f"{name}: {listed}" for name, listed in lacking.items() if listed]
     if not short:
         return ""
     more = f" and {len(short) - 1} more tasks" if len(short) > 1 else ""
@@ -234,16 +195,3 @@ def _lacking(seeds: set[int], n: int) -> str:
 def _listed(names: list[str], total: int) -> str:
     more = f" and {total - LISTED:,} more" if total > LISTED else ""
     return ", ".join(names[:LISTED]) + more
-
-
-def _means(tasks: Iterable[dict[str, float]]) -> dict[str, float]:
-    rows = list(tasks)
-    return {name: statistics.fmean(row[name] for row in rows) for name in METRICS}
-
-
-def _numbered(rows: list[BoardRow]) -> list[BoardRow]:
-    numbered: list[BoardRow] = []
-    for position, row in enumerate(rows, start=1):
-        tied = numbered and numbered[-1].means[METRICS[0]] == row.means[METRICS[0]]
-        numbered.append(replace(row, rank=numbered[-1].rank if tied else position))
-    return numbered

@@ -199,8 +199,9 @@ class Pairs:
     Attributes:
         entrants: `BoardRow.entrant` of each, in the order of the ranking.
         difference: (n, n) float64: mean AMI of i less that of j.
-        standard_error: (n, n) float64: of the difference, over images and seeds.
-        degrees: (n, n) float64: Welch-Satterthwaite degrees of freedom of it.
+        image_error: (n, n) float64: standard error of the difference over images; 0 where one of
+            both has no `deviations`.
+        seed_error: (n, n) float64: standard error of the difference over seeds.
         p_value: (n, n) float64: that the difference is 0; two-sided, adjusted by Holm's method for
             all pairs of the whole ranking.
         apart: (n, n) bool: they can be told apart: p_value <= 1 - LEVEL.
@@ -214,22 +215,20 @@ class Pairs:
 
     entrants: tuple[str, ...]
     difference: np.ndarray
-    standard_error: np.ndarray
-    degrees: np.ndarray
+    image_error: np.ndarray
+    seed_error: np.ndarray
     p_value: np.ndarray
     apart: np.ndarray
     wins: np.ndarray
     clear_wins: np.ndarray
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON form: lists of lists; degrees of freedom that are infinite are null."""
-        degrees = self.degrees.astype(object)
-        degrees[~np.isfinite(self.degrees)] = None
+        """JSON form: lists of lists."""
         return {
             "entrants": list(self.entrants),
             "difference": self.difference.tolist(),
-            "standard_error": self.standard_error.tolist(),
-            "degrees": degrees.tolist(),
+            "image_error": self.image_error.tolist(),
+            "seed_error": self.seed_error.tolist(),
             "p_value": self.p_value.tolist(),
             "apart": self.apart.tolist(),
             "wins": self.wins.tolist(),

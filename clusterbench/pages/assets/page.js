@@ -2,7 +2,10 @@
 "use strict";
 (() => {
   const ARROWS = { ascending: "▲", descending: "▼", none: "" };
+  const MOST = 200; // rows in the page at a time, until all are asked for: laying out takes the time
   const compareTexts = new Intl.Collator("en", { numeric: true }).compare;
+  const whenIdle = window.requestIdleCallback || ((work) => setTimeout(work, 50));
+  const written = (number) => number.toLocaleString("en");
   const tables = [];
 
   // The state of all tables of the page: "#key:sort=column.descending&key:find=text".
@@ -21,122 +24,131 @@
     return cell.className.startsWith("text") || Number.isNaN(number) ? cell.dataset.value : number;
   }
 
+  // A number per row that sorts as its cell does; NaN for none.
+  function sortKeys(cells) {
+    const values = cells.map(value);
+    if (values.every((v) => v === null || typeof v === "number")) return values.map((v) => v ?? NaN);
+    const texts = [...new Set(values.filter((v) => v !== null).map(String))].sort(compareTexts);
+    const places = new Map(texts.map((text, place) => [text, place]));
+    return values.map((v) => (v === null ? NaN : places.get(String(v))));
+  }
+
+  function button(text, work) {
+    const made = document.createElement("button");
+    made.type = "button";
+    made.append(text);
+    made.addEventListener("click", work);
+    return made;
+  }
+
   function make(box) {
     const body = box.querySelector("tbody");
     const heads = [...box.querySelectorAll("thead th")];
-    const first = [...body.rows];
-    const values = [];
-    const texts = [];
     const given = heads.map((head) => head.getAttribute("aria-sort") || "none");
-    let sort = null; // {column, direction}, or null for the rows as they came
-    let shown = first.length;
+    const rows = [...body.rows];
+    const columns = [];
+    const texts = [];
+    let sort = null; // {key, direction}, or null for the rows as they came
+    let all = false;
 
-    const tools = document.createElement("div");
-    tools.className = "tools";
-    const label = document.createElement("label");
-    const find = document.createElement("input");
-    find.type = "search";
-    find.autocomplete = "off";
-    label.append("Filter ", find);
-    const reset = document.createElement("button");
-    reset.type = "button";
-    reset.textContent = "Reset";
-    const count = document.createElement("span");
-    count.setAttribute("role", "status");
-    tools.append(label, reset, count);
-    box.prepend(tools);
-
-    const column = (index) =>
-      (values[index] ??= new Map(first.map((row) => [row, value(row.cells[index])])));
+    const keysOf = (index) => (columns[index] ??= sortKeys(rows.map((row) => row.cells[index])));
+    const textOf = (index) => (texts[index] ??= rows[index].textContent.toLowerCase());
 
     function order() {
-      if (!sort) return first;
-      const index = heads.findIndex((head) => head.dataset.key === sort.column);
+      const places = rows.map((_, place) => place);
+      if (!sort) return places;
+      const keys = keysOf(heads.findIndex((head) => head.dataset.key === sort.key));
       const sign = sort.direction === "ascending" ? 1 : -1;
-      const of = column(index);
-      return first.slice().sort((a, b) => {
-        const x = of.get(a);
-        const y = of.get(b);
-        if (x === null || y === null) return (x === null) - (y === null); // nothing is last, always
-        if (typeof x === "number" && typeof y === "number") return sign * (x - y);
-        return sign * compareTexts(String(x), String(y));
+      return places.sort((a, b) => {
+        const [x, y] = [keys[a], keys[b]];
+        if (x !== x || y !== y) return (x !== x) - (y !== y) || a - b; // nothing is last, always
+        return sign * (x - y) || a - b;
       });
     }
 
-    function mark() {
+    function arrange() {
+      const words = find.value.toLowerCase().split(/\s+/).filter(Boolean);
+      const kept = order().filter((place) => words.every((word) => textOf(place).includes(word)));
+      const shown = all ? kept : kept.slice(0, MOST);
+      body.replaceChildren(...shown.map((place) => rows[place]));
       heads.forEach((head, index) => {
-        const own = sort ? (head.dataset.key === sort.column ? sort.direction : "none") : given[index];
+        const own = sort ? (head.dataset.key === sort.key ? sort.direction : "none") : given[index];
         if (own === "none") head.removeAttribute("aria-sort");
         else head.setAttribute("aria-sort", own);
         head.querySelector(".arrow").textContent = ARROWS[own];
       });
-      const all = first.length.toLocaleString("en");
-      count.textContent = shown < first.length ? `${shown.toLocaleString("en")} of ${all} rows` : `${all} rows`;
-      reset.disabled = !sort && !find.value;
+      const found = kept.length < rows.length ? `${written(kept.length)} of ` : "";
+      const first = shown.length < kept.length ? `, the first ${written(shown.length)} shown` : "";
+      count.textContent = `${found}${written(rows.length)} rows${first}`;
+      reset.disabled = !sort && !find.value && !all;
+      more.hidden = shown.length === kept.length;
     }
 
-    function arrange() {
-      body.replaceChildren(...order());
-    }
-
-    function filter() {
-      const words = find.value.toLowerCase().split(/\s+/).filter(Boolean);
-      shown = 0;
-      first.forEach((row, index) => {
-        texts[index] ??= row.textContent.toLowerCase();
-        const kept = words.every((word) => texts[index].includes(word));
-        if (row.hidden === kept) row.hidden = !kept;
-        shown += kept;
-      });
-    }
+    const change = (work) => () => {
+      work();
+      arrange();
+      writeState();
+    };
+    const find = document.createElement("input");
+    find.type = "search";
+    find.autocomplete = "off";
+    find.addEventListener("input", change(() => {}));
+    const label = document.createElement("label");
+    label.append("Filter ", find);
+    const reset = button(
+      "Reset",
+      change(() => {
+        sort = null;
+        all = false;
+        find.value = "";
+        find.focus(); // the button is disabled now, and would lose it
+      }),
+    );
+    const more = button(
+      "Show all",
+      change(() => {
+        all = true;
+        find.focus();
+      }),
+    );
+    const count = document.createElement("span");
+    count.setAttribute("role", "status");
+    const tools = document.createElement("div");
+    tools.className = "tools";
+    tools.append(label, reset, count, more);
+    box.prepend(tools);
 
     heads.forEach((head, index) => {
-      const button = document.createElement("button");
-      button.type = "button";
-      button.append(...head.childNodes);
+      const { key, best } = head.dataset;
+      const start = best === "high" ? "descending" : "ascending";
+      const other = best === "high" ? "ascending" : "descending";
+      const sorter = button(
+        "",
+        change(() => {
+          const before = sort ? (sort.key === key ? sort.direction : "none") : given[index];
+          sort = { key, direction: before === start ? other : start };
+        }),
+      );
       const arrow = document.createElement("span");
       arrow.className = "arrow";
       arrow.setAttribute("aria-hidden", "true");
-      button.append(arrow);
-      head.append(button);
-      button.addEventListener("click", () => {
-        const before = sort ? (sort.column === head.dataset.key ? sort.direction : "none") : given[index];
-        const start = head.dataset.best === "high" ? "descending" : "ascending";
-        const other = start === "ascending" ? "descending" : "ascending";
-        sort = { column: head.dataset.key, direction: before === start ? other : start };
-        arrange();
-        mark();
-        writeState();
-      });
+      sorter.replaceChildren(...head.childNodes, arrow);
+      head.append(sorter);
     });
-    find.addEventListener("input", () => {
-      filter();
-      mark();
-      writeState();
-    });
-    reset.addEventListener("click", () => {
-      sort = null;
-      find.value = "";
-      arrange();
-      filter();
-      mark();
-      writeState();
-      find.focus();
-    });
+    // Read now what the first click would have to read.
+    heads.forEach((_, index) => whenIdle(() => keysOf(index)));
 
     return {
       write(state) {
-        if (sort) state.set(`${box.id}:sort`, `${sort.column}.${sort.direction}`);
+        if (sort) state.set(`${box.id}:sort`, `${sort.key}.${sort.direction}`);
         if (find.value) state.set(`${box.id}:find`, find.value);
       },
       read(state) {
         const [key, direction] = (state.get(`${box.id}:sort`) || "").split(".");
-        const known = heads.some((head) => head.dataset.key === key) && direction in ARROWS;
-        sort = known && direction !== "none" ? { column: key, direction } : null;
+        const known = heads.some((head) => head.dataset.key === key);
+        sort = known && ["ascending", "descending"].includes(direction) ? { key, direction } : null;
         find.value = (state.get(`${box.id}:find`) || "").slice(0, 500);
         arrange();
-        filter();
-        mark();
       },
     };
   }

@@ -6,15 +6,15 @@ from markupsafe import Markup
 
 from ..data_table import DataCell, DataColumn, DataRow, DataTable
 from ..table_html import table_html
+from .chart_models import Chart, ChartAxis, ChartPoint, LineChart, MatrixChart, RowChart
 from .line_chart import draw_lines
 from .matrix_chart import draw_matrix
-from .models import Chart, ChartAxis, ChartPoint, LineChart, MatrixChart, RowChart
 from .row_chart import draw_rows
 from .scales import value_text
 from .svg import dash, element, mark
 
 #: Pixels: on screens wide enough, and on phones; the style sheet shows one of the two.
-_WIDE, _NARROW = 736.0, 340.0
+_WIDE, _NARROW = 880.0, 340.0
 
 
 def figure(chart: Chart, *, numbers: bool = True) -> Markup:
@@ -133,7 +133,7 @@ def _of_rows(chart: RowChart) -> _Content:
         DataRow(
             (
                 DataCell(f"{row.group}: {row.label}" if row.group else row.label),
-                *(_interval(point, chart.axis) for point in row.values),
+                *(_intervals(points, chart.axis) for points in row.points),
             )
         )
         for row in chart.rows
@@ -168,6 +168,13 @@ def _column(key: str, label: str, percent: bool, digits: int | None = None) -> D
     if percent:
         return DataColumn(key, label, "percent", digits=1 if digits is None else digits)
     return DataColumn(key, label, "number", digits=3 if digits is None else digits)
+
+
+def _intervals(points: tuple[ChartPoint, ...], axis: ChartAxis) -> DataCell:
+    if len(points) < 2:
+        return _interval(points[0] if points else None, axis)
+    words = ", ".join(f"{point.label} {value_text(point.y, axis)}".strip() for point in points)
+    return DataCell(max(point.y for point in points), words)
 
 
 def _interval(point: ChartPoint | None, axis: ChartAxis) -> DataCell:

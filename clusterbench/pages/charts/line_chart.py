@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from .models import ChartPoint, ChartSeries, LineChart
+from .chart_models import ChartPoint, ChartSeries, LineChart
 from .scales import AxisScale, axis_scale, value_text
 from .svg import FONT, dash, element, fitted, line, mark, text, text_width
 
@@ -14,7 +14,7 @@ _TOP, _BELOW = 30.0, 38.0
 
 def draw_lines(chart: LineChart, width: float) -> tuple[Markup, float]:
     """The inside of the chart's `<svg>` and its height."""
-    height = round(width * (0.52 if width > 500 else 0.85))
+    height = round(width * (0.5 if width > 500 else 0.85))
     points = [point for series in chart.series for point in series.points]
     ys = [v for p in points for v in (p.y, p.low, p.high) if v is not None]
     ys += [guide.value for guide in chart.guides]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from .models import MatrixChart
+from .chart_models import MatrixChart
 from .svg import FONT, element, fitted, line, text, text_width
 
 _SMALL = FONT - 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from .models import ChartPoint, RowChart
+from .chart_models import ChartPoint, RowChart
 from .scales import AxisScale, axis_scale, value_text
 from .svg import FONT, element, fitted, line, mark, text, text_width
 
@@ -18,7 +18,7 @@ def draw_rows(chart: RowChart, width: float) -> tuple[Markup, float]:
     notes = max((text_width(row.note, _SMALL) for row in chart.rows if row.note), default=0.0)
     left = 10.0 if narrow else 14 + max((text_width(label) for label in labels), default=0.0)
     right = width - 14 - (0.0 if narrow else notes)
-    values = [point for row in chart.rows for point in row.values if point is not None]
+    values = [point for row in chart.rows for points in row.points for point in points]
     numbers = [v for p in values for v in (p.y, p.low, p.high) if v is not None]
     numbers += [guide.value for guide in chart.guides]
     if chart.style == "bars":
@@ -45,8 +45,8 @@ def draw_rows(chart: RowChart, width: float) -> tuple[Markup, float]:
             at = middle + 4 if not narrow else y - 2
             parts.append(text(width - 4, at, row.note, anchor="end", name="small", size=_SMALL))
         parts.append(line(left, middle, right, middle, "grid"))
-        for place, point in enumerate(row.values):
-            if point is not None:
+        for place, points in enumerate(row.points):
+            for point in points:
                 off = (place - (n - 1) / 2) * thick if chart.style == "bars" else 0.0
                 parts.append(_value_of(chart, x, place, point, middle + off, thick, row.label))
         y += step
@@ -94,9 +94,10 @@ def _value_of(
 ) -> Markup:
     look = chart.looks[place] if chart.looks else place
     at = x.at(point.y)
-    said = f"{row}, {chart.series[place]}: {value_text(point.y, chart.axis)}"
-    parts = []
-    title = element("title", None, said)
+    said = f"{row}, {point.label or chart.series[place]}: {value_text(point.y, chart.axis)}"
+    if point.low is not None and point.high is not None:
+        said += f" ({value_text(point.low, chart.axis)} to {value_text(point.high, chart.axis)})"
+    parts = [element("title", None, said)]
     if chart.style == "bars":
         zero = x.at(0.0)
         box: dict[str, object] = {
@@ -106,15 +107,16 @@ def _value_of(
             "height": thick - 2,
             "class": "bar",
         }
-        parts.append(element("rect", box, title))
+        parts.append(element("rect", box))
     if point.low is not None and point.high is not None:
-        said += f" ({value_text(point.low, chart.axis)} to {value_text(point.high, chart.axis)})"
         ends = f"M{x.at(point.low):.2f} {y:.2f}H{x.at(point.high):.2f}"
-        parts.append(
-            element(
-                "path", {"d": ends, "class": "range" if chart.style == "marks" else "range ink"}
-            )
-        )
-    if chart.style == "marks":
-        parts.append(mark(at, y, look, title=point.label or said))
-    return element("g", {"class": f"s{look % 8 + 1}"}, *parts)
+        name = "range" if chart.style == "marks" else "range ink"
+        parts.append(element("path", {"d": ends, "class": name}))
+    if chart.style == "marks" and x.holds(point.y):
+        parts.append(mark(at, y, look))
+    elif chart.style == "marks":  # an arrow at the end beyond which it lies
+        way = 1 if at > (x.first + x.last) / 2 else -1
+        ends = f"M{at - 5 * way:.2f} {y - 4:.2f}L{at:.2f} {y:.2f}L{at - 5 * way:.2f} {y + 4:.2f}"
+        parts.append(element("path", {"d": ends, "class": "range"}))
+    faint = 0.4 if point.quiet else None
+    return element("g", {"class": f"s{look % 8 + 1}", "opacity": faint}, *parts)

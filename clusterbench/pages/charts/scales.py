@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from .models import ChartAxis
+from .chart_models import ChartAxis
 
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 
@@ -36,6 +36,11 @@ class AxisScale:
             place = value
         share = (place - self.low) / (self.high - self.low)
         return self.first + min(1.0, max(0.0, share)) * (self.last - self.first)
+
+    def holds(self, value: float) -> bool:
+        """Whether a value lies within the ends, of an axis that is linear."""
+        slack = 1e-9 * (self.high - self.low)
+        return self.low - slack <= value <= self.high + slack
 
     def ticks(self, wanted: int) -> list[tuple[float | str, str]]:
         """Values with their texts, about as many as wanted."""

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ....errors import InputError
 from ....printable import escaped, one_line
 from ...option import json_option, option
 
 if TYPE_CHECKING:
-    from ....leaderboard import Recheck
+    from ....leaderboard import Leaderboard, Ranking, Recheck
 
 
 def show(
@@ -24,6 +25,25 @@ def show(
             "-b",
             metavar="NAME",
             help="One benchmark; else all of the file.",
+        ),
+    ] = None,
+    task: Annotated[
+        str | None,
+        option("leaderboard", "--task", "-t", metavar="NAME", help="The ranking of this task."),
+    ] = None,
+    overall: Annotated[
+        bool,
+        option(
+            "leaderboard", "--overall", help="Rank over benchmarks: of each data set, and of all."
+        ),
+    ] = False,
+    by: Annotated[
+        str | None,
+        option(
+            "leaderboard",
+            "--by",
+            metavar="encoder",
+            help="A ranking for each encoder: methods on the same features.",
         ),
     ] = None,
     path: Annotated[
@@ -42,7 +62,8 @@ def show(
 ) -> None:
     """Rank the methods of each benchmark.
 
-    By AMI: the mean over tasks of the mean over seeds. Who lacks a task or a seed is not ranked.
+    By AMI: the mean over tasks of the mean over seeds. Those who cannot be told apart share a place
+    (docs/ranking.md). Who lacks a task or a seed is not ranked.
     """
     if context.invoked_subcommand is not None:
         _refuse_options(context, context.invoked_subcommand)
@@ -50,7 +71,7 @@ def show(
     import json
 
     from ....catalog import unknown_name
-    from ....leaderboard import rank, read_leaderboard, recheck
+    from ....leaderboard import read_leaderboard, recheck
 
     board = read_leaderboard(path)
     known = {entry.benchmark for entry in board.benchmarks}
@@ -59,10 +80,10 @@ def show(
     if check:
         _check(path, recheck(board, check), json_output)
         return
-    rankings = rank(board, benchmark)
+    rankings = _rankings(board, benchmark, task, overall, by)
     if json_output:
         document = {
-            "schema": "clusterbench-ranking/1",
+            "schema": "clusterbench-ranking/2",
             "rankings": [ranking.to_dict() for ranking in rankings],
         }
         typer.echo(json.dumps(document, indent=2))
@@ -79,6 +100,29 @@ def show(
         if position:
             typer.echo()
         print_table(render_ranking(ranking))
+
+
+def _rankings(
+    board: Leaderboard, benchmark: str | None, task: str | None, overall: bool, by: str | None
+) -> list[Ranking]:
+    from ....catalog import unknown_name
+    from ....leaderboard import rank, rank_overall, rank_tasks
+
+    if by is not None and by != "encoder":
+        raise unknown_name("kind of ranking", by, ["encoder"])
+    if overall and (benchmark is not None or task is not None):
+        raise InputError("--overall ranks over benchmarks; leave out --benchmark and --task")
+    by_encoder = by is not None
+    if overall:
+        return rank_overall(board, by_encoder=by_encoder)
+    if task is None:
+        return rank(board, benchmark, by_encoder=by_encoder)
+    known = {
+        of.name for b in board.benchmarks if benchmark in (None, b.benchmark) for of in b.tasks
+    }
+    if task not in known:
+        raise unknown_name(f"task of {benchmark or 'the leaderboard'}:", task, known)
+    return rank_tasks(board, benchmark, task, by_encoder=by_encoder)
 
 
 def _refuse_options(context: typer.Context, subcommand: str) -> None:

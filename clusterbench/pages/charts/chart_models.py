@@ -11,7 +11,7 @@ from ...errors import InputError
 
 @dataclass(frozen=True)
 class ChartAxis:
-    """An axis.
+    """An axis; what lies beyond an end that is given is drawn at it.
 
     kind: "linear", "log" (base 10), or "category", whose values are texts. low, high: its ends;
     None: those of the data. percent: values are fractions, shown times 100.
@@ -28,7 +28,8 @@ class ChartAxis:
 class ChartPoint:
     """A point; low and high: the ends of its interval in y (in a `RowChart`: in x), or None.
 
-    label: what it is, for the text beside it (scatter) and on hovering.
+    label: what it is, for the text beside it (scatter) and on hovering. quiet: drawn faintly, such
+    as a difference that may be chance.
     """
 
     x: float | str
@@ -36,6 +37,7 @@ class ChartPoint:
     low: float | None = None
     high: float | None = None
     label: str = ""
+    quiet: bool = False
 
     def __post_init__(self) -> None:
         for value in (self.x, self.y, self.low, self.high):
@@ -85,17 +87,25 @@ class LineChart:
 
 @dataclass(frozen=True)
 class ChartRow:
-    """A row of a `RowChart`: a label, and the value (with its interval) of each series or None.
+    """A row of a `RowChart`: a label, and what each series has there: a value, several, or None.
 
     group: a heading over the first row of each group. href: where the label leads. note: a short
     text at the right end.
     """
 
     label: str
-    values: tuple[ChartPoint | None, ...]
+    values: tuple[ChartPoint | tuple[ChartPoint, ...] | None, ...]
     group: str = ""
     href: str | None = None
     note: str = ""
+
+    @property
+    def points(self) -> tuple[tuple[ChartPoint, ...], ...]:
+        """The points of each series."""
+        return tuple(
+            () if value is None else value if isinstance(value, tuple) else (value,)
+            for value in self.values
+        )
 
 
 @dataclass(frozen=True)
@@ -103,7 +113,7 @@ class RowChart:
     """Horizontal bars or marks with intervals, a row for each thing; the value of a point is `y`.
 
     series: names, one per value of a row. looks: colour and mark of each series, 0 to 7.
-    filled: whether marks are filled, one flag per series; None: all are.
+    row_label: what a row is, as the heading of the table of numbers.
     """
 
     key: str

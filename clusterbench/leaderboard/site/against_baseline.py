@@ -1,0 +1,102 @@
+"""Every entrant against k-means on the same features, task by task: the study's question."""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ..ranking.model import BoardRow, Ranking
+from .contents import SiteContents, TaskKey, scores_on
+from .entrant_views import BASELINE, EntrantView
+
+
+@dataclass(frozen=True)
+class Versus:
+    """An entrant against k-means on one task, both on the same features.
+
+    difference: mean AMI over seeds, less that of k-means. apart: whether the ranking of the task
+    tells them apart; None where it does not say.
+    """
+
+    where: TaskKey
+    entrant: EntrantView
+    encoder: str
+    difference: float
+    apart: bool | None
+
+
+@dataclass(frozen=True)
+class VersusAll:
+    """An entrant against k-means over the tasks that both have.
+
+    mean: of the differences; each benchmark on a data set weighs the same. better: tasks with a
+    higher mean AMI; clearly_better, clearly_worse: those where they are told apart.
+    """
+
+    n_tasks: int
+    mean: float
+    better: int
+    clearly_better: int
+    clearly_worse: int
+
+
+def against_baseline(contents: SiteContents) -> list[Versus]:
+    """All comparisons, in the order of the tasks; none of k-means with itself."""
+    baseline = _baseline(contents)
+    found: list[Versus] = []
+    for where, ranking in contents.tasks.items():
+        own = {
+            row.features: row
+            for row in ranking.rows
+            if contents.view(row).ident == baseline and scores_on(row, ranking)
+        }
+        for row in ranking.rows:
+            base = own.get(row.features)
+            scores = scores_on(row, ranking)
+            if base is None or row is base or "ami" not in scores:
+                continue
+            difference = scores["ami"] - scores_on(base, ranking)["ami"]
+            apart = _apart(ranking, row, base)
+            found.append(Versus(where, contents.view(row), row.encoder, difference, apart))
+    return found
+
+
+def summarised(versus: Iterable[Versus]) -> dict[str, VersusAll]:
+    """By `ident` of the entrant; on several encoders, the mean of a task is over them."""
+    grouped: dict[str, dict[TaskKey, list[Versus]]] = defaultdict(lambda: defaultdict(list))
+    for item in versus:
+        grouped[item.entrant.ident][item.where].append(item)
+    return {ident: _summary(by_task) for ident, by_task in grouped.items()}
+
+
+def _summary(by_task: dict[TaskKey, list[Versus]]) -> VersusAll:
+    means = {key: statistics.fmean(v.difference for v in found) for key, found in by_task.items()}
+    families: dict[tuple[str, str, str], list[float]] = defaultdict(list)
+    for (benchmark, dataset, _, protocol), mean in means.items():
+        families[benchmark, dataset, protocol].append(mean)
+    clear = {key: all(v.apart for v in found) for key, found in by_task.items()}
+    return VersusAll(
+        n_tasks=len(means),
+        mean=statistics.fmean(statistics.fmean(values) for values in families.values()),
+        better=sum(mean > 0 for mean in means.values()),
+        clearly_better=sum(mean > 0 and clear[key] for key, mean in means.items()),
+        clearly_worse=sum(mean < 0 and clear[key] for key, mean in means.items()),
+    )
+
+
+def _baseline(contents: SiteContents) -> str:
+    """The k-means of most entries, with as many clusters as classes; "" where there is none."""
+    candidates = [v for v in contents.entrants.values() if v.method == BASELINE and v.k is None]
+    ordered = sorted(candidates, key=lambda v: (-len(contents.entries[v.ident]), v.ident))
+    return ordered[0].ident if ordered else ""
+
+
+def _apart(ranking: Ranking, row: BoardRow, base: BoardRow) -> bool | None:
+    if ranking.pairs is None:
+        return None
+    places = {entrant: place for place, entrant in enumerate(ranking.pairs.entrants)}
+    if row.entrant not in places or base.entrant not in places:
+        return None
+    return bool(ranking.pairs.apart[places[row.entrant], places[base.entrant]])

@@ -1,0 +1,85 @@
+"""All that the pages of a site show, found out once."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from ..board.models import Entry, Leaderboard
+from ..ranking.model import BoardRow, Ranking
+from ..ranking.ranking import rank, rank_overall, rank_tasks
+from .entrant_views import EntrantView, entrant_views
+from .run_facts import RunFacts, run_facts
+from .task_views import BenchmarkView, DatasetView, TaskView, benchmark_views
+
+#: Benchmark, data set, task, protocol.
+TaskKey = tuple[str, str, str, str]
+
+
+@dataclass(frozen=True, eq=False)
+class SiteContents:
+    """A board with its rankings, tasks, data sets, entrants and what is known of its runs.
+
+    rankings: per benchmark, data set and protocol. tasks: per task and protocol. overall: per data
+    set, then over data sets where there are several. entries: by entrant. of_entry: entrant by the
+    key of an entry. facts: by the key of an entry.
+    """
+
+    board: Leaderboard
+    benchmarks: tuple[BenchmarkView, ...]
+    data_sets: Mapping[str, DatasetView]
+    entrants: Mapping[str, EntrantView]
+    entries: Mapping[str, tuple[Entry, ...]]
+    of_entry: Mapping[str, str]
+    rankings: tuple[Ranking, ...]
+    tasks: Mapping[TaskKey, Ranking]
+    overall: tuple[Ranking, ...]
+    facts: Mapping[str, RunFacts]
+
+    def view(self, row: BoardRow) -> EntrantView:
+        """The entrant of a row of any ranking."""
+        return self.entrants[self.of_entry[row.entries[0].key]]
+
+    @cached_property
+    def task_views(self) -> dict[tuple[str, str, str], TaskView]:
+        """The tasks of the board by benchmark, data set and name."""
+        return {task.where: task for view in self.benchmarks for task in view.tasks}
+
+
+def scores_on(row: BoardRow, ranking: Ranking) -> Mapping[str, float]:
+    """Mean scores of a row of the ranking of one task; empty where it has none."""
+    return row.tasks.get(ranking.tasks[0].key, {})
+
+
+def site_contents(
+    board: Leaderboard, results: Iterable[Path | str], images: Mapping[str, Path]
+) -> SiteContents:
+    """Rank a board and find what is known of its tasks, data sets and runs.
+
+    Raises InputError for a path among the results that is not there.
+    """
+    benchmarks, data_sets = benchmark_views(board, images)
+    sizes = {t.where: t.definition.n_classes for view in benchmarks for t in view.tasks}
+    entrants, of_entry = entrant_views(board.entries, sizes)
+    entries: dict[str, list[Entry]] = defaultdict(list)
+    for entry in board.entries:
+        entries[of_entry[entry.key]].append(entry)
+    by_task = {
+        (ranking.benchmark, ranking.dataset, ranking.task, str(ranking.protocol)): ranking
+        for ranking in rank_tasks(board)
+    }
+    return SiteContents(
+        board=board,
+        benchmarks=tuple(benchmarks),
+        data_sets=data_sets,
+        entrants=entrants,
+        entries={ident: tuple(entries[ident]) for ident in entrants},
+        of_entry=of_entry,
+        rankings=tuple(rank(board)),
+        tasks=by_task,
+        overall=tuple(rank_overall(board)),
+        facts=run_facts(board.entries, results),
+    )

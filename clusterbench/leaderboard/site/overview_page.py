@@ -1,0 +1,272 @@
+"""The first page: do trained heads beat k-means, and where? One picture and one table."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from ...pages import (
+    ChartAxis,
+    ChartGuide,
+    ChartPoint,
+    ChartRow,
+    DataCell,
+    DataColumn,
+    DataRow,
+    DataTable,
+    RowChart,
+    page_id,
+    signed,
+)
+from ...results.protocol import PROTOCOLS
+from ..ranking.model import BoardRow, Ranking
+from .against_baseline import Versus, VersusAll, against_baseline, summarised
+from .contents import SiteContents
+from .entrant_views import FAMILY_NAMES, EntrantView, Family
+from .ranking_table import interval_text, place_cell, row_kind, row_note, row_tags
+from .site_page import SitePage
+
+#: Rows of the picture; on a board of more tasks a row is a benchmark on a data set.
+MOST_ROWS = 48
+
+#: Families of the picture: the names of their series, and their looks.
+_SERIES: dict[Family, tuple[str, int]] = {
+    "head": ("trained heads", 1),
+    "clusterer": ("other clusterers", 0),
+    "other": ("submitted from elsewhere", 3),
+}
+
+
+def overview_page(contents: SiteContents) -> SitePage:
+    """The page `index.html`."""
+    versus = [item for item in against_baseline(contents) if item.where[3] == PROTOCOLS[0]]
+    summary = summarised(versus)
+    ranking = _overall(contents)
+    table = _table(contents, ranking, summary)
+    cards = []
+    for view in contents.benchmarks:
+        for ranked in contents.rankings:
+            if (ranked.benchmark, ranked.dataset) == (view.benchmark, view.dataset):
+                leaders = [contents.view(row).label for row in ranked.rows if row.place == 1]
+                n_methods = sum(not row.reference for row in ranked.rows)
+                cards.append((view, ranked, leaders, n_methods))
+    return SitePage(
+        path="index.html",
+        title="Do trained heads beat k-means, and where?",
+        description="Deep clustering heads and k-means on the same frozen features, task by task.",
+        template="overview.html",
+        section="overview",
+        context={
+            "answer": _answer(contents, summary),
+            "picture": _picture(contents, versus),
+            "table": table,
+            "cards": cards,
+            "data_sets": list(contents.data_sets.values()),
+            "n_entries": len(contents.board.entries),
+            "n_tasks": sum(bool(ranked.rows) for ranked in contents.tasks.values()),
+            "n_entrants": sum(not view.reference for view in contents.entrants.values()),
+            "left_out": () if ranking is None else ranking.left_out,
+            "newest": max((entry.submitted for entry in contents.board.entries), default=""),
+        },
+        tables=(table,),
+    )
+
+
+def _overall(contents: SiteContents) -> Ranking | None:
+    wanted = [r for r in contents.overall if r.protocol == PROTOCOLS[0]]
+    over_all = [r for r in wanted if r.scope == "overall"]
+    found = over_all or wanted
+    return found[-1] if found else None
+
+
+def _answer(contents: SiteContents, summary: dict[str, VersusAll]) -> list[str]:
+    """Sentences that say what the picture shows, from its numbers alone."""
+    heads = [
+        (contents.entrants[ident], found)
+        for ident, found in summary.items()
+        if contents.entrants[ident].family == "head"
+    ]
+    if not heads:
+        return []
+    heads.sort(key=lambda pair: (-pair[1].mean, pair[0].label))
+    above = [view.label for view, found in heads if found.mean > 0]
+    said = [
+        f"Of {len(heads)} trained heads, {len(above) or 'none'} "
+        f"{'has' if len(above) < 2 else 'have'} a higher AMI than k-means on average"
+        + (f" ({', '.join(above)})." if 0 < len(above) <= 4 else ".")
+    ]
+    best, found = heads[0]
+    said.append(
+        f"The best of them, {best.label}, differs from it by {signed(found.mean)} points: "
+        f"better on {found.better} of {found.n_tasks} tasks, clearly better on "
+        f"{found.clearly_better}, clearly worse on {found.clearly_worse}."
+    )
+    return said
+
+
+def _picture(contents: SiteContents, versus: list[Versus]) -> RowChart | None:
+    """Every entrant's difference from k-means, a row per task or per benchmark."""
+    shown = [item for item in versus if not item.entrant.reference]
+    if not shown:
+        return None
+    by_task = len({item.where for item in shown}) <= MOST_ROWS
+    rows: dict[tuple[str, str], list[Versus]] = defaultdict(list)
+    for item in shown:
+        benchmark, dataset, name, _ = item.where
+        rows[(f"{benchmark} · {dataset}", name) if by_task else (benchmark, dataset)].append(item)
+    families = [f for f in _SERIES if any(item.entrant.family == f for item in shown)]
+    chart_rows = []
+    for (group, label), items in rows.items():
+        points = {ident: _mean(found) for ident, found in _by_entrant(items).items()}
+        best = max(
+            (p for ident, p in points.items() if contents.entrants[ident].family == "head"),
+            key=lambda point: point.y,
+            default=None,
+        )
+        task = contents.task_views.get(items[0].where[:3])
+        chart_rows.append(
+            ChartRow(
+                label,
+                tuple(
+                    tuple(p for i, p in points.items() if contents.entrants[i].family == family)
+                    for family in families
+                ),
+                group=group,
+                href=task.page if by_task and task is not None else None,
+                note="" if best is None else f"{best.label} {signed(best.y)}",
+            )
+        )
+    return RowChart(
+        key="heads-against-k-means",
+        title="AMI of every method less that of k-means on the same features",
+        summary=(
+            "Each mark is a method, as a mean over seeds; to the right of the line it is better "
+            "than k-means. Faint marks cannot be told apart from k-means by a paired test; an "
+            "arrow lies beyond the axis. At the end of each row: the best trained head."
+        ),
+        axis=_axis([p.y for row in chart_rows for points in row.points for p in points]),
+        series=tuple(_SERIES[family][0] for family in families),
+        rows=tuple(chart_rows),
+        guides=(ChartGuide(0.0, "k-means"),),
+        looks=tuple(_SERIES[family][1] for family in families),
+        row_label="task" if by_task else "benchmark and data set",
+    )
+
+
+def _axis(values: list[float]) -> ChartAxis:
+    """An axis for most of the differences: a few far ones would press the others together."""
+    label = "AMI less that of k-means, in points"
+    values = sorted(values)
+    outside = len(values) // 20
+    low, high = min(values[outside], 0.0), max(values[-1 - outside], 0.0)
+    room = 0.25 * (high - low)
+    ends = (
+        None if values[0] >= low - room else low - 0.1 * room,
+        None if values[-1] <= high + room else high + 0.1 * room,
+    )
+    return ChartAxis(label, low=ends[0], high=ends[1], percent=True)
+
+
+def _by_entrant(items: list[Versus]) -> dict[str, list[Versus]]:
+    found: dict[str, list[Versus]] = defaultdict(list)
+    for item in items:
+        found[item.entrant.ident].append(item)
+    return found
+
+
+def _mean(items: list[Versus]) -> ChartPoint:
+    difference = sum(item.difference for item in items) / len(items)
+    clear = all(item.apart for item in items)
+    return ChartPoint("", difference, label=items[0].entrant.label, quiet=not clear)
+
+
+def _table(
+    contents: SiteContents, ranking: Ranking | None, summary: dict[str, VersusAll]
+) -> DataTable:
+    rows = {contents.view(row).ident: row for row in (ranking.rows if ranking else ())}
+    n_tasks = len({where[:3] for where, ranked in contents.tasks.items() if ranked.rows})
+    over = f"over {ranking.n_tasks} tasks, " if ranking and ranking.n_tasks < n_tasks else ""
+    order = [*rows, *(ident for ident in contents.entrants if ident not in rows)]
+    # Whoever has no place follows by the difference from k-means, references at the end.
+    first = [ident for ident in order if ident in rows and rows[ident].place is not None]
+    rest = sorted(
+        (ident for ident in order if ident not in set(first)),
+        key=lambda i: (
+            contents.entrants[i].reference,
+            -summary[i].mean if i in summary else float("inf"),
+            contents.entrants[i].label,
+        ),
+    )
+    placed = bool(first)
+    columns = (
+        DataColumn("place", "Place", "number", 0, best="low"),
+        DataColumn("method", "Method"),
+        DataColumn("kind", "Kind"),
+        DataColumn("ami", "AMI", "percent", best="high", help="each benchmark weighs the same"),
+        DataColumn("interval", "95 % interval", "percent", best="high"),
+        DataColumn("difference", "Against k-means", "percent", best="high"),
+        DataColumn("better", "Better on", "number", 0, best="high", help="tasks"),
+        DataColumn("clearly_better", "Clearly better", "number", 0, best="high", help="tasks"),
+        DataColumn("clearly_worse", "Clearly worse", "number", 0, best="low", help="tasks"),
+        DataColumn("tasks", "Tasks", "number", 0, best="high"),
+        DataColumn("seeds", "Seeds", "number", 0, best="high"),
+    )
+    return DataTable(
+        page_id("overview", "methods"),
+        "Methods over all benchmarks",
+        columns,
+        tuple(
+            _row(contents, contents.entrants[ident], rows.get(ident), summary.get(ident), n_tasks)
+            for ident in [*first, *rest]
+        ),
+        row_header="method",
+        sorted_by="place" if placed else None,
+        descending=False,
+        note=(
+            f"Scores in percent; AMI is a mean {over}each benchmark on a data set weighing the "
+            "same. Against k-means: "
+            "mean difference in AMI, on the same features, over the tasks that both have. Clearly: "
+            "told apart by a paired test over images and seeds. “=” marks a shared place. "
+            "References are fitted with labels: they say what features allow, and have no place."
+        ),
+    )
+
+
+def _row(
+    contents: SiteContents,
+    view: EntrantView,
+    row: BoardRow | None,
+    found: VersusAll | None,
+    n_tasks: int,
+) -> DataRow:
+    low = high = None
+    if row is not None and row.interval is not None:
+        low, high = row.interval.low, row.interval.high
+    seeds = {entry.seed for entry in contents.entries[view.ident]}
+    has = len({(e.benchmark, e.dataset, e.task) for e in contents.entries[view.ident]})
+    cells = (
+        DataCell(None) if row is None else place_cell(row),
+        DataCell(
+            view.label,
+            href=view.page,
+            tags=() if row is None else row_tags(row),
+            note="" if row is None else row_note(row),
+        ),
+        DataCell(FAMILY_NAMES[view.family]),
+        DataCell(None if row is None else row.means.get("ami")),
+        DataCell(low, None if low is None or high is None else interval_text(low, high)),
+        DataCell(None) if found is None else DataCell(found.mean, signed(found.mean)),
+        *_counts(found),
+        DataCell(has, f"{has}/{n_tasks}" if n_tasks else None),
+        DataCell(len(seeds)),
+    )
+    return DataRow(cells, "" if row is None else row_kind(row))
+
+
+def _counts(found: VersusAll | None) -> tuple[DataCell, DataCell, DataCell]:
+    if found is None:
+        return DataCell(None), DataCell(None), DataCell(None)
+    return (
+        DataCell(found.better, f"{found.better} of {found.n_tasks}"),
+        DataCell(found.clearly_better),
+        DataCell(found.clearly_worse),
+    )
