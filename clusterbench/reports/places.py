@@ -1,20 +1,18 @@
-"""Who can be told apart: estimates with their uncertainty, paired tests, groups that tie."""
+"""Who can be told apart: estimates with their uncertainty, and places that are shared."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 
-from ..metrics.uncertainty.subsets import SPREAD
-
-#: Two are told apart below this chance of so large a difference between equals.
-ALPHA = 0.05
-
-_DOF = 199  # of a standard error over samples whose resamples are not at hand
+from ..leaderboard.ranking.differences import Estimates, differences
+from ..leaderboard.ranking.model import LEVEL
+from ..leaderboard.ranking.p_values import reach
+from ..leaderboard.ranking.ties import groups
+from ..metrics.uncertainty.subsets import N_SUBSETS, SPREAD
 
 Name = TypeVar("Name", bound=Hashable)
 
@@ -24,18 +22,13 @@ class ScoreEstimate:
     """A mean score of some fits, and how far other images and other seeds would move it.
 
     Attributes:
-        mean: over seeds, and tasks where it is of several.
-        n_seeds: the fewest on a task.
-        seed_parts: (variance, degrees of freedom) of each independent part of the variance of the
-            mean over seeds; empty for single seeds, whose spread is not known.
-        sample_error: standard error over samples, None where it is not known.
+        by_seed: (n_seeds,) float64, whose mean is the score.
+        sample_error: standard error over images, None where it is not known.
         deviations: (n_subsets,) what `sample_error` was made of; None where the predictions are not
             at hand.
     """
 
-    mean: float
-    n_seeds: int
-    seed_parts: tuple[tuple[float, int], ...] = ()
+    by_seed: np.ndarray
     sample_error: float | None = None
     deviations: np.ndarray | None = None
 
@@ -47,69 +40,55 @@ class ScoreEstimate:
         sample_error: float | None = None,
     ) -> ScoreEstimate:
         """The estimate from one value per seed; deviations win over a given sample error."""
-        parts: tuple[tuple[float, int], ...] = ()
-        if len(values) > 1:
-            parts = ((float(np.var(values, ddof=1)) / len(values), len(values) - 1),)
         if deviations is not None:
             sample_error = SPREAD * float(deviations.std(ddof=1))
-        return cls(float(np.mean(values)), len(values), parts, sample_error, deviations)
+        return cls(np.array(values, float), sample_error, deviations)
 
     @classmethod
     def of_tasks(cls, each: Sequence[ScoreEstimate]) -> ScoreEstimate:
         """The mean of the estimates of several tasks of one data set.
 
-        Fits of different tasks are independent; their images may be the same, which deviations
-        account for. Without them, sample errors add up as if the images were the same.
+        Where a task has more seeds than another, its further ones enter the mean and not the
+        spread. The images of tasks may be the same, which deviations account for; without them,
+        errors add up as if they were.
         """
-        n = len(each)
-        parts = tuple((v / n**2, dof) for one in each for v, dof in one.seed_parts)
-        mean, seeds = sum(one.mean for one in each) / n, min(one.n_seeds for one in each)
+        n_seeds = min(one.n_seeds for one in each)
+        spread = np.mean([one.by_seed[:n_seeds] - one.by_seed[:n_seeds].mean() for one in each], 0)
+        by_seed = spread + np.mean([one.mean for one in each])
         known = [one.deviations for one in each if one.deviations is not None]
-        if len(known) == n and len({len(d) for d in known}) == 1:
-            deviations: np.ndarray = np.mean(known, axis=0)
-            return cls(mean, seeds, parts, SPREAD * float(deviations.std(ddof=1)), deviations)
+        if len(known) == len(each):
+            return cls.of_seeds(by_seed.tolist(), np.mean(known, axis=0))
         errors = [one.sample_error for one in each if one.sample_error is not None]
-        return cls(mean, seeds, parts, sum(errors) / n if len(errors) == n else None)
+        whole = sum(errors) / len(each) if len(errors) == len(each) else None
+        return cls(by_seed, whole)
+
+    @property
+    def mean(self) -> float:
+        """The score."""
+        return float(self.by_seed.mean())
+
+    @property
+    def n_seeds(self) -> int:
+        """Seeds: of several tasks the fewest."""
+        return len(self.by_seed)
+
+    @property
+    def reach(self) -> float | None:
+        """Half the width of the interval over images and seeds together; None for neither."""
+        parts = []
+        if self.sample_error is not None:
+            n = N_SUBSETS if self.deviations is None else len(self.deviations)
+            parts.append((np.array(self.sample_error**2), n - 1))
+        if self.n_seeds > 1:
+            parts.append((np.array(self.by_seed.var(ddof=1) / self.n_seeds), self.n_seeds - 1))
+        return float(reach(parts, 1 - LEVEL)) if parts else None
 
     def interval(self, low: float, high: float) -> tuple[float, float] | None:
-        """The 95% interval over samples and seeds together, cut to a range.
-
-        None where neither is known.
-        """
-        parts = list(self.seed_parts)
-        if self.sample_error is not None:
-            parts.append((self.sample_error**2, _sample_dof(self.deviations)))
-        if not parts:
+        """The 95% interval over images and seeds together, cut to a range; None for neither."""
+        found = self.reach
+        if found is None:
             return None
-        error, dof = _combined(parts)
-        reach = _quantile(dof) * error
-        return max(low, self.mean - reach), min(high, self.mean + reach)
-
-
-def p_value(a: ScoreEstimate, b: ScoreEstimate) -> float:
-    """Two-sided chance of a difference this large between equals, over samples and seeds.
-
-    Samples are paired where both have deviations: the same images left out. The variances over
-    samples and over the seeds of each are added; degrees of freedom by Satterthwaite (Biometrics
-    Bulletin 2, 1946).
-    """
-    parts = [*a.seed_parts, *b.seed_parts]
-    if (
-        a.deviations is not None
-        and b.deviations is not None
-        and len(a.deviations) == len(b.deviations)
-    ):
-        spread = SPREAD * float((a.deviations - b.deviations).std(ddof=1))
-        parts.append((spread**2, len(a.deviations) - 1))
-    else:
-        parts += [(one.sample_error**2, _DOF) for one in (a, b) if one.sample_error is not None]
-    gap = abs(a.mean - b.mean)
-    error, dof = _combined(parts)
-    if error == 0.0:
-        return 1.0 if gap == 0.0 else 0.0
-    from scipy.stats import t
-
-    return float(2 * t.sf(gap / error, dof))
+        return max(low, self.mean - found), min(high, self.mean + found)
 
 
 @dataclass(frozen=True)
@@ -120,64 +99,41 @@ class Place:
     shared_by: int
 
 
-def places(
-    estimates: Mapping[Name, ScoreEstimate], higher_is_better: bool = True
-) -> dict[Name, Place]:
-    """Places from the best mean to the worst; who cannot be told from a group's best shares it.
+def places(estimates: Mapping[Name, ScoreEstimate]) -> dict[Name, Place]:
+    """Places from the highest mean down; who cannot be told apart from a group shares its place.
 
-    The best opens the first group. Each of the next, in order of the means, that the test cannot
-    tell from it joins; the first that it can opens the next group, and so on. p values are adjusted
-    for the number of all pairs (Holm, Scandinavian Journal of Statistics 6, 1979), so that all
-    differences which are told hold together. The place after a group of three that share the first
-    is the fourth.
+    The tests are those of the leaderboard (`leaderboard.ranking.differences`): paired over images
+    and seeds, adjusted for the number of pairs. The place after a group of three that share the
+    first is the fourth. Without predictions, the recorded standard error over images stands for
+    them, as if of other images. Whose error over images is not known has no place.
     """
-    sign = -1.0 if higher_is_better else 1.0
-    order = sorted(estimates, key=lambda name: sign * estimates[name].mean)
-    apart = _told_apart([estimates[name] for name in order])
-    groups: list[list[int]] = []
-    for number in range(len(order)):
-        if groups and not apart[groups[-1][0], number]:
-            groups[-1].append(number)
-        else:
-            groups.append([number])
-    found, before = {}, 0
-    for group in groups:
-        for number in group:
-            found[order[number]] = Place(before + 1, len(group))
-        before += len(group)
-    return found
-
-
-def _told_apart(estimates: Sequence[ScoreEstimate]) -> np.ndarray:
-    """(n, n) bool: the pairs whose adjusted p value is below `ALPHA`."""
-    n = len(estimates)
-    first, second = np.triu_indices(n, 1)
-    values = np.array(
-        [p_value(estimates[int(a)], estimates[int(b)]) for a, b in zip(first, second, strict=True)]
+    able = {n: e for n, e in estimates.items() if e.sample_error is not None}
+    order = sorted(able, key=lambda name: -able[name].mean)
+    if not order:
+        return {}
+    found = [able[name] for name in order]
+    n_subsets = max(
+        (len(e.deviations) for e in found if e.deviations is not None), default=N_SUBSETS
     )
-    order = np.argsort(values, kind="stable")
-    # Holm: the smallest against ALPHA / m, the next against ALPHA / (m - 1); none after a failure.
-    holds = values[order] < ALPHA / (len(values) - np.arange(len(values)))
-    passed = order[: int(np.argmin(holds)) if not holds.all() else len(holds)]
-    apart = np.zeros((n, n), bool)
-    apart[first[passed], second[passed]] = apart[second[passed], first[passed]] = True
-    return apart
+    apart = differences(
+        Estimates(
+            np.array([one.mean for one in found]),
+            tuple(one.by_seed for one in found),
+            np.array([_deviations(one, n_subsets, row) for row, one in enumerate(found)]),
+        )
+    ).apart
+    shared = {}
+    for start, stop in groups(apart):
+        for name in order[start:stop]:
+            shared[name] = Place(start + 1, stop - start)
+    return shared
 
 
-def _combined(parts: Sequence[tuple[float, int]]) -> tuple[float, float]:
-    """Standard error and degrees of freedom of a sum of independent parts."""
-    variance = sum(part for part, _ in parts)
-    if variance == 0.0:
-        return 0.0, 1.0
-    below = sum((part / variance) ** 2 / dof for part, dof in parts)
-    return math.sqrt(variance), 1.0 / below
-
-
-def _sample_dof(deviations: np.ndarray | None) -> int:
-    return _DOF if deviations is None else len(deviations) - 1
-
-
-def _quantile(dof: float) -> float:
-    from scipy.stats import t
-
-    return float(t.ppf(1 - ALPHA / 2, dof))
+def _deviations(estimate: ScoreEstimate, n: int, number: int) -> np.ndarray:
+    """(n,): its own, or random ones of its standard error, unlike those of any other."""
+    if estimate.deviations is not None:
+        return estimate.deviations
+    drawn = np.random.default_rng(number).normal(size=n)
+    drawn -= drawn.mean()
+    scaled: np.ndarray = drawn * ((estimate.sample_error or 0.0) / (SPREAD * drawn.std(ddof=1)))
+    return scaled

@@ -15,7 +15,6 @@ from clusterbench.errors import InputError
 from clusterbench.metrics import compare
 from clusterbench.reports.analysis import Analysis, analyse, median_run, run_deviations
 from clusterbench.reports.collected import collect
-from clusterbench.reports.places import p_value
 from clusterbench.reports.sections import Contender
 
 RESULTS = Path("results")
@@ -117,7 +116,7 @@ def test_two_equal_methods_share_a_place(world: SimpleNamespace) -> None:
     modulos = [c for c in part.section.contenders if c.method == "modulo"]
     assert [part.section.labels[c] for c in modulos] == ["modulo (shift=0)", "modulo (shift=4)"]
     a, b = (part.overall[c] for c in modulos)
-    assert a.mean == b.mean and p_value(a, b) == 1.0
+    assert a.mean == b.mean
     assert {part.overall_places[c].place for c in modulos} == {2}
     assert {part.overall_places[c].shared_by for c in modulos} == {2}
 

@@ -15,10 +15,9 @@ def percent(value: float, digits: int = 1) -> str:
 
 def with_reach(estimate: ScoreEstimate) -> str:
     """`36.4 ± 2.4`: the mean and half of its 95% interval, times 100."""
-    found = estimate.interval(float("-inf"), float("inf"))
-    if found is None:
+    if estimate.reach is None:
         return percent(estimate.mean)
-    return f"{percent(estimate.mean)} ± {percent((found[1] - found[0]) / 2)}"
+    return f"{percent(estimate.mean)} ± {percent(estimate.reach)}"
 
 
 def place_text(place: Place) -> str:

@@ -264,9 +264,9 @@ def _reading(analysis: Analysis) -> ReportPart:
         ),
         (
             "Places",
-            "Two methods are told apart by their difference on the same subsets of images and by "
-            "the variance of their seeds, with p values adjusted for the number of pairs (Holm, "
-            "5%). Who is not told apart from the best of a group shares its places.",
+            "All pairs of methods are tested as on a leaderboard: by their difference on the same "
+            "subsets of images and with the same seeds, with p values adjusted for the number of "
+            "pairs (Holm, 5%). Who is not told apart from a group shares its places.",
         ),
         (
             "References",

@@ -148,8 +148,11 @@ def _draw_rows(axes: Axes, chart: RowChart) -> None:
     for place, series in enumerate(chart.series):
         look = (chart.looks[place] if chart.looks else place) % 8
         shift = (place - (n - 1) / 2) * 0.8 / n if chart.style == "bars" else 0.0
-        drawn = [(number + shift, row.values[place]) for number, row in enumerate(chart.rows)]
-        known = [(y, point) for y, point in drawn if point is not None]
+        known = [
+            (number + shift, point)
+            for number, row in enumerate(chart.rows)
+            for point in _points_of(row.values[place])
+        ]
         ys, points = [y for y, _ in known], [point for _, point in known]
         xs = [factor * point.y for point in points]
         if chart.style == "bars":
@@ -181,6 +184,12 @@ def _draw_rows(axes: Axes, chart: RowChart) -> None:
     axes.grid(axis="x", color="#dddddd", linewidth=0.6)
     if n > 1:
         axes.legend(frameon=False, fontsize=8)
+
+
+def _points_of(value: ChartPoint | tuple[ChartPoint, ...] | None) -> tuple[ChartPoint, ...]:
+    if value is None:
+        return ()
+    return value if isinstance(value, tuple) else (value,)
 
 
 def _draw_matrix(axes: Axes, chart: MatrixChart) -> None:
