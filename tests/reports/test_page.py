@@ -189,7 +189,6 @@ def test_200_results_of_1000_classes_stay_below_the_limit(
 ) -> None:
     """Ten methods with five seeds on four tasks of 1,000 unequal classes, all with long names."""
     home = tmp_path / "home"
-    (home / "benchmarks").mkdir(parents=True)
     monkeypatch.setenv("CLUSTERBENCH_HOME", str(home))
     write_many(home, tmp_path / "many")
     built = build_report(tmp_path / "many", tmp_path / "big.html")

@@ -43,7 +43,7 @@ tasks = [
 
 [datasets.wide.defaults.ratio]
 series = [1, 2, 3, 4]
-n_classes = 1000
+n_classes = N_CLASSES
 images_per_class = 4
 eval_per_class = 2
 """
@@ -58,12 +58,15 @@ noise = "noise"
 """
 
 
-def write_many(home: Path, folder: Path, n_classes: int = 1000) -> None:
-    """Ten methods with five seeds on four tasks, in the data set "wide" of a home of ours."""
+def write_many(
+    home: Path, folder: Path, n_classes: int = 1000, n_methods: int = 10, n_seeds: int = 5
+) -> DatasetIndex:
+    """Results on four tasks, of the data set "wide" in a folder that `CLUSTERBENCH_HOME` names."""
     dataset = home / "features" / "wide"
     dataset.mkdir(parents=True)
     (dataset / "dataset.toml").write_text(_DATASET)
-    (home / "benchmarks" / "wide.toml").write_text(_BENCHMARK)
+    (home / "benchmarks").mkdir(exist_ok=True)
+    (home / "benchmarks" / "wide.toml").write_text(_BENCHMARK.replace("N_CLASSES", str(n_classes)))
     rng = np.random.default_rng(0)
     classes = np.repeat([f"{LONG}class {c}" for c in range(n_classes)], 12)
     ids = [f"{name}/{number:05d}" for number, name in enumerate(classes)]
@@ -74,9 +77,10 @@ def write_many(home: Path, folder: Path, n_classes: int = 1000) -> None:
     identity = FeatureStore.open(dataset / "noise").identity
     for task in EvidenceReader().tasks("wide", "wide").values():
         lowest = floor(task.eval_targets, task.n_classes)
-        for method in range(10):
-            for seed in range(5):
+        for method in range(n_methods):
+            for seed in range(n_seeds):
                 _write(folder, task, identity, method, seed, lowest)
+    return index
 
 
 def _write(

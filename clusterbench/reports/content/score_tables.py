@@ -238,3 +238,69 @@ def task_scores(found: SectionAnalysis) -> DataTable:
         row_header="method",
         note="Scores × 100 ± half of their 95% interval.",
     )
+
+
+def band_table(found: SectionAnalysis) -> DataTable | None:
+    """ACC of head, middle and tail classes by task and method; None where no task has such."""
+    rows = []
+    for task in found.section.tasks:
+        for contender in ordered_contenders(found):
+            bands = found.bands.get((task.label, contender), {})
+            if any(bands.get(name) is not None for name in ("head", "tail")):
+                cells = [DataCell(task.label), DataCell(found.section.labels[contender])]
+                cells += [DataCell(bands.get(name)) for name in ("head", "middle", "tail")]
+                rows.append(DataRow(tuple(cells), "reference" if contender.reference else ""))
+    if not rows:
+        return None
+    return DataTable(
+        key=found.section.key("thirds"),
+        caption="Mean ACC of frequent, middling and rare classes",
+        columns=(
+            DataColumn("task", "Task"),
+            DataColumn("method", "Method"),
+            DataColumn("head", "Head", "percent", best="high"),
+            DataColumn("middle", "Middle", "percent", best="high"),
+            DataColumn("tail", "Tail", "percent", best="high"),
+        ),
+        rows=tuple(rows),
+        row_header="method",
+        note="Thirds of the classes by their training images; each class counts once.",
+    )
+
+
+def later_table(found: SectionAnalysis) -> DataTable | None:
+    """What the first n, and the r-th, clusters find, by task and method; None without ranks."""
+    most = max((len(one.top_n_acc) for one in found.later.values()), default=0)
+    if not most:
+        return None
+    rows = []
+    for task in found.section.tasks:
+        for contender in ordered_contenders(found):
+            one = found.later.get((task.label, contender))
+            if one is None:
+                continue
+            for what, values, chance in (
+                ("top-n ACC", one.top_n_acc, one.top_n_chance),
+                ("class chain", one.chain_share, one.chain_chance),
+                (f"hits of the {one.labels}", one.hits, one.hits_chance),
+            ):
+                for said, by_rank in ((what, values), (f"{what}, at random", chance)):
+                    if by_rank:
+                        cells = [DataCell(task.label), DataCell(found.section.labels[contender])]
+                        cells.append(DataCell(said))
+                        cells += [DataCell(value) for value in by_rank]
+                        cells += [DataCell()] * (most - len(by_rank))
+                        rows.append(DataRow(tuple(cells)))
+    return DataTable(
+        key=found.section.key("later"),
+        caption="First and later clusters of an image",
+        columns=(
+            DataColumn("task", "Task"),
+            DataColumn("method", "Method"),
+            DataColumn("what", "Share"),
+            *(DataColumn(f"rank{n}", str(n), "percent", best="high") for n in range(1, most + 1)),
+        ),
+        rows=tuple(rows),
+        row_header="method",
+        note="Top-n ACC is of the first n clusters, the others of the n-th.",
+    )

@@ -11,6 +11,7 @@ from ..analysis import MAIN_METRIC, Analysis, SectionAnalysis, TaskDetail
 from ..collected import ReportRun
 from ..sections import TaskColumn
 from .detail_parts import detail_part
+from .overview import overview_table
 from .parts import Block, Bullets, FactList, FoldedPart, ImageRows, Passage, ReportPart
 from .phrases import listed, many
 from .run_tables import (
@@ -31,7 +32,7 @@ from .score_charts import (
     time_chart,
     verdict,
 )
-from .score_tables import main_table, other_scores, task_scores
+from .score_tables import band_table, later_table, main_table, other_scores, task_scores
 
 #: Rows of failures and of unchecked results, files that are listed as unreadable.
 _FAULTS, _FILES = 100, 20
@@ -72,8 +73,10 @@ LEVELS = (
 
 
 def report_parts(analysis: Analysis, level: DetailLevel, gallery: Gallery) -> list[ReportPart]:
-    """All parts of a report, one for each section first."""
+    """All parts of a report: sections side by side, then each."""
     parts = []
+    if (table := overview_table(analysis)) is not None:
+        parts.append(ReportPart("side-by-side", "Side by side", (table,)))
     left = level.details
     for found in analysis.sections:
         details = found.details[:left]
@@ -194,7 +197,8 @@ def _unequal_tasks(found: SectionAnalysis) -> list[str]:
 def _folded(found: SectionAnalysis, level: DetailLevel) -> list[Block]:
     blocks: list[Block] = []
     if level.tables:
-        blocks.append(FoldedPart("Every task and method", (task_scores(found),)))
+        more = [table for table in (band_table(found), later_table(found)) if table is not None]
+        blocks.append(FoldedPart("Every task and method", (task_scores(found), *more)))
         if level.runs:
             blocks.append(FoldedPart("Every run", (run_table(found, level.runs),)))
     told: list[Block] = [seconds_table(found)]
@@ -283,8 +287,9 @@ def _reading(analysis: Analysis) -> ReportPart:
 
 def all_tables(analysis: Analysis) -> list[DataTable]:
     """The tables that are written beside the figures: scores, runs and settings, in full."""
-    tables = []
+    tables = [table for table in (overview_table(analysis),) if table is not None]
     for found in analysis.sections:
         tables += [main_table(found), other_scores(found), task_scores(found), run_table(found)]
+        tables += [t for t in (band_table(found), later_table(found)) if t is not None]
         tables += [seconds_table(found), settings_table(found)]
     return tables
