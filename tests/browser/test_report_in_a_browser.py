@@ -58,8 +58,9 @@ def serious(page: Any, axe: str) -> list[tuple[str, list[str]]]:
     ]
 
 
-@pytest.mark.parametrize("size", ["desk", pytest.param("phone", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("size", ["desk", "phone"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_serious_finding_and_not_wider_than_its_window(
     opened: Opened, report: Path, axe: str, size: str, scheme: str
 ) -> None:

@@ -84,7 +84,11 @@ def test_a_folder_of_figures_and_tables(world: SimpleNamespace) -> None:
     (curve,) = [s for s in stems if "ami-against-the-imbalance-ratio" in s]
     with Path("figures", f"{curve}.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert {row["row"].split(":")[0] for row in rows} >= {"kmeans", "modulo", "random"}
+    assert {row["series"] for row in rows} >= {"kmeans", "modulo", "random"}
+    assert {row["label"] for row in rows} == {"ratio-1", "ratio-4"}
+    for row in rows:
+        if row["series"] != "random":
+            assert float(row["low"]) <= float(row["y"]) <= float(row["high"])
     (first,) = [n for n in names if n.startswith("table-01") and n.endswith(".tex")]
     latex = Path("figures", first).read_text()
     assert r"\toprule" in latex and "kmeans" in latex and r"\textbf{" in latex

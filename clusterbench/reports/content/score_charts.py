@@ -198,11 +198,15 @@ def later_charts(found: SectionAnalysis, label: str) -> list[LineChart]:
             "hits",
             [(name, one.hits) for name, one in ranked if one.hits],
             first[1].hits_chance,
-            f"Does an image's r-th cluster stand for one of its {first[1].labels}?",
+            "Does an image's r-th cluster stand for a node from its class to the root?"
+            if first[1].labels == "class chain"
+            else "Does an image's r-th cluster stand for one of its labels?",
         ),
     ):
         if values:
-            title = "Class chain" if what == "chain" else "Labels"
+            title = (
+                "Share of the class chain" if what == "chain" else f"Hits of the {first[1].labels}"
+            )
             values.append((f"{first[0]}, dealt out at random", chance))
             key = page_id(found.section.key(what), label)
             charts.append(_by_rank(key, f"{title} on {label}", summary, "r-th cluster", values))

@@ -9,10 +9,19 @@ from pathlib import Path
 
 from ...errors import StorageError
 from ...files import write_bytes
-from ...pages import DataTable, LineChart, MatrixChart, RowChart, table_csv, table_latex
-from ...pages.charts.figure_html import chart_table
+from ...pages import (
+    DataCell,
+    DataColumn,
+    DataRow,
+    DataTable,
+    LineChart,
+    MatrixChart,
+    RowChart,
+    table_csv,
+    table_latex,
+)
 from ..content.parts import ReportPart, all_blocks
-from .pictures import pictures
+from .pictures import pictures, points_of
 
 #: Characters of the part of a file's name that says what is in it.
 _NAME = 72
@@ -46,11 +55,41 @@ def _files(parts: Sequence[ReportPart], tables: Sequence[DataTable]) -> Iterator
         stem = f"figure-{number:02d}-{_slug(chart.title)}"
         for form, content in pictures(chart).items():
             yield f"{stem}.{form}", content
-        yield f"{stem}.csv", table_csv(chart_table(chart)).encode()
+        yield f"{stem}.csv", table_csv(drawn_values(chart)).encode()
     for number, table in enumerate(tables, 1):
         stem = f"table-{number:02d}-{_slug(table.caption)}"
         yield f"{stem}.csv", table_csv(table).encode()
         yield f"{stem}.tex", table_latex(table).encode()
+
+
+def drawn_values(chart: LineChart | RowChart | MatrixChart) -> DataTable:
+    """What a chart draws, a row for each point, with the ends of its interval."""
+    rows: list[tuple[str | float | None, ...]] = []
+    if isinstance(chart, LineChart):
+        rows = [(s.name, p.label, p.x, p.y, p.low, p.high) for s in chart.series for p in s.points]
+    elif isinstance(chart, RowChart):
+        rows = [
+            (name, row.group, row.label, point.y, point.low, point.high)
+            for row in chart.rows
+            for name, value in zip(chart.series, row.values, strict=True)
+            for point in points_of(value)
+        ]
+    else:
+        rows = [
+            (name, "", column, value, None, None)
+            for name, values in zip(chart.rows, chart.values, strict=True)
+            for column, value in zip(chart.columns, values, strict=True)
+        ]
+    columns = (
+        DataColumn("series", "series"),
+        DataColumn("label", "label"),
+        DataColumn("x", "x", "text" if rows and isinstance(rows[0][2], str) else "number"),
+        DataColumn("y", "y", "number"),
+        DataColumn("low", "low", "number"),
+        DataColumn("high", "high", "number"),
+    )
+    cells = (DataRow(tuple(DataCell(value) for value in row)) for row in rows)
+    return DataTable("drawn", chart.title, columns, tuple(cells))
 
 
 def _slug(title: str) -> str:

@@ -151,7 +151,7 @@ def _draw_rows(axes: Axes, chart: RowChart) -> None:
         known = [
             (number + shift, point)
             for number, row in enumerate(chart.rows)
-            for point in _points_of(row.values[place])
+            for point in points_of(row.values[place])
         ]
         ys, points = [y for y, _ in known], [point for _, point in known]
         xs = [factor * point.y for point in points]
@@ -186,7 +186,8 @@ def _draw_rows(axes: Axes, chart: RowChart) -> None:
         axes.legend(frameon=False, fontsize=8)
 
 
-def _points_of(value: ChartPoint | tuple[ChartPoint, ...] | None) -> tuple[ChartPoint, ...]:
+def points_of(value: ChartPoint | tuple[ChartPoint, ...] | None) -> tuple[ChartPoint, ...]:
+    """The points of a row's value, which may be one, several or none."""
     if value is None:
         return ()
     return value if isinstance(value, tuple) else (value,)
