@@ -20,7 +20,7 @@ from .confused import ConfusedPair, confused_pairs
 from .factor_curves import FactorCurves, factor_curves
 from .fit_facts import FitFacts, fit_facts
 from .later_clusters import LaterClusters, later_clusters
-from .places import Place, ScoreEstimate, places
+from .places import ScoreEstimate, SharedPlace, places
 from .sections import Contender, ScoreCell, Section, TaskColumn, sections
 
 #: The metric of places and curves, and those of a table.
@@ -82,9 +82,9 @@ class SectionAnalysis:
 
     section: Section
     estimates: Mapping[str, Mapping[Where, ScoreEstimate]]
-    places: Mapping[str, Mapping[Contender, Place]]
+    places: Mapping[str, Mapping[Contender, SharedPlace]]
     overall: Mapping[Contender, ScoreEstimate]
-    overall_places: Mapping[Contender, Place]
+    overall_places: Mapping[Contender, SharedPlace]
     bands: Mapping[Where, Mapping[str, float | None]]
     curves: tuple[FactorCurves, ...]
     later: Mapping[Where, LaterClusters]
@@ -259,7 +259,7 @@ def _of_task(main: Mapping[Where, ScoreEstimate], label: str) -> dict[Contender,
     return {contender: found for (task, contender), found in main.items() if task == label}
 
 
-def _places(estimates: Mapping[Contender, ScoreEstimate]) -> dict[Contender, Place]:
+def _places(estimates: Mapping[Contender, ScoreEstimate]) -> dict[Contender, SharedPlace]:
     """Places of methods; a reference, which was told the classes, has none."""
     return places({c: found for c, found in estimates.items() if not c.reference})
 

@@ -92,14 +92,14 @@ class ScoreEstimate:
 
 
 @dataclass(frozen=True)
-class Place:
+class SharedPlace:
     """Where one stands: its place, shared by all of its group, and how many share it."""
 
     place: int
     shared_by: int
 
 
-def places(estimates: Mapping[Name, ScoreEstimate]) -> dict[Name, Place]:
+def places(estimates: Mapping[Name, ScoreEstimate]) -> dict[Name, SharedPlace]:
     """Places from the highest mean down; who cannot be told apart from a group shares its place.
 
     The tests are those of the leaderboard (`leaderboard.ranking.differences`): paired over images
@@ -125,7 +125,7 @@ def places(estimates: Mapping[Name, ScoreEstimate]) -> dict[Name, Place]:
     shared = {}
     for start, stop in groups(apart):
         for name in order[start:stop]:
-            shared[name] = Place(start + 1, stop - start)
+            shared[name] = SharedPlace(start + 1, stop - start)
     return shared
 
 

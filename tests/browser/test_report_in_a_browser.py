@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from big_results import write_many
+from for_reports.big_results import write_many
+from for_reports.edited_results import edit
 from PIL import Image
-from report_toys import edit
 
 from clusterbench.reports import build_report
 

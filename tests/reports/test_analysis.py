@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from report_toys import edit, result_files
+from for_reports.edited_results import edit, result_files
 
 from clusterbench.errors import InputError
 from clusterbench.metrics import compare

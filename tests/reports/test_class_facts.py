@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from report_toys import counts_of
+from for_reports.edited_results import counts_of
 
 from clusterbench.reports.class_facts import per_class
 

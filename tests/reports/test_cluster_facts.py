@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
+from for_reports.edited_results import counts_of
 from hypothesis import given
 from hypothesis import strategies as st
-from report_toys import counts_of
 
 from clusterbench.reports.cluster_facts import cluster_sizes
 

@@ -6,9 +6,9 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from for_reports.edited_results import counts_of, shared_pairs
 from hypothesis import given
 from hypothesis import strategies as st
-from report_toys import counts_of, shared_pairs
 
 from clusterbench.reports import confused
 from clusterbench.reports.confused import confused_pairs

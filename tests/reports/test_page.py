@@ -9,9 +9,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from big_results import write_many
+from for_reports.big_results import write_many
+from for_reports.edited_results import edit, result_files
 from PIL import Image
-from report_toys import edit, result_files
 
 from clusterbench.errors import InputError
 from clusterbench.reports import build_report, page_html

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from clusterbench.metrics.uncertainty.subsets import SPREAD
-from clusterbench.reports.places import Place, ScoreEstimate, places
+from clusterbench.reports.places import ScoreEstimate, SharedPlace, places
 
 finite = st.floats(0, 1, allow_nan=False)
 
@@ -58,13 +58,13 @@ def test_the_same_images_cancel() -> None:
 
 def test_one_twice_is_no_difference() -> None:
     one = ScoreEstimate.of_seeds([0.3, 0.4], known(0.3, 0.01).deviations)
-    assert places({"a": one, "b": one}) == {"a": Place(1, 2), "b": Place(1, 2)}
+    assert places({"a": one, "b": one}) == {"a": SharedPlace(1, 2), "b": SharedPlace(1, 2)}
 
 
 def test_who_has_no_error_over_images_has_no_place() -> None:
     bare = ScoreEstimate.of_seeds([0.9, 0.8])
     assert places({"a": bare}) == {}
-    assert places({"a": bare, "b": known(0.1, 0.01)}) == {"b": Place(1, 1)}
+    assert places({"a": bare, "b": known(0.1, 0.01)}) == {"b": SharedPlace(1, 1)}
 
 
 def test_places_by_hand() -> None:
@@ -74,17 +74,17 @@ def test_places_by_hand() -> None:
         {n: ScoreEstimate.of_seeds([m], noise[i]) for i, (n, m) in enumerate(means.items())}
     )
     assert found == {
-        "a": Place(1, 2),
-        "b": Place(1, 2),
-        "c": Place(3, 2),
-        "d": Place(3, 2),
-        "e": Place(5, 1),
+        "a": SharedPlace(1, 2),
+        "b": SharedPlace(1, 2),
+        "c": SharedPlace(3, 2),
+        "d": SharedPlace(3, 2),
+        "e": SharedPlace(5, 1),
     }
 
 
 def test_nobody_and_one() -> None:
     assert places({}) == {}
-    assert places({"a": known(0.1, 0.01)}) == {"a": Place(1, 1)}
+    assert places({"a": known(0.1, 0.01)}) == {"a": SharedPlace(1, 1)}
 
 
 @given(st.lists(st.tuples(finite, finite, st.floats(0.001, 0.2)), min_size=1, max_size=8))

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from report_toys import result_files
+from for_reports.edited_results import result_files
 
 import clusterbench as cb
 

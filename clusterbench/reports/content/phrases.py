@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..places import Place, ScoreEstimate
+from ..places import ScoreEstimate, SharedPlace
 
 
 def percent(value: float, digits: int = 1) -> str:
@@ -20,7 +20,7 @@ def with_reach(estimate: ScoreEstimate) -> str:
     return f"{percent(estimate.mean)} ± {percent(estimate.reach)}"
 
 
-def place_text(place: Place) -> str:
+def place_text(place: SharedPlace) -> str:
     """`4`, or `4–6` where three share it."""
     if place.shared_by == 1:
         return str(place.place)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ...metrics.table import METRICS
 from ...pages import DataCell, DataColumn, DataRow, DataTable
 from ..analysis import MAIN_METRIC, SHOWN_METRICS, SectionAnalysis
-from ..places import Place, ScoreEstimate
+from ..places import ScoreEstimate, SharedPlace
 from ..sections import Contender, ScoreCell, TaskColumn
 from .phrases import percent, place_text, with_reach
 
@@ -126,7 +126,7 @@ def _failure(cell: ScoreCell, number: int) -> str:
 
 def _score_cell(
     estimate: ScoreEstimate,
-    place: Place | None,
+    place: SharedPlace | None,
     values: Sequence[float] = (),
     tags: tuple[str, ...] = (),
 ) -> DataCell:
