@@ -121,10 +121,12 @@ def cell_text(cell: DataCell, column: DataColumn) -> str:
     if isinstance(value, str):
         return value
     if column.kind == "percent":
-        return f"{_unsigned(100 * value, column.digits):.{column.digits}f}"
-    if isinstance(value, int):
-        return f"{value:,}"
-    return f"{_unsigned(value, column.digits):,.{column.digits}f}"
+        text = f"{_unsigned(100 * value, column.digits):.{column.digits}f}"
+    elif isinstance(value, int):
+        text = f"{value:,}"
+    else:
+        text = f"{_unsigned(value, column.digits):,.{column.digits}f}"
+    return text.replace("-", "−")
 
 
 def _unsigned(value: float, digits: int) -> float:

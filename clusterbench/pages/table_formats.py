@@ -29,6 +29,7 @@ _LATEX = {
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
     "–": "--",
+    "−": "$-$",
     "±": r"$\pm$",
     "×": r"$\times$",
 }

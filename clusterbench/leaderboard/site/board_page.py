@@ -129,13 +129,14 @@ def _tasks_table(
     used = [fact for fact in _FACTS if any(fact[0] in task.factors for task in view.tasks)]
     if not used:
         used = [_FACTS[0]]
+    referenced = any(row.reference for row in ranking.rows)
     columns = [DataColumn("task", "Task")]
     columns += [DataColumn(key, label, "number", digits) for key, label, digits in used]
     columns += [
         DataColumn("floor", "Chance", "percent", help="AMI of a random assignment"),
         DataColumn("kmeans", "k-means", "percent"),
         DataColumn("best", "Best method", "percent"),
-        DataColumn("ceiling", "Best reference", "percent"),
+        *([DataColumn("ceiling", "Best reference", "percent")] if referenced else []),
     ]
     rows = []
     for task in view.tasks:
@@ -154,7 +155,7 @@ def _tasks_table(
                     DataCell(_floor(task, ranking)),
                     DataCell(max(base, default=None)),
                     DataCell(max(own, default=None), strong=True),
-                    DataCell(max(ceiling, default=None)),
+                    *([DataCell(max(ceiling, default=None))] if referenced else []),
                 )
             )
         )
@@ -234,7 +235,7 @@ def _chosen(
         view = contents.view(row)
         if left[view.family]:
             chosen.append((row, view, left[view.family].pop(0)))
-    return chosen
+    return sorted(chosen, key=lambda item: list(_LOOKS).index(item[1].family))
 
 
 def _interval(

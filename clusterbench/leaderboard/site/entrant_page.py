@@ -20,6 +20,7 @@ from ...pages import (
     signed,
 )
 from ...printable import shown
+from ..board.models import Entry
 from ..ranking.model import BoardRow, Ranking
 from .against_baseline import Versus
 from .contents import SiteContents, TaskKey, scores_on
@@ -59,6 +60,8 @@ def entrant_page(
             "view": view,
             "family": FAMILY_NAMES[view.family],
             "settings": [(key, _setting(value)) for key, value in view.params.items()],
+            "sources": _told(entries, "source"),
+            "submitters": _told(entries, "submitter"),
             "encoders": sorted({entry.encoder for entry in entries}),
             "environments": _environments(facts),
             "clusters": _clusters(contents, view, standings),
@@ -71,6 +74,11 @@ def entrant_page(
         trail=(OVERVIEW,),
         tables=(by_task, raw),
     )
+
+
+def _told(entries: Sequence[Entry], field: str) -> list[str]:
+    """What entries say in a field of text that boards of older versions do not have."""
+    return sorted({text for entry in entries if (text := getattr(entry, field, ""))})[:20]
 
 
 def _setting(value: object) -> str:

@@ -113,7 +113,7 @@ def _picture(contents: SiteContents, versus: list[Versus]) -> RowChart | None:
     for item in shown:
         benchmark, dataset, name, _ = item.where
         rows[(f"{benchmark} · {dataset}", name) if by_task else (benchmark, dataset)].append(item)
-    families = [f for f in _SERIES if any(item.entrant.family == f for item in shown)]
+    families = [f for f in _SERIES if any(_family(item.entrant) == f for item in shown)]
     chart_rows = []
     for (group, label), items in rows.items():
         points = {ident: _mean(found) for ident, found in _by_entrant(items).items()}
@@ -127,7 +127,7 @@ def _picture(contents: SiteContents, versus: list[Versus]) -> RowChart | None:
             ChartRow(
                 label,
                 tuple(
-                    tuple(p for i, p in points.items() if contents.entrants[i].family == family)
+                    tuple(p for i, p in points.items() if _family(contents.entrants[i]) == family)
                     for family in families
                 ),
                 group=group,
@@ -150,6 +150,11 @@ def _picture(contents: SiteContents, versus: list[Versus]) -> RowChart | None:
         looks=tuple(_SERIES[family][1] for family in families),
         row_label="task" if by_task else "benchmark and data set",
     )
+
+
+def _family(view: EntrantView) -> Family:
+    """Its series of the picture; k-means with other settings is one of the others."""
+    return "clusterer" if view.family == "k-means" else view.family
 
 
 def _axis(values: list[float]) -> ChartAxis:
@@ -184,7 +189,7 @@ def _table(
 ) -> DataTable:
     rows = {contents.view(row).ident: row for row in (ranking.rows if ranking else ())}
     n_tasks = len({where[:3] for where, ranked in contents.tasks.items() if ranked.rows})
-    over = f"over {ranking.n_tasks} tasks, " if ranking and ranking.n_tasks < n_tasks else ""
+    over = f"over {ranking.n_tasks} tasks " if ranking and ranking.n_tasks < n_tasks else ""
     order = [*rows, *(ident for ident in contents.entrants if ident not in rows)]
     # Whoever has no place follows by the difference from k-means, references at the end.
     first = [ident for ident in order if ident in rows and rows[ident].place is not None]
@@ -222,8 +227,8 @@ def _table(
         sorted_by="place" if placed else None,
         descending=False,
         note=(
-            f"Scores in percent; AMI is a mean {over}each benchmark on a data set weighing the "
-            "same. Against k-means: "
+            f"Scores in percent; AMI is a mean {over}in which each benchmark on a data set weighs "
+            "the same. Against k-means: "
             "mean difference in AMI, on the same features, over the tasks that both have. Clearly: "
             "told apart by a paired test over images and seeds. “=” marks a shared place. "
             "References are fitted with labels: they say what features allow, and have no place."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ...pages import DataCell, DataColumn, DataRow, DataTable
 from ...pages.data_table import RowKind
+from ..board.models import PublishedRow
 from ..ranking.model import BoardRow, Ranking
 from .contents import SiteContents
 from .entrant_views import FAMILY_NAMES
@@ -102,7 +103,7 @@ def row_tags(row: BoardRow) -> tuple[str, ...]:
         tags.append("labels used")
     if row.k is not None:
         tags.append(f"K = {row.k:,}")
-    if any(flag.kind != "same as other seed" for flag in row.flags):
+    if any(flag.kind == "equals targets" for flag in row.flags):
         tags.append("deserves a look")
     return tuple(tags)
 
@@ -122,11 +123,16 @@ def _range(places: tuple[int, int]) -> str:
     return str(low) if low == high else f"{low}–{high}"
 
 
+def _source(row: PublishedRow) -> str:
+    """Backbone, source, and what else a reader must know to compare it."""
+    return "; ".join(part for part in (row.backbone, row.source, getattr(row, "note", "")) if part)
+
+
 def _published(ranking: Ranking, place: int, several: bool) -> DataRow:
     row = ranking.published[place]
     cells = [
         DataCell(None),
-        DataCell(row.method, tags=("published",), note=row.source),
+        DataCell(row.method, tags=("published",), note=_source(row)),
         DataCell("literature"),
         *([DataCell(row.backbone)] if several else []),
         DataCell(row.metrics.get("ami")),

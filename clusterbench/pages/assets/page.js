@@ -2,7 +2,7 @@
 "use strict";
 (() => {
   const ARROWS = { ascending: "▲", descending: "▼", none: "" };
-  const MOST = 200; // rows in the page at a time, until all are asked for: laying out takes the time
+  const MOST = 100; // rows in the page at a time, until all are asked for: laying out takes the time
   const compareTexts = new Intl.Collator("en", { numeric: true }).compare;
   const whenIdle = window.requestIdleCallback || ((work) => setTimeout(work, 50));
   const written = (number) => number.toLocaleString("en");
