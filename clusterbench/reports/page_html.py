@@ -8,6 +8,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from ..pages import Page, figure, render_page, table_html, template_environment
+from ..printable import shown
 from ..version import __version__
 from .analysis import Analysis, SectionAnalysis, TaskDetail
 from .content.parts import Block, ImageRows, ReportPart
@@ -17,6 +18,9 @@ from .thumbnails import ThumbnailFolder
 
 #: Bytes that a report stays below, whatever it is of.
 LARGEST_PAGE = 2_000_000
+
+#: Bytes of a cell of the table of tasks and of a row of every task and method, not less.
+_CELL_BYTES, _ROW_BYTES = 60, 300
 
 #: What the page of a report begins with in its footer; nothing else is written over.
 MARK = "clusterbench-report/1"
@@ -30,10 +34,21 @@ def report_page(
     """The page, at the most detail that keeps it below `LARGEST_PAGE` bytes."""
     page = ""
     for level in LEVELS:
+        if level is not LEVELS[-1] and _least_bytes(analysis, level) > LARGEST_PAGE:
+            continue
         page = _page(analysis, level, images, title)
         if len(page.encode()) < LARGEST_PAGE:
             break
     return page
+
+
+def _least_bytes(analysis: Analysis, level: DetailLevel) -> int:
+    """Bytes that the cells of the tables take at the very least, so as not to write them first."""
+    cells = sum(
+        len(found.section.tasks[: level.tasks]) * len(found.section.contenders[: level.methods])
+        for found in analysis.sections[: level.sections]
+    )
+    return cells * (_CELL_BYTES + _ROW_BYTES * level.tables)
 
 
 def report_title(analysis: Analysis) -> str:
@@ -50,7 +65,7 @@ def _page(
 
     parts = report_parts(analysis, level, gallery)
     body = _body(lead_blocks(analysis, level), parts)
-    heading = title or report_title(analysis)
+    heading = shown(title or report_title(analysis))
     footer = Markup("{} of clusterbench {}").format(MARK, __version__)
     page = Page(
         title=heading,

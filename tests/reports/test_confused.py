@@ -61,7 +61,7 @@ def test_some_at_a_time_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.slow
 def test_memory_of_10450_classes() -> None:
     rng = np.random.default_rng(0)
-    targets = np.repeat(np.arange(10_450), 50)
+    targets = np.repeat(np.arange(10_450), 20)
     spread = np.where(
         rng.random(len(targets)) < 0.5, targets, rng.integers(0, 10_450, len(targets))
     )

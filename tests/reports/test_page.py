@@ -15,7 +15,10 @@ from PIL import Image
 
 from clusterbench.errors import InputError
 from clusterbench.reports import build_report, page_html
+from clusterbench.reports.analysis import analyse
+from clusterbench.reports.collected import Collected, ReportRun
 from clusterbench.reports.page_html import LARGEST_PAGE, MARK
+from clusterbench.results.record import read_result
 
 RESULTS, PAGE = Path("results"), Path("report.html")
 HOSTILE = "<script>alert(1)</script>\"'&${7*7}{{7*7}}"
@@ -142,6 +145,31 @@ def test_less_is_shown_until_the_page_is_small_enough(
         assert len(smaller.encode()) < limit
         assert "kmeans is best" in Seen(smaller).text
     assert "are left out" in Seen(smaller).text
+
+
+@pytest.mark.slow
+def test_more_than_any_page_holds(world: SimpleNamespace) -> None:
+    """120 tasks, 60 methods, long names and texts, on two data sets: 14,400 results."""
+    path = result_files(RESULTS, "modulo", "ratio-1")[0]
+    record = read_result(path)
+    long = "x" * 150
+    runs = []
+    for number in range(2 * 120 * 60):
+        dataset, task, method = number // 7_200, number // 60 % 120, number % 60
+        content = record.model_copy(
+            update={
+                "dataset": f"{long} {dataset}",
+                "task": record.task.model_copy(
+                    update={"name": f"{long} {task}", "manifest_hash": f"{task:064x}"}
+                ),
+                "method": record.method.model_copy(update={"name": f"{long} {method}"}),
+                "warnings": (long,),
+            }
+        )
+        runs.append(ReportRun(path, content, {"ami": method / 60}, fault=long))
+    found = page_html.report_page(analyse(Collected(tuple(runs), (), 0)))
+    assert len(found.encode()) < LARGEST_PAGE
+    assert "means and places are those of all" in Seen(found).text
 
 
 class TestImages:

@@ -22,6 +22,7 @@ def test_a_page_and_a_line_about_it(world: SimpleNamespace, cli: Cli) -> None:
     assert Path("report.html").read_text().startswith("<!doctype html>")
 
 
+@pytest.mark.slow
 def test_json_and_figures(world: SimpleNamespace, cli: Cli) -> None:
     world.run(methods=["fails"], seeds=2)
     result_files(Path("results"), "kmeans", "ratio-1")[0].write_text("{")

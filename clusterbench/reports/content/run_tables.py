@@ -14,6 +14,9 @@ from ..sections import Contender
 from .phrases import listed
 from .score_tables import ordered_contenders
 
+#: Fields of the environment that are listed.
+_FIELDS = 40
+
 
 def run_table(found: SectionAnalysis, most: int | None = None) -> DataTable:
     """Every run of a section, at most so many, with its scores as they are."""
@@ -74,7 +77,7 @@ def failure_table(runs: Sequence[ReportRun]) -> DataTable:
             DataCell(record.method.name),
             DataCell(record.seed),
             DataCell(error.stage if error else None),
-            DataCell(told if len(told) <= 500 else f"{told[:499]}…"),
+            DataCell(_cut(told, 500)),
             DataCell((error.where or None) if error else None),
         )
         rows.append(DataRow(cells, "incomplete"))
@@ -96,7 +99,7 @@ def unchecked_table(runs: Sequence[ReportRun]) -> DataTable:
                 DataCell(f"{r.record.benchmark}/{r.record.dataset}/{r.record.task.name}"),
                 DataCell(r.record.method.name),
                 DataCell(r.record.seed),
-                DataCell(r.fault if len(r.fault) <= 500 else f"{r.fault[:499]}…"),
+                DataCell(_cut(r.fault, 500)),
                 DataCell(
                     "the scores of its JSON" if r.clusters is None else "those of its clusters"
                 ),
@@ -153,7 +156,7 @@ def _settings(contender: Contender) -> str:
         f"{name}={value if isinstance(value, str) else json.dumps(value)}"
         for name, value in params.items()
     )
-    return text if len(text) <= 1_000 else f"{text[:999]}…"
+    return _cut(text, 1_000)
 
 
 def seconds_table(found: SectionAnalysis) -> DataTable:
@@ -235,23 +238,33 @@ def warning_texts(found: SectionAnalysis, most: int = 20) -> list[str]:
     texts = []
     for contender, facts in found.facts.items():
         for text, number in facts.warnings:
-            short = text if len(text) <= 300 else f"{text[:299]}…"
-            texts.append(f"{found.section.labels[contender]} ({number:,}×): {short}")
+            label = found.section.labels[contender]
+            texts.append(f"{label} ({number:,}×): {_cut(text, 300)}")
     return texts if len(texts) <= most else [*texts[:most], f"{len(texts) - most:,} more"]
 
 
 def environment_table(analysis: Analysis) -> DataTable:
     """What the runs were made with."""
     rows = []
-    for made in environments(analysis.collected.runs):
+    found = environments(analysis.collected.runs)
+    for made in found[:_FIELDS]:
         several = len(made.values) > 1
-        values = [f"{value} ({n:,} runs)" if several else value for value, n in made.values]
+        values = [
+            f"{_cut(value, 120)} ({n:,} runs)" if several else _cut(value, 120)
+            for value, n in made.values
+        ]
         rows.append(DataRow((DataCell(made.field), DataCell(listed(values, 6)))))
+    left = len(found) - len(rows)
     return DataTable(
         "environment",
         "What the runs were made with",
         (DataColumn("field", "Field"), DataColumn("value", "Value")),
         tuple(rows),
         "field",
+        note=f"{left:,} more packages are in the results." if left else "",
         tools=False,
     )
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[: length - 1]}…"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...metrics.table import METRICS
 from ...pages import DataTable
@@ -32,7 +32,14 @@ from .score_charts import (
     time_chart,
     verdict,
 )
-from .score_tables import band_table, later_table, main_table, other_scores, task_scores
+from .score_tables import (
+    band_table,
+    later_table,
+    main_table,
+    ordered_contenders,
+    other_scores,
+    task_scores,
+)
 
 #: Rows of failures and of unchecked results, files that are listed as unreadable.
 _FAULTS, _FILES = 100, 20
@@ -51,6 +58,7 @@ class DetailLevel:
         tables: whether folded tables of every task and method, and diagnostics, are there.
         images: images of a cluster in a gallery, 0 for no gallery.
         charts: whether a section has charts beside that of all methods.
+        sections, tasks, methods: at most so many, the first; None for all.
     """
 
     details: int
@@ -59,9 +67,12 @@ class DetailLevel:
     tables: bool
     images: int
     charts: bool = True
+    sections: int | None = None
+    tasks: int | None = None
+    methods: int | None = None
 
 
-#: From all that is worked out to what is always shown.
+#: From all that is worked out to what is always small enough.
 LEVELS = (
     DetailLevel(6, 400, 2, True, 12),
     DetailLevel(6, 100, 1, True, 8),
@@ -69,12 +80,35 @@ LEVELS = (
     DetailLevel(2, 0, 1, False, 4),
     DetailLevel(0, 0, 0, False, 0),
     DetailLevel(0, 0, 0, False, 0, charts=False),
+    DetailLevel(0, 0, 0, False, 0, charts=False, sections=40, tasks=20, methods=60),
+    DetailLevel(0, 0, 0, False, 0, charts=False, sections=12, tasks=8, methods=30),
+    DetailLevel(0, 0, 0, False, 0, charts=False, sections=3, tasks=4, methods=12),
 )
+
+
+def shortened(analysis: Analysis, level: DetailLevel) -> Analysis:
+    """The sections, tasks and methods that a level shows; means and places stay those of all.
+
+    References are few and stay.
+    """
+    kept = []
+    for found in analysis.sections[: level.sections]:
+        order = ordered_contenders(found)
+        methods = [contender for contender in order if not contender.reference]
+        references = [contender for contender in order if contender.reference]
+        section = replace(
+            found.section,
+            tasks=found.section.tasks[: level.tasks],
+            contenders=(*methods[: level.methods], *references[: level.methods]),
+        )
+        kept.append(replace(found, section=section))
+    return replace(analysis, sections=tuple(kept))
 
 
 def report_parts(analysis: Analysis, level: DetailLevel, gallery: Gallery) -> list[ReportPart]:
     """All parts of a report: sections side by side, then each."""
     parts = []
+    analysis = shortened(analysis, level)
     if (table := overview_table(analysis)) is not None:
         parts.append(ReportPart("side-by-side", "Side by side", (table,)))
     left = level.details
@@ -99,7 +133,8 @@ def lead_blocks(analysis: Analysis, level: DetailLevel) -> list[Block]:
     text += f" and {many(len(references), 'reference')}" if references else ""
     text += f" on {many(tasks, 'task')}, {_created(runs)}."
     blocks: list[Block] = [Passage(text, "lead")]
-    verdicts = [verdict(found, named=len(sections) > 1) for found in analysis.sections]
+    shown = analysis.sections[: level.sections]
+    verdicts = [verdict(found, named=len(sections) > 1) for found in shown]
     if len(verdicts) == 1:
         blocks.append(Passage(verdicts[0]))
     else:
@@ -135,6 +170,12 @@ def _missing(analysis: Analysis, level: DetailLevel) -> Iterator[str]:
         yield (
             f"Classes and clusters are shown of {shown:,} of {possible:,} methods on tasks, the "
             "best of each task first."
+        )
+    if level.methods is not None:
+        yield (
+            f"Of each benchmark at most {level.tasks} tasks and the best {level.methods} methods "
+            f"are shown, of {many(len(analysis.sections), 'benchmark')} on data sets at most "
+            f"{level.sections}; means and places are those of all."
         )
     if not level.tables:
         yield (
