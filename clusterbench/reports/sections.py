@@ -111,7 +111,7 @@ class Section:
         """All its runs."""
         return [run for task in self.tasks for cell in task.cells.values() for run in cell.runs]
 
-    @property
+    @cached_property
     def n_seeds(self) -> int:
         """The most seeds that a method has on a task."""
         return max((len(c.runs) for t in self.tasks for c in t.cells.values()), default=0)

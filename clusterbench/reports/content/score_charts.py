@@ -23,7 +23,7 @@ from .score_tables import ordered_contenders
 
 #: Methods drawn as curves; more could not be told apart by eye.
 CURVES = 5
-#: Rows of a chart of methods.
+#: Methods in a chart of all of them; the best.
 ROWS = 40
 #: The look of the ceiling and of the floor, the last two of eight.
 _CEILING, _FLOOR = 6, 7
@@ -112,7 +112,7 @@ def _points(points: Sequence[CurvePoint]) -> tuple[ChartPoint, ...]:
 def time_chart(found: SectionAnalysis) -> LineChart | None:
     """AMI against the seconds of a fit; None with fewer than three methods that have both."""
     points = []
-    for contender in ordered_contenders(found):
+    for contender in ordered_contenders(found)[:ROWS]:
         seconds = found.facts[contender].seconds.fit
         if contender in found.overall and not contender.reference and seconds:
             label = found.section.labels[contender]
