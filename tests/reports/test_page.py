@@ -149,13 +149,13 @@ def test_less_is_shown_until_the_page_is_small_enough(
 
 @pytest.mark.slow
 def test_more_than_any_page_holds(world: SimpleNamespace) -> None:
-    """120 tasks, 60 methods, long names and texts, on two data sets: 14,400 results."""
+    """60 tasks, 60 methods, long names and texts, on three data sets: 10,800 results."""
     path = result_files(RESULTS, "modulo", "ratio-1")[0]
     record = read_result(path)
     long = "x" * 150
     runs = []
-    for number in range(2 * 120 * 60):
-        dataset, task, method = number // 7_200, number // 60 % 120, number % 60
+    for number in range(3 * 60 * 60):
+        dataset, task, method = number // 3_600, number // 60 % 60, number % 60
         content = record.model_copy(
             update={
                 "dataset": f"{long} {dataset}",
