@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .metrics import Scores as Scores
     from .metrics import compare as compare
     from .metrics import score as score
+    from .reports import build_report as report
     from .runs import run as run
     from .sources.opening import open_source as open_source
 
@@ -38,6 +39,7 @@ _EXPORTS = {
     "compare": "metrics:compare",
     "extract": "features.extract.job:extract_images",
     "open_source": "sources.opening:open_source",
+    "report": "reports:build_report",
     "run": "runs:run",
     "score": "metrics:score",
 }
@@ -54,6 +56,7 @@ __all__ = [
     "methods",
     "open_source",
     "references",
+    "report",
     "run",
     "score",
 ]

@@ -29,6 +29,7 @@ from .verbs.index import index
 from .verbs.leaderboard import leaderboard
 from .verbs.list import list_names
 from .verbs.rank import rank
+from .verbs.report import report
 from .verbs.run import run
 from .verbs.score import score
 from .verbs.show import show
@@ -90,6 +91,7 @@ _VERBS: tuple[tuple[str, Callable[..., None] | typer.Typer, str | None], ...] = 
     ("submit", submit, "Check results and add them to a leaderboard."),
     ("validate", validate, "Check results as submit does, and write nothing."),
     ("leaderboard", leaderboard, None),
+    ("report", report, "Make one page of results: tables, curves, clusters."),
     ("list", list_names, "List benchmarks, methods, encoders, datasets, trees."),
 )
 for _name, _verb, _short in _VERBS:

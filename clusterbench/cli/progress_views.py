@@ -196,10 +196,10 @@ def byte_progress(text: str, unit: str = "bytes") -> Iterator[Progress]:
 
 
 @contextmanager
-def resampling_line() -> Iterator[Progress | None]:
+def resampling_line(word: str = "resampling") -> Iterator[Progress | None]:
     """Gives the callback to hand on as `progress`; the line is wiped at the end.
 
-    Nothing is shown in a pipe or for a short wait.
+    word: what is under way. Nothing is shown in a pipe or for a short wait.
     """
     if not sys.stderr.isatty():
         yield None
@@ -210,7 +210,7 @@ def resampling_line() -> Iterator[Progress | None]:
         nonlocal shown
         if time.monotonic() - shown >= _EVERY:
             shown = time.monotonic()
-            sys.stderr.write(f"\rresampling {done}/{total}\x1b[K")
+            sys.stderr.write(f"\r{word} {done}/{total}\x1b[K")
             sys.stderr.flush()
 
     try:

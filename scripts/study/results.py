@@ -12,6 +12,7 @@ from clusterbench.leaderboard.submissions.result_files import result_files
 from clusterbench.benchmarks import Task
 from clusterbench.benchmarks.targets import Hierarchy
 from clusterbench.results.evidence import EvidenceReader
+from clusterbench.results.found_files import found_results
 from clusterbench.results.record import ResultRecord, read_result
 
 from .gaps import METRIC, Gap, gap
@@ -73,7 +74,7 @@ def read(folder: Path, failed: bool = False) -> Study:
     """
     reader = EvidenceReader()
     found: dict[tuple[str, str], dict[str, TaskResults]] = {}
-    for path in result_files([folder]):
+    for path in found_results([folder]):
         if failed and read_result(path).status == "failed":
             continue
         evidence = reader.read(path)

@@ -1,0 +1,96 @@
+"""Figures for papers: all forms, the same bytes again, and the numbers beside them."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from PIL import Image
+
+from clusterbench.pages import (
+    ChartAxis,
+    ChartGuide,
+    ChartPoint,
+    ChartRow,
+    ChartSeries,
+    LineChart,
+    MatrixChart,
+    RowChart,
+)
+from clusterbench.reports import build_report
+from clusterbench.reports.export.pictures import pictures
+
+ODD = "x$_{2}$ \\frac 漢字 \U0001f600 " + "long " * 40
+
+LINES = LineChart(
+    "a",
+    ODD,
+    "",
+    ChartAxis(ODD, "log"),
+    ChartAxis("y", percent=True),
+    (
+        ChartSeries(ODD, (ChartPoint(1.0, 0.2, 0.1, 0.3), ChartPoint(30.0, 0.4))),
+        ChartSeries("b", (ChartPoint(3.0, 0.2, label=ODD),), joined=False),
+    ),
+    (ChartGuide(0.05, "floor"),),
+)
+NAMES = LineChart(
+    "b",
+    "bands",
+    "",
+    ChartAxis("band", "category"),
+    ChartAxis("y", "log", low=0.1, high=1.0),
+    (ChartSeries("a", (ChartPoint("head", 0.3), ChartPoint("tail", 0.2))),),
+    labelled=True,
+)
+ROWS = RowChart(
+    "c",
+    "rows",
+    "",
+    ChartAxis("x", percent=True),
+    ("one", "two"),
+    (
+        ChartRow(ODD, (ChartPoint(0.0, 0.2, 0.1, 0.3), None), group="g"),
+        ChartRow("b", (ChartPoint(0.0, 0.3), ChartPoint(0.0, 0.4))),
+    ),
+    (ChartGuide(0.1, "random"),),
+)
+BARS = RowChart("d", "bars", "", ChartAxis("x"), ("one", "two"), ROWS.rows, style="bars")
+MATRIX = MatrixChart("e", "wins", "", ("a", "b"), ("a", ODD), ((None, 0.5), (0.2, 1.0)))
+
+
+@pytest.mark.parametrize("chart", [LINES, NAMES, ROWS, BARS, MATRIX], ids=lambda chart: chart.key)
+def test_each_form_is_what_it_says_and_the_same_again(
+    chart: LineChart | RowChart | MatrixChart, tmp_path: Path
+) -> None:
+    files = pictures(chart)
+    assert files["pdf"].startswith(b"%PDF") and files["svg"].startswith(b"<?xml")
+    (tmp_path / "a.png").write_bytes(files["png"])
+    with Image.open(tmp_path / "a.png") as image:
+        assert image.width > 300 and len(image.convert("RGB").getcolors(1 << 24)) > 10
+    assert pictures(chart) == files
+
+
+@pytest.mark.slow
+def test_a_folder_of_figures_and_tables(world: SimpleNamespace) -> None:
+    built = build_report("results", "page.html", figures="figures")
+    names = {path.name for path in built.figures}
+    assert names == {path.name for path in Path("figures").iterdir()}
+    stems = {Path(name).stem for name in names if name.startswith("figure-")}
+    for stem in stems:
+        assert {f"{stem}.{form}" for form in ("png", "svg", "pdf", "csv")} <= names
+    (curve,) = [s for s in stems if "ami-against-the-imbalance-ratio" in s]
+    with Path("figures", f"{curve}.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["series"] for row in rows} >= {"kmeans", "modulo", "random"}
+    assert {row["label"] for row in rows} == {"ratio-1", "ratio-4"}
+    for row in rows:
+        if row["series"] != "random":
+            assert float(row["low"]) <= float(row["y"]) <= float(row["high"])
+    (first,) = [n for n in names if n.startswith("table-01") and n.endswith(".tex")]
+    latex = Path("figures", first).read_text()
+    assert r"\toprule" in latex and "kmeans" in latex and r"\textbf{" in latex
+    again = build_report("results", "page.html", figures="again")
+    assert [p.read_bytes() for p in built.figures] == [p.read_bytes() for p in again.figures]

@@ -1,0 +1,112 @@
+"""Names of contenders, order of tasks, kinds of curves: worked by hand."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from clusterbench.reports.factor_curves import factor_curves, factor_of
+from clusterbench.reports.later_clusters import later_clusters
+from clusterbench.reports.places import ScoreEstimate
+from clusterbench.reports.sections import Contender, Section, TaskColumn, contender_labels
+from clusterbench.results.record import LabelSetsRecord, TopRecord
+
+METHOD = Contender("m", 1, "{}", False)
+
+
+def column(name: str, recipe: dict[str, Any] | None, **factors: float) -> TaskColumn:
+    task: Any = None if recipe is None else SimpleNamespace(recipe=recipe)
+    return TaskColumn(name, name, "0" * 64, 5, 10, 10, factors, {"ami": 0.0}, task, {})
+
+
+def section(*tasks: TaskColumn) -> Section:
+    return Section("b", "d", "e", "0" * 64, "train->val", tasks, (METHOD,), {METHOD: "m"})
+
+
+def pictures(*tasks: TaskColumn) -> list[tuple[str, str, list[str]]]:
+    estimates = {(t.label, METHOD): ScoreEstimate.of_seeds([0.5]) for t in tasks}
+    found = factor_curves(section(*tasks), estimates, "ami")
+    return [(p.factor, p.kind, [point.task for point in p.curves[0].points]) for p in found]
+
+
+def test_a_contender_is_called_by_what_tells_it_from_others() -> None:
+    plain = Contender("kmeans", 1, '{"n_init": 2}', False)
+    more = Contender("kmeans", 1, '{"n_init": 5}', False)
+    other_k = Contender("kmeans", 1, '{"n_init": 2}', False, k=7)
+    newer = Contender("temi", 2, "{}", False)
+    older = Contender("temi", 1, "{}", False)
+    alone = Contender("knn", 1, '{"n_neighbors": 3}', True)
+    labels = contender_labels([plain, more, other_k, newer, older, alone])
+    assert list(labels.values()) == [
+        "kmeans (n_init=2)",
+        "kmeans (n_init=5)",
+        "kmeans (n_init=2, K=7)",
+        "temi (version 2)",
+        "temi (version 1)",
+        "knn",
+    ]
+
+
+def test_tasks_that_differ_in_numbers_share_a_picture() -> None:
+    base = {"builder": "ratio", "shape": "exponential"}
+    tasks = [
+        column("ratio-30", {**base, "ratio": 30}, imbalance_ratio=30),
+        column("ratio-1", {**base, "ratio": 1}, imbalance_ratio=1),
+        column("zipf-1", {**base, "ratio": 1, "shape": "zipf"}, imbalance_ratio=1),
+        column("zipf-9", {**base, "ratio": 9, "shape": "zipf"}, imbalance_ratio=9),
+        column("alone", {"builder": "window"}, imbalance_ratio=4),
+    ]
+    assert pictures(*tasks) == [
+        ("imbalance_ratio", "shape: exponential", ["ratio-1", "ratio-30"]),
+        ("imbalance_ratio", "shape: zipf", ["zipf-1", "zipf-9"]),
+    ]
+
+
+def test_kinds_of_one_task_each_are_one_picture() -> None:
+    easy, hard = (
+        column(n, {"builder": "easy", "which": n}, knn_accuracy=a)
+        for n, a in (("e", 0.9), ("h", 0.1))
+    )
+    assert pictures(easy, hard) == [("knn_accuracy", "", ["h", "e"])]
+
+
+def test_tasks_that_cannot_be_built_are_placed_by_their_factors() -> None:
+    tasks = [column("a", None, n_classes=10, n_train=5), column("b", None, n_classes=90, n_train=5)]
+    assert pictures(*tasks) == [("n_classes", "", ["a", "b"])]
+    (found,) = factor_curves(section(*tasks), {}, "ami")
+    assert found.logarithmic and found.curves == ()
+
+
+def test_nothing_varies() -> None:
+    assert factor_of([column("a", None, n_classes=10), column("b", None, n_classes=10)]) is None
+    assert pictures(column("a", None, n_classes=10)) == []
+
+
+def ranked(*top: float) -> Any:
+    none = (0.0,) * len(top)
+    chains = LabelSetsRecord(
+        n=1,
+        n_labels=2,
+        labels_per_sample=1.0,
+        any_label_acc=0.0,
+        hits=top,
+        chance=none,
+        any_hit=none,
+        coverage=none,
+    )
+    record = TopRecord(n_ranks=len(top), top_n_acc=top, top_n_chance=none, chains=chains)
+    return SimpleNamespace(record=SimpleNamespace(ranked=record))
+
+
+def test_later_clusters_are_means_over_seeds() -> None:
+    found = later_clusters([ranked(0.25, 0.5), ranked(0.75, 1.0)])
+    assert found is not None
+    assert found.top_n_acc == (0.5, 0.75) and found.hits == (0.5, 0.75)
+    assert found.labels == "class chain" and found.chain_share == () and found.n_seeds == 2
+
+
+@pytest.mark.parametrize("runs", [[], [ranked(0.5), ranked(0.5, 0.6)]])
+def test_no_ranks_or_different_numbers_of_them(runs: list[Any]) -> None:
+    assert later_clusters(runs) is None
