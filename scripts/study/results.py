@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from clusterbench.leaderboard.submissions.result_files import result_files
 
 from clusterbench.benchmarks import Task
 from clusterbench.benchmarks.targets import Hierarchy
