@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from clusterbench.leaderboard.submissions.result_files import result_files
 
 from clusterbench.benchmarks import Task
 from clusterbench.benchmarks.targets import Hierarchy
+from clusterbench.leaderboard.submissions.submitted_files import submitted_files
 from clusterbench.results.evidence import EvidenceReader
 from clusterbench.results.record import ResultRecord, read_result
 
@@ -73,7 +73,7 @@ def read(folder: Path, failed: bool = False) -> Study:
     """
     reader = EvidenceReader()
     found: dict[tuple[str, str], dict[str, TaskResults]] = {}
-    for path in result_files([folder]):
+    for path in submitted_files([folder]):
         if failed and read_result(path).status == "failed":
             continue
         evidence = reader.read(path)
