@@ -6,7 +6,13 @@ from typing import Any
 
 import pytest
 
-from clusterbench.cli.option_values import parse_params, parse_seeds, split_commas
+from clusterbench.cli.option_values import (
+    parse_claims,
+    parse_params,
+    parse_seeds,
+    parse_settings,
+    split_commas,
+)
 from clusterbench.errors import InputError
 from clusterbench.typed_text import Typed
 
@@ -46,3 +52,31 @@ def test_params_of_another_form(value: str) -> None:
 def test_a_param_given_twice() -> None:
     with pytest.raises(InputError, match=r"temi\.epochs is given twice"):
         parse_params(["temi.epochs=1", "temi.epochs=2"])
+
+
+def test_settings_of_a_method_that_ran_elsewhere_are_what_they_look_like() -> None:
+    found = parse_settings(["beta=0.6", "n = 3", "init=random", "tol=none", "on=true", "text='5'"])
+    assert found == {
+        "beta": 0.6,
+        "n": 3,
+        "init": "random",
+        "tol": None,
+        "on": True,
+        "text": "5",
+    }
+    assert parse_claims(["ami=0.5", "acc=1e-2"]) == {"ami": 0.5, "acc": 0.01}
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (["beta"], "wanted NAME=VALUE"),
+        (["=3"], "wanted NAME=VALUE"),
+        (["x=1", "x=2"], "is given twice"),
+        (["x=" + "y" * 20_000], "at most 10,000"),
+    ],
+)
+def test_settings_of_another_form(values: list[str], message: str) -> None:
+    for parse in (parse_settings, parse_claims):
+        with pytest.raises(InputError, match=message):
+            parse(values)

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from signing import sign_entry
 
+from clusterbench.doors import amount
 from clusterbench.errors import InputError
 from clusterbench.leaderboard import Leaderboard, read_leaderboard
 from clusterbench.leaderboard.board.file import Snapshot, readable_line, write_leaderboard
@@ -127,3 +128,16 @@ def test_markup_in_a_name_is_text_and_stays_as_it_is() -> None:
     entry = BOARD.entries[0].to_dict() | {"method": "<b onclick='x'>m</b> & \"co\"", "params": {}}
     found = type(BOARD.entries[0]).model_validate_json(json.dumps(sign_entry(entry)))
     assert json.loads(readable_line(found))["method"] == entry["method"]
+
+
+@given(before=SUBSETS, now=SUBSETS)
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_values_are_counted_by_what_came_and_went(
+    before: list[int], now: list[int], tmp_path: Path
+) -> None:
+    path = tmp_path / "board.json"
+    write_leaderboard(path, of(before))
+    snapshot = Snapshot.read(path)
+    write_leaderboard(path, of(now))
+    found, counted = snapshot.later(path).values, amount(path.read_bytes())
+    assert abs(found - counted) <= 4  # the commas between the lines of the three parts

@@ -218,11 +218,15 @@ def _split(content: bytes) -> tuple[list[bytes], list[bytes], list[bytes]] | Non
 
 
 def _further(lines: tuple[list[bytes], ...], known: Snapshot) -> int:
-    """How many values more lines hold than those of a snapshot."""
-    there = {*known.benchmarks, *known.entries, *known.published}
-    here = {line for part in lines for line in part}
-    more = sum(amount(line) + 1 for line in here - there)
-    return more - sum(amount(line) + 1 for line in there - here)
+    """How many values more lines hold than those of a snapshot; no line is there twice."""
+    change = 0
+    parts = (known.benchmarks.keys(), known.entries.keys(), known.published.keys())
+    for here, there in zip(lines, parts, strict=True):
+        new = [line for line in here if line not in there]
+        change += sum(amount(line) + 1 for line in new)
+        if len(here) - len(new) < len(there):
+            change -= sum(amount(line) + 1 for line in there - set(here))
+    return change
 
 
 def _known(
