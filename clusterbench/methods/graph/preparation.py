@@ -11,9 +11,9 @@ from ...feature_rows import unit_rows
 from ...selection.halves import halves_agreement, two_halves
 
 #: Powers of the whitening that are tried; none is unit rows as they are.
-POWERS = (None, 0.25, 0.5)
+POWERS: tuple[float | None, ...] = (None, 0.25, 0.5)
 #: (neighbours, rounds) of the smoothing that are tried.
-SMOOTHINGS = ((0, 0), (5, 1), (7, 2), (12, 2))
+SMOOTHINGS: tuple[tuple[int, int], ...] = ((0, 0), (5, 1), (7, 2), (12, 2))
 #: Rows per cluster that smoothing by k neighbours needs: with fewer than 2 k most neighbours are
 #: of other clusters.
 _PER_NEIGHBOUR = 2

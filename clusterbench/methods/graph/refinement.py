@@ -11,8 +11,8 @@ from torch import Tensor
 
 from .links import Links
 
-#: What each witness's shares, which sum to 1, count for beside the neighbours' 1.
-SAID, DISCRIMINANT = 0.3, 0.5
+#: What the shares of each witness, which sum to 1, count for.
+VOTES, DISCRIMINANT, SAID = 1.0, 0.5, 0.3
 #: Part of the scatter within clusters that is put equally on all directions.
 SHRINKAGE = 0.1
 #: Numbers of a table of rows by clusters that are held at a time.
@@ -79,12 +79,14 @@ class Witnesses:
         discriminant: of these clusters; None where there is none.
         spread: of similarities, see `spread_of`.
         n_clusters: K.
+        weights: what votes, discriminant and what was said count for.
     """
 
     clusters: np.ndarray
     discriminant: Discriminant | None
     spread: float
     n_clusters: int
+    weights: tuple[float, float, float] = (VOTES, DISCRIMINANT, SAID)
 
     def scores(
         self, rows: np.ndarray, links: Links, said: np.ndarray, device: torch.device
@@ -100,6 +102,7 @@ class Witnesses:
         Yields:
             Which rows, and (block, n_clusters) float32.
         """
+        votes, discriminant, once = self.weights
         size = max(1, _NUMBERS // self.n_clusters)
         for start in range(0, len(rows), size):
             block = slice(start, start + size)
@@ -107,12 +110,12 @@ class Witnesses:
             weights = vote_weights(links.similarities[block], links.counted[block], self.spread)
             score = torch.zeros(len(ids), self.n_clusters, device=device)
             voted = torch.from_numpy(self.clusters[ids]).to(device)
-            score.scatter_add_(1, voted, torch.from_numpy(weights).to(device))
+            score.scatter_add_(1, voted, votes * torch.from_numpy(weights).to(device))
             mine = torch.from_numpy(said[block].astype(np.int64)).to(device)[:, None]
-            score.scatter_add_(1, mine, torch.full_like(mine, SAID, dtype=torch.float32))
+            score.scatter_add_(1, mine, torch.full_like(mine, once, dtype=torch.float32))
             if self.discriminant is not None:
                 there = torch.from_numpy(rows[block]).to(device)
-                score += DISCRIMINANT * self.discriminant.shares(there)
+                score += discriminant * self.discriminant.shares(there)
             yield block, score
 
     def told(

@@ -19,13 +19,14 @@ from .links import Links, Neighbourhood, row_hashes, search_bytes
 from .preparation import (
     MOST_ROWS,
     Preparation,
+    Trial,
     chosen,
     principal_basis,
     principal_rows,
     scalings,
     smoothed,
 )
-from .refinement import Discriminant, Witnesses, spread_of
+from .refinement import DISCRIMINANT, SAID, VOTES, Discriminant, Witnesses, spread_of
 from .smoothed import SmoothedKMeans
 
 
@@ -82,6 +83,8 @@ class StableKMeans(Clusterer):
     name: ClassVar[str] = "stable-kmeans"
     label: ClassVar[str] = "stable k-means"
     version: ClassVar[int] = 1
+    #: Of votes, discriminant and what was said before; see `Witnesses`.
+    _weights: ClassVar[tuple[float, float, float]] = (VOTES, DISCRIMINANT, SAID)
 
     def __init__(
         self,
@@ -159,7 +162,7 @@ class StableKMeans(Clusterer):
             progress(done, total)
             return method.labels_, method.predict(others)
 
-        taken, agreement = chosen(rows, self.n_clusters, trial, self.random_state)
+        taken, agreement = self._chosen(rows, trial)
         base = self._smoothed(taken, self.n_clusters, self.n_init, self.init)
         self._base = base.fit(rows, progress=unseen)
         self.preparation_ = taken.text
@@ -172,6 +175,9 @@ class StableKMeans(Clusterer):
         }
         progress(total, total)
         return labels
+
+    def _chosen(self, rows: np.ndarray, trial: Trial) -> tuple[Preparation, dict[str, float]]:
+        return chosen(rows, self.n_clusters, trial, self.random_state)
 
     def _refined(self, rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """Clusters of training rows after the refinements; keeps the witnesses of new rows."""
@@ -188,7 +194,7 @@ class StableKMeans(Clusterer):
 
     def _witnesses(self, rows: np.ndarray, labels: np.ndarray, spread: float) -> Witnesses:
         k = self.n_clusters
-        return Witnesses(labels, Discriminant.of(rows, labels, k), spread, k)
+        return Witnesses(labels, Discriminant.of(rows, labels, k), spread, k, self._weights)
 
     def _asked(self, features: np.ndarray) -> tuple[np.ndarray, Links, np.ndarray, np.ndarray]:
         """Rows as they are clustered, their links, the training rows they are, what is said."""

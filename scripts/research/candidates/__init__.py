@@ -1,0 +1,1 @@
+"""Methods under trial; each class with a `name` is found by it."""
