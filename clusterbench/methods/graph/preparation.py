@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...feature_rows import unit_rows
-from ...selection.halves import halves_agreement, two_halves
 
 #: Powers of the whitening that are tried; none is unit rows as they are.
 POWERS: tuple[float | None, ...] = (None, 0.25, 0.5)
@@ -42,15 +41,26 @@ class Preparation:
         return f"{self.scaling}, {self.n_neighbors} neighbours, {self.rounds} rounds"
 
 
-def scalings(dim: int) -> list[Preparation]:
-    """Those without smoothing, of rows of `dim` dimensions; first unit rows as they are."""
-    names = ["l2" if power is None else f"whiten({dim}, {power:g})" for power in POWERS]
+@dataclass(frozen=True)
+class Choice:
+    """What there is to choose from; the first of each is what is taken of equals.
+
+    powers: of the whitening, None for unit rows as they are. smoothings: (neighbours, rounds).
+    """
+
+    powers: tuple[float | None, ...] = POWERS
+    smoothings: tuple[tuple[int, int], ...] = SMOOTHINGS
+
+
+def scalings(dim: int, choice: Choice) -> list[Preparation]:
+    """Those without smoothing, of rows of `dim` dimensions."""
+    names = ["l2" if power is None else f"whiten({dim}, {power:g})" for power in choice.powers]
     return [Preparation(name, 0, 0) for name in names]
 
 
-def smoothed(plain: Preparation, n: int, n_clusters: int) -> list[Preparation]:
-    """The same with each smoothing that n rows are enough for, the least first."""
-    usable = [(k, r) for k, r in SMOOTHINGS if n >= _PER_NEIGHBOUR * k * n_clusters]
+def smoothed(plain: Preparation, n: int, n_clusters: int, choice: Choice) -> list[Preparation]:
+    """The same with each smoothing that n rows are enough for."""
+    usable = [(k, r) for k, r in choice.smoothings if n >= _PER_NEIGHBOUR * k * n_clusters]
     return [replace(plain, n_neighbors=k, rounds=rounds) for k, rounds in usable]
 
 
@@ -59,7 +69,7 @@ Trial = Callable[[Preparation, int, np.ndarray, np.ndarray], tuple[np.ndarray, n
 
 
 def chosen(
-    rows: np.ndarray, n_clusters: int, trial: Trial, seed: int
+    rows: np.ndarray, n_clusters: int, trial: Trial, seed: int, choice: Choice
 ) -> tuple[Preparation, dict[str, float]]:
     """The preparation under which fits to two halves of the rows agree most.
 
@@ -71,17 +81,20 @@ def chosen(
         n_clusters: K.
         trial: fits and predicts.
         seed: of the rows that are taken, and of their halves.
+        choice: what there is.
 
     Returns:
         It, and the agreement (`selection.halves.halves_agreement`) of each that was tried by its
         text; unit rows as they are, and nothing tried, of fewer than four rows.
     """
+    from ...selection.halves import halves_agreement, two_halves
+
     taken, k = tried_rows(rows, n_clusters, seed)
     part = rows[taken]
     halves = two_halves(len(part), seed)
     found: dict[str, float] = {}
     if len(halves[0]) < 2:
-        return scalings(rows.shape[1])[0], found
+        return scalings(rows.shape[1], choice)[0], found
     k = min(k, len(halves[0]))
 
     def agreement(candidate: Preparation) -> float:
@@ -96,8 +109,8 @@ def chosen(
                 found[candidate.text] = agreement(candidate)
         return max(candidates, key=lambda candidate: found[candidate.text])
 
-    plain = best_of(scalings(rows.shape[1]))
-    return best_of(smoothed(plain, len(rows), n_clusters)), found
+    plain = best_of(scalings(rows.shape[1], choice))
+    return best_of(smoothed(plain, len(rows), n_clusters, choice)), found
 
 
 def tried_rows(rows: np.ndarray, n_clusters: int, seed: int) -> tuple[np.ndarray, int]:

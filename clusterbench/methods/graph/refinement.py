@@ -11,8 +11,6 @@ from torch import Tensor
 
 from .links import Links
 
-#: What the shares of each witness, which sum to 1, count for.
-VOTES, DISCRIMINANT, SAID = 1.0, 0.5, 0.3
 #: Part of the scatter within clusters that is put equally on all directions.
 SHRINKAGE = 0.1
 #: Numbers of a table of rows by clusters that are held at a time.
@@ -64,10 +62,13 @@ class Discriminant:
             torch.from_numpy(offsets.astype(np.float32)),
         )
 
+    def logits(self, rows: Tensor) -> Tensor:
+        """Of (m, dim) float32 rows: (m, n_clusters) float32, -inf of an empty cluster."""
+        return torch.addmm(self.offsets.to(rows.device), rows, self.directions.to(rows.device))
+
     def shares(self, rows: Tensor) -> Tensor:
         """Probabilities of clusters, (m, n_clusters) float32, as of normal clouds of one size."""
-        logits = rows @ self.directions.to(rows.device) + self.offsets.to(rows.device)
-        return torch.softmax(logits, dim=1)
+        return torch.softmax(self.logits(rows), dim=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,14 +80,14 @@ class Witnesses:
         discriminant: of these clusters; None where there is none.
         spread: of similarities, see `spread_of`.
         n_clusters: K.
-        weights: what votes, discriminant and what was said count for.
+        weights: what the shares of votes, discriminant and what was said count for.
     """
 
     clusters: np.ndarray
     discriminant: Discriminant | None
     spread: float
     n_clusters: int
-    weights: tuple[float, float, float] = (VOTES, DISCRIMINANT, SAID)
+    weights: tuple[float, float, float]
 
     def scores(
         self, rows: np.ndarray, links: Links, said: np.ndarray, device: torch.device
@@ -121,10 +122,34 @@ class Witnesses:
     def told(
         self, rows: np.ndarray, links: Links, said: np.ndarray, device: torch.device
     ) -> np.ndarray:
-        """The cluster of the highest score, the lowest of equal ones: (m,) int64; see `scores`."""
+        """The cluster of the highest score, the lowest of equal ones: (m,) int64; see `scores`.
+
+        The highest is a neighbour's cluster, or the one that was said, or the discriminant's
+        first: of all others only the sum of their shares is needed.
+        """
+        votes, discriminant, once = self.weights
         result = np.empty(len(rows), dtype=np.int64)
-        for block, score in self.scores(rows, links, said, device):
-            result[block] = score.cpu().numpy().argmax(axis=1)
+        size = max(1, _NUMBERS // self.n_clusters)
+        for start in range(0, len(rows), size):
+            block = slice(start, start + size)
+            weights = vote_weights(links.similarities[block], links.counted[block], self.spread)
+            voted = torch.from_numpy(self.clusters[links.ids[block]]).to(device)
+            mine = torch.from_numpy(said[block].astype(np.int64)).to(device)[:, None]
+            weight = votes * torch.from_numpy(weights).to(device)
+            parts, counts = [voted, mine], [weight, torch.full_like(mine, once, dtype=weight.dtype)]
+            if self.discriminant is not None:
+                logits = self.discriminant.logits(torch.from_numpy(rows[block]).to(device))
+                parts.append(logits.argmax(dim=1, keepdim=True))
+                counts.append(torch.zeros_like(counts[1]))
+            candidates, count = torch.cat(parts, dim=1), torch.cat(counts, dim=1)
+            same = candidates[:, :, None] == candidates[:, None, :]
+            score = (same * count[:, None, :]).sum(dim=2)
+            if self.discriminant is not None:
+                whole = torch.logsumexp(logits, dim=1, keepdim=True)
+                score += discriminant * torch.exp(logits.gather(1, candidates) - whole)
+            first = score == score.max(dim=1, keepdim=True).values
+            lowest = torch.where(first, candidates, self.n_clusters).min(dim=1).values
+            result[block] = lowest.cpu().numpy()
         return result
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -18,16 +18,18 @@ from ..top_order import led_by
 from .links import Links, Neighbourhood, row_hashes, search_bytes
 from .preparation import (
     MOST_ROWS,
+    Choice,
     Preparation,
-    Trial,
     chosen,
     principal_basis,
     principal_rows,
     scalings,
     smoothed,
 )
-from .refinement import DISCRIMINANT, SAID, VOTES, Discriminant, Witnesses, spread_of
 from .smoothed import SmoothedKMeans
+
+if TYPE_CHECKING:
+    from .refinement import Witnesses
 
 
 class StableKMeans(Clusterer):
@@ -84,7 +86,8 @@ class StableKMeans(Clusterer):
     label: ClassVar[str] = "stable k-means"
     version: ClassVar[int] = 1
     #: Of votes, discriminant and what was said before; see `Witnesses`.
-    _weights: ClassVar[tuple[float, float, float]] = (VOTES, DISCRIMINANT, SAID)
+    _weights: ClassVar[tuple[float, float, float]] = (1.0, 0.5, 0.3)
+    _choice: ClassVar[Choice] = Choice()
 
     def __init__(
         self,
@@ -111,8 +114,8 @@ class StableKMeans(Clusterer):
         width = min(self.dims, dim)
         tried = min(n_train, MOST_ROWS) // 2
         found = Cost(0.0)
-        plain = scalings(width)
-        candidates = [*plain, *smoothed(plain[-1], n_train, self.n_clusters)[1:]]
+        plain = scalings(width, self._choice)
+        candidates = [*plain, *smoothed(plain[-1], n_train, self.n_clusters, self._choice)[1:]]
         for candidate in candidates:
             one = self._smoothed(candidate, self.n_clusters, 1).cost(tried, tried, width)
             found += one + one
@@ -150,7 +153,9 @@ class StableKMeans(Clusterer):
         warn_of_zeros(features)
         self._basis = principal_basis(features, self.dims)
         rows = principal_rows(features, self._basis)
-        total = 2 * (len(scalings(width)) + len(smoothed(scalings(width)[0], n, self.n_clusters)))
+        plain = scalings(width, self._choice)
+        further = smoothed(plain[0], n, self.n_clusters, self._choice)[1:]
+        total = 2 * (len(plain) + len(further)) + 1
         done = 0
 
         def trial(
@@ -162,7 +167,7 @@ class StableKMeans(Clusterer):
             progress(done, total)
             return method.labels_, method.predict(others)
 
-        taken, agreement = self._chosen(rows, trial)
+        taken, agreement = chosen(rows, self.n_clusters, trial, self.random_state, self._choice)
         base = self._smoothed(taken, self.n_clusters, self.n_init, self.init)
         self._base = base.fit(rows, progress=unseen)
         self.preparation_ = taken.text
@@ -176,11 +181,10 @@ class StableKMeans(Clusterer):
         progress(total, total)
         return labels
 
-    def _chosen(self, rows: np.ndarray, trial: Trial) -> tuple[Preparation, dict[str, float]]:
-        return chosen(rows, self.n_clusters, trial, self.random_state)
-
     def _refined(self, rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """Clusters of training rows after the refinements; keeps the witnesses of new rows."""
+        from .refinement import spread_of
+
         self._neighbourhood = Neighbourhood(rows, rows, rows, self.voters, False, self.device)
         links = self._neighbourhood.links
         spread = spread_of(links)
@@ -193,6 +197,8 @@ class StableKMeans(Clusterer):
         return labels
 
     def _witnesses(self, rows: np.ndarray, labels: np.ndarray, spread: float) -> Witnesses:
+        from .refinement import Discriminant, Witnesses
+
         k = self.n_clusters
         return Witnesses(labels, Discriminant.of(rows, labels, k), spread, k, self._weights)
 

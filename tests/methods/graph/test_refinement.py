@@ -13,8 +13,6 @@ from hypothesis import strategies as st
 
 from clusterbench.methods.graph.links import Links, Neighbourhood
 from clusterbench.methods.graph.refinement import (
-    DISCRIMINANT,
-    SAID,
     SHRINKAGE,
     Discriminant,
     Witnesses,
@@ -23,6 +21,7 @@ from clusterbench.methods.graph.refinement import (
 )
 
 CPU = torch.device("cpu")
+VOTES, DISCRIMINANT, SAID = WEIGHTS = (0.9, 0.6, 0.2)
 
 
 def shares_plain(rows: np.ndarray, labels: np.ndarray, k: int, new: np.ndarray) -> np.ndarray:
@@ -69,8 +68,8 @@ def test_scores_are_those_of_plain_loops(empty: bool) -> None:
     links, _ = near.of(new, plain.unit(new))
     said = np.random.default_rng(1).integers(0, 4, 31)
     spread = spread_of(near.links)
-    witnesses = Witnesses(labels, Discriminant.of(rows, labels, k), spread, k)
-    wanted = votes_plain(links, labels, k, spread)
+    witnesses = Witnesses(labels, Discriminant.of(rows, labels, k), spread, k, WEIGHTS)
+    wanted = VOTES * votes_plain(links, labels, k, spread)
     wanted += DISCRIMINANT * shares_plain(rows, labels, k, new)
     wanted[np.arange(31), said] += SAID
     found = np.concatenate([s.numpy() for _, s in witnesses.scores(new, links, said, CPU)])
@@ -82,7 +81,9 @@ def test_blocks_of_rows_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = plain.blobs(70, 4)
     labels = np.random.default_rng(0).integers(0, 3, 70)
     near = Neighbourhood(rows, rows, plain.unit(rows), 5, False, "cpu")
-    witnesses = Witnesses(labels, Discriminant.of(rows, labels, 3), spread_of(near.links), 3)
+    witnesses = Witnesses(
+        labels, Discriminant.of(rows, labels, 3), spread_of(near.links), 3, WEIGHTS
+    )
     whole = witnesses.told(rows, near.links, labels, CPU)
     monkeypatch.setattr("clusterbench.methods.graph.refinement._NUMBERS", 3 * 11)
     np.testing.assert_array_equal(witnesses.told(rows, near.links, labels, CPU), whole)

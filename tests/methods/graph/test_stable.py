@@ -14,6 +14,7 @@ from clusterbench.errors import InputError
 from clusterbench.methods import SmoothedKMeans, StableKMeans
 from clusterbench.methods.graph import preparation
 from clusterbench.methods.graph.preparation import (
+    Choice,
     Preparation,
     chosen,
     principal_basis,
@@ -67,7 +68,7 @@ def test_without_refinements_it_is_smoothed_kmeans_of_what_was_taken() -> None:
     rows, _ = groups([30] * 6, spread=0.4)
     new = groups([9] * 6, spread=0.4, seed=1)[0]
     found = made(6, refinements=0).fit(rows)
-    every = [c for plainly in scalings(rows.shape[1]) for c in smoothed(plainly, 180, 6)]
+    every = [c for plainly in scalings(8, Choice()) for c in smoothed(plainly, 180, 6, Choice())]
     taken = next(c for c in every if c.text == found.preparation_)
     kmeans = SmoothedKMeans(
         6, device="cpu", scaling=taken.scaling, n_neighbors=max(1, taken.n_neighbors),
@@ -80,9 +81,9 @@ def test_without_refinements_it_is_smoothed_kmeans_of_what_was_taken() -> None:
 
 def test_few_rows_per_cluster_are_not_smoothed() -> None:
     plainly = Preparation("l2", 0, 0)
-    assert smoothed(plainly, 99, 10) == [plainly]
-    assert [c.n_neighbors for c in smoothed(plainly, 100, 10)] == [0, 5]
-    assert [c.n_neighbors for c in smoothed(plainly, 240, 10)] == [0, 5, 7, 12]
+    assert smoothed(plainly, 99, 10, Choice()) == [plainly]
+    assert [c.n_neighbors for c in smoothed(plainly, 100, 10, Choice())] == [0, 5]
+    assert [c.n_neighbors for c in smoothed(plainly, 240, 10, Choice())] == [0, 5, 7, 12]
 
 
 @settings(max_examples=40, deadline=None)
@@ -151,7 +152,7 @@ def test_powers_are_tried_first_then_smoothings_with_the_best_power() -> None:
         told = np.arange(len(others)) if c.text in good else np.zeros(len(others), dtype=int)
         return np.arange(len(own)) % k, told % k
 
-    best, found = chosen(rows, 3, trial, 0)
+    best, found = chosen(rows, 3, trial, 0, Choice())
     assert best.text == "whiten(8, 0.5)"  # of equals the first
     assert list(found) == [
         "l2", "whiten(8, 0.25)", "whiten(8, 0.5)", "whiten(8, 0.5), 5 neighbours, 1 rounds",
@@ -159,7 +160,7 @@ def test_powers_are_tried_first_then_smoothings_with_the_best_power() -> None:
     ]  # fmt: skip
     assert {a[1:] for a in asked} == {(3, 30, 30)}
     assert [found[text] for text in found] == pytest.approx([0, 0, 1, 1, 0])
-    assert chosen(rows[:3], 3, trial, 0) == (Preparation("l2", 0, 0), {})
+    assert chosen(rows[:3], 3, trial, 0, Choice()) == (Preparation("l2", 0, 0), {})
 
 
 @pytest.mark.parametrize(
