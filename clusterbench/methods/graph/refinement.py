@@ -13,8 +13,8 @@ from .links import Links
 
 #: Part of the scatter within clusters that is put equally on all directions.
 SHRINKAGE = 0.1
-#: Numbers of a table of rows by clusters that are held at a time.
-_NUMBERS = 1 << 24
+#: Numbers of a table of rows, their candidates and dimensions that are held at a time.
+_NUMBERS = 1 << 22
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +26,7 @@ class Discriminant:
     its mean over directions (Friedman, JASA 84, 1989). Clusters without rows have none.
 
     Attributes:
-        directions: (dim, n_clusters) float32.
+        directions: (n_clusters, dim) float32.
         offsets: (n_clusters,) float32, -inf of an empty cluster.
     """
 
@@ -58,17 +58,27 @@ class Discriminant:
         offsets = -0.5 * np.einsum("cd,dc->c", means, directions)
         offsets[sizes == 0] = -np.inf
         return cls(
-            torch.from_numpy(directions.astype(np.float32)),
+            torch.from_numpy(np.ascontiguousarray(directions.T, dtype=np.float32)),
             torch.from_numpy(offsets.astype(np.float32)),
         )
 
-    def logits(self, rows: Tensor) -> Tensor:
-        """Of (m, dim) float32 rows: (m, n_clusters) float32, -inf of an empty cluster."""
-        return torch.addmm(self.offsets.to(rows.device), rows, self.directions.to(rows.device))
+    def shares(self, rows: Tensor, candidates: Tensor) -> Tensor:
+        """Probabilities of some clusters of each row, as of normal clouds of one size.
 
-    def shares(self, rows: Tensor) -> Tensor:
-        """Probabilities of clusters, (m, n_clusters) float32, as of normal clouds of one size."""
-        return torch.softmax(self.logits(rows), dim=1)
+        Args:
+            rows: (m, dim) float32.
+            candidates: (m, k) int64; one that stands twice has its share twice.
+
+        Returns:
+            (m, k) float32, which sum to 1 over the different candidates of a row.
+        """
+        directions = self.directions.to(rows.device)[candidates]
+        logits = torch.einsum("mkd,md->mk", directions, rows)
+        logits += self.offsets.to(rows.device)[candidates]
+        same = candidates[:, :, None] == candidates[:, None, :]
+        again = torch.tril(same, diagonal=-1).any(dim=2)
+        whole = torch.logsumexp(logits.masked_fill(again, -torch.inf), dim=1, keepdim=True)
+        return torch.exp(logits - whole)
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,65 +101,67 @@ class Witnesses:
 
     def scores(
         self, rows: np.ndarray, links: Links, said: np.ndarray, device: torch.device
-    ) -> Iterator[tuple[slice, Tensor]]:
-        """Score of every cluster for rows, a block of rows after the other.
+    ) -> Iterator[tuple[slice, Tensor, Tensor]]:
+        """Clusters that come into question for rows, and their scores, a block of rows at a time.
+
+        These are the neighbours' clusters and those that were said; the discriminant decides among
+        them, so that the work does not grow with the number of clusters.
 
         Args:
             rows: (m, dim) float32.
-            links: their nearest training rows.
-            said: (m,) clusters that they are said to be of.
+            links: their nearest training rows, k of each.
+            said: (m,) clusters that they are said to be of; or (m, n), best first, of which the
+                first counts and the others come into question.
             device: where it is computed.
 
         Yields:
-            Which rows, and (block, n_clusters) float32.
+            Which rows; clusters, (block, k + n) int64; and their scores, float32, the same for a
+            cluster that stands twice.
         """
         votes, discriminant, once = self.weights
-        size = max(1, _NUMBERS // self.n_clusters)
-        for start in range(0, len(rows), size):
-            block = slice(start, start + size)
-            ids = links.ids[block]
-            weights = vote_weights(links.similarities[block], links.counted[block], self.spread)
-            score = torch.zeros(len(ids), self.n_clusters, device=device)
-            voted = torch.from_numpy(self.clusters[ids]).to(device)
-            score.scatter_add_(1, voted, votes * torch.from_numpy(weights).to(device))
-            mine = torch.from_numpy(said[block].astype(np.int64)).to(device)[:, None]
-            score.scatter_add_(1, mine, torch.full_like(mine, once, dtype=torch.float32))
-            if self.discriminant is not None:
-                there = torch.from_numpy(rows[block]).to(device)
-                score += discriminant * self.discriminant.shares(there)
-            yield block, score
-
-    def told(
-        self, rows: np.ndarray, links: Links, said: np.ndarray, device: torch.device
-    ) -> np.ndarray:
-        """The cluster of the highest score, the lowest of equal ones: (m,) int64; see `scores`.
-
-        The highest is a neighbour's cluster, or the one that was said, or the discriminant's
-        first: of all others only the sum of their shares is needed.
-        """
-        votes, discriminant, once = self.weights
-        result = np.empty(len(rows), dtype=np.int64)
-        size = max(1, _NUMBERS // self.n_clusters)
+        said = said.reshape(len(said), -1).astype(np.int64)
+        width = links.ids.shape[1] + said.shape[1]
+        size = max(1, _NUMBERS // (width * max(rows.shape[1], width)))
         for start in range(0, len(rows), size):
             block = slice(start, start + size)
             weights = vote_weights(links.similarities[block], links.counted[block], self.spread)
             voted = torch.from_numpy(self.clusters[links.ids[block]]).to(device)
-            mine = torch.from_numpy(said[block].astype(np.int64)).to(device)[:, None]
-            weight = votes * torch.from_numpy(weights).to(device)
-            parts, counts = [voted, mine], [weight, torch.full_like(mine, once, dtype=weight.dtype)]
-            if self.discriminant is not None:
-                logits = self.discriminant.logits(torch.from_numpy(rows[block]).to(device))
-                parts.append(logits.argmax(dim=1, keepdim=True))
-                counts.append(torch.zeros_like(counts[1]))
-            candidates, count = torch.cat(parts, dim=1), torch.cat(counts, dim=1)
+            told = torch.from_numpy(said[block]).to(device)
+            counts = torch.zeros(len(told), width, device=device)
+            counts[:, : weights.shape[1]] = votes * torch.from_numpy(weights).to(device)
+            counts[:, weights.shape[1]] = once
+            candidates = torch.cat([voted, told], dim=1)
             same = candidates[:, :, None] == candidates[:, None, :]
-            score = (same * count[:, None, :]).sum(dim=2)
+            score = (same * counts[:, None, :]).sum(dim=2)
             if self.discriminant is not None:
-                whole = torch.logsumexp(logits, dim=1, keepdim=True)
-                score += discriminant * torch.exp(logits.gather(1, candidates) - whole)
+                there = torch.from_numpy(rows[block]).to(device)
+                score += discriminant * self.discriminant.shares(there, candidates)
+            yield block, candidates, score
+
+    def told(
+        self, rows: np.ndarray, links: Links, said: np.ndarray, device: torch.device
+    ) -> np.ndarray:
+        """The cluster of the highest score, the lowest of equal ones: (m,) int64; see `scores`."""
+        result = np.empty(len(rows), dtype=np.int64)
+        for block, candidates, score in self.scores(rows, links, said, device):
             first = score == score.max(dim=1, keepdim=True).values
             lowest = torch.where(first, candidates, self.n_clusters).min(dim=1).values
             result[block] = lowest.cpu().numpy()
+        return result
+
+    def ranked(
+        self, rows: np.ndarray, links: Links, said: np.ndarray, n: int, device: torch.device
+    ) -> np.ndarray:
+        """The n clusters of the highest scores, best first: (m, n) int64.
+
+        said: (m, n) different clusters, best first; they fill the places behind the neighbours'.
+        """
+        result = np.empty((len(rows), n), dtype=np.int64)
+        for block, candidates, score in self.scores(rows, links, said, device):
+            same = candidates[:, :, None] == candidates[:, None, :]
+            again = torch.tril(same, diagonal=-1).any(dim=2)
+            order = score.masked_fill(again, -torch.inf).topk(n, dim=1).indices
+            result[block] = candidates.gather(1, order).cpu().numpy()
         return result
 
 

@@ -24,8 +24,10 @@ CPU = torch.device("cpu")
 VOTES, DISCRIMINANT, SAID = WEIGHTS = (0.9, 0.6, 0.2)
 
 
-def shares_plain(rows: np.ndarray, labels: np.ndarray, k: int, new: np.ndarray) -> np.ndarray:
-    """Fisher's discriminant with a shrunken common scatter, cluster after cluster."""
+def shares_plain(
+    rows: np.ndarray, labels: np.ndarray, k: int, new: np.ndarray, asked: np.ndarray
+) -> np.ndarray:
+    """Fisher's discriminant with a shrunken common scatter, cluster after cluster that is asked."""
     rows, new = rows.astype(np.float64), new.astype(np.float64)
     dim = rows.shape[1]
     there = [c for c in range(k) if (labels == c).any()]
@@ -39,7 +41,8 @@ def shares_plain(rows: np.ndarray, labels: np.ndarray, k: int, new: np.ndarray) 
     inverse = np.linalg.inv(scatter)
     shares = np.zeros((len(new), k))
     for i, row in enumerate(new):
-        logits = {c: row @ inverse @ m - 0.5 * m @ inverse @ m for c, m in means.items()}
+        some = {c: means[c] for c in set(asked[i].tolist()) if c in means}
+        logits = {c: row @ inverse @ m - 0.5 * m @ inverse @ m for c, m in some.items()}
         top = max(logits.values())
         total = sum(math.exp(value - top) for value in logits.values())
         for c, value in logits.items():
@@ -69,12 +72,36 @@ def test_scores_are_those_of_plain_loops(empty: bool) -> None:
     said = np.random.default_rng(1).integers(0, 4, 31)
     spread = spread_of(near.links)
     witnesses = Witnesses(labels, Discriminant.of(rows, labels, k), spread, k, WEIGHTS)
+    asked = np.hstack([labels[links.ids], said[:, None]])
     wanted = VOTES * votes_plain(links, labels, k, spread)
-    wanted += DISCRIMINANT * shares_plain(rows, labels, k, new)
+    wanted += DISCRIMINANT * shares_plain(rows, labels, k, new, asked)
     wanted[np.arange(31), said] += SAID
-    found = np.concatenate([s.numpy() for _, s in witnesses.scores(new, links, said, CPU)])
-    np.testing.assert_allclose(found, wanted, atol=2e-4)
-    np.testing.assert_array_equal(witnesses.told(new, links, said, CPU), found.argmax(axis=1))
+    blocks = [(c.numpy(), s.numpy()) for _, c, s in witnesses.scores(new, links, said, CPU)]
+    candidates, found = (np.concatenate(part) for part in zip(*blocks, strict=True))
+    np.testing.assert_array_equal(candidates, asked)
+    np.testing.assert_allclose(found, np.take_along_axis(wanted, asked, axis=1), atol=2e-4)
+    best = np.where(np.isin(np.arange(k), asked[0]), wanted[0], -1).argmax()
+    told = witnesses.told(new, links, said, CPU)
+    assert told[0] == best
+    for row, cluster in enumerate(told):
+        there = set(asked[row].tolist())
+        assert cluster in there and wanted[row, cluster] >= max(wanted[row, list(there)]) - 1e-4
+
+
+def test_ranks_are_by_score_and_further_clusters_follow() -> None:
+    rows, new = plain.blobs(90, 5), plain.blobs(31, 5, seed=1)
+    labels = np.random.default_rng(0).integers(0, 4, 90)
+    near = Neighbourhood(rows, rows, plain.unit(rows), 3, False, "cpu")
+    links, _ = near.of(new, plain.unit(new))
+    witnesses = Witnesses(labels, Discriminant.of(rows, labels, 4), 0.1, 4, WEIGHTS)
+    said = np.argsort(np.random.default_rng(1).random((31, 4)), axis=1)
+    ranked = witnesses.ranked(new, links, said, 4, CPU)
+    assert (np.sort(ranked, axis=1) == np.arange(4)).all()
+    for _, candidates, score in witnesses.scores(new, links, said, CPU):
+        for row in range(31):
+            by = dict(zip(candidates[row].tolist(), score[row].tolist(), strict=True))
+            values = [by[c] for c in ranked[row].tolist()]
+            assert values == sorted(values, reverse=True)
 
 
 def test_blocks_of_rows_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,16 +112,20 @@ def test_blocks_of_rows_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         labels, Discriminant.of(rows, labels, 3), spread_of(near.links), 3, WEIGHTS
     )
     whole = witnesses.told(rows, near.links, labels, CPU)
-    monkeypatch.setattr("clusterbench.methods.graph.refinement._NUMBERS", 3 * 11)
+    monkeypatch.setattr("clusterbench.methods.graph.refinement._NUMBERS", 6 * 6 * 11)
     np.testing.assert_array_equal(witnesses.told(rows, near.links, labels, CPU), whole)
 
 
 def test_an_empty_cluster_is_never_told() -> None:
     rows = plain.blobs(40, 3)
     labels = np.where(np.arange(40) < 20, 0, 2)
-    shares = Discriminant.of(rows, labels, 3).shares(torch.from_numpy(rows))
+    asked = torch.tensor([[0, 1, 2]]).expand(40, 3)
+    shares = Discriminant.of(rows, labels, 3).shares(torch.from_numpy(rows), asked)
     assert (shares[:, 1] == 0).all()
     np.testing.assert_allclose(shares.sum(dim=1), 1.0, atol=1e-6)
+    twice = torch.cat([asked, asked[:, :1]], dim=1)  # one that is asked twice counts once
+    again = Discriminant.of(rows, labels, 3).shares(torch.from_numpy(rows), twice)
+    np.testing.assert_allclose(again, torch.cat([shares, shares[:, :1]], dim=1), atol=1e-6)
 
 
 @pytest.mark.parametrize("rows", [np.ones((6, 3), "f4"), np.repeat(np.eye(3, dtype="f4"), 2, 0)])
