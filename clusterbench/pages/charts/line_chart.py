@@ -114,19 +114,26 @@ def _labels(chart: LineChart, x: AxisScale, y: AxisScale, right: float) -> list[
         key=lambda p: (y.at(p.y), x.at(p.x), p.label),
     )
     dots = [(x.at(p.x), y.at(p.y)) for series in chart.series for p in series.points]
-    taken += [(a - 5, b - 5, a + 5, b + 5) for a, b in dots]
+    taken += [(a - _REACH, b - _REACH, a + _REACH, b + _REACH) for a, b in dots]
     for point in points:
         at, level = x.at(point.x), y.at(point.y)
         words = fitted(point.label, 150, _SMALL)
         wide = text_width(words, _SMALL)
-        for dx, dy in ((8, 4), (-8 - wide, 4), (8, -7), (8, 15), (-8 - wide, -7), (-8 - wide, 15)):
-            box = (at + dx, level + dy - 10, at + dx + wide, level + dy + 2)
+        for dx, dy in (
+            *((8, 4), (-8 - wide, 4), (8, -8), (8, 17), (-8 - wide, -8), (-8 - wide, 17)),
+            *((-wide / 2, -11), (-wide / 2, 20)),
+        ):
+            box = (at + dx, level + dy - 10, at + dx + wide, level + dy + 3)
             inside = box[0] >= x.first and box[2] <= right + 12
             if inside and not any(_meet(box, other) for other in taken):
                 taken.append(box)
                 parts.append(text(box[0], level + dy, words, name="halo", size=_SMALL))
                 break
     return parts
+
+
+#: Pixels about a point that are its mark's.
+_REACH = 7.0
 
 
 def _meet(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> bool:

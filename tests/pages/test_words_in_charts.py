@@ -1,0 +1,98 @@
+"""Given guides, labels and notes, no line is drawn through words, and no word over a mark."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clusterbench.pages import (
+    ChartAxis,
+    ChartGuide,
+    ChartPoint,
+    ChartRow,
+    ChartSeries,
+    LineChart,
+    RowChart,
+    figure,
+)
+from clusterbench.pages.charts.svg import text_width
+
+values = st.floats(0, 1)
+Y = ChartAxis("AMI", percent=True)
+Box = tuple[float, float, float, float]
+
+
+def drawings(chart: Any) -> list[ElementTree.Element]:
+    return ElementTree.fromstring(str(figure(chart, numbers=False))).findall("svg")
+
+
+def number(part: ElementTree.Element, name: str) -> float:
+    return float(part.attrib[name])
+
+
+def box_of(words: ElementTree.Element) -> Box:
+    x, y, size = (number(words, name) for name in ("x", "y", "font-size"))
+    wide = text_width(words.text or "", size)
+    left = {"start": x, "middle": x - wide / 2, "end": x - wide}[
+        words.attrib.get("text-anchor", "start")
+    ]
+    return left, y - 0.7 * size, left + wide, y
+
+
+@settings(max_examples=60)
+@given(st.lists(values, min_size=1, max_size=4), st.lists(values, min_size=1, max_size=6))
+def test_no_guide_runs_through_words(guides: list[float], ys: list[float]) -> None:
+    rows = tuple(
+        ChartRow(f"a method {i}", (ChartPoint("", y),), group=f"group {i // 2}", note=f"{y:.1f}")
+        for i, y in enumerate(ys)
+    )
+    lines = tuple(ChartGuide(value, f"reference {i}") for i, value in enumerate(guides))
+    for drawing in drawings(RowChart("c", "t", "s", Y, ("one",), rows, guides=lines)):
+        parts = list(drawing.iter())
+        for place, words in enumerate(parts):
+            if words.tag != "text":
+                continue
+            left, top, right, bottom = box_of(words)
+            paper = parts[place - 1]
+            covered = paper.tag == "rect" and (
+                number(paper, "x") <= left
+                and number(paper, "y") <= top + 1
+                and number(paper, "x") + number(paper, "width") >= right
+                and number(paper, "y") + number(paper, "height") >= bottom
+            )
+            for when, line in enumerate(parts):
+                if line.get("class") != "guide":
+                    continue
+                x = number(line, "x1")
+                if left < x < right and number(line, "y1") < bottom and number(line, "y2") > top:
+                    assert covered and when < place, words.text
+
+
+def test_the_words_of_guides_lie_over_the_lines_that_they_cross() -> None:
+    """Near ones at the right end: the label of the last one is the highest."""
+    row = (ChartRow("a", (ChartPoint("", 0.0),)),)
+    lines = tuple(ChartGuide(value, f"at {value}") for value in (0.96, 1.0, 0.98))
+    wide, _ = drawings(RowChart("c", "t", "s", Y, ("one",), row, guides=lines))
+    heights = {w.text: number(w, "y") for w in wide.iter("text") if str(w.text).startswith("at")}
+    assert sorted(heights, key=lambda label: heights[label]) == ["at 1.0", "at 0.98", "at 0.96"]
+
+
+@settings(max_examples=60)
+@given(st.lists(st.tuples(values, values), min_size=2, max_size=12), st.integers(0, 7))
+def test_no_label_of_a_point_stands_over_a_mark(at: list[tuple[float, float]], look: int) -> None:
+    points = tuple(ChartPoint(x, y, label=f"point {i}") for i, (x, y) in enumerate(at))
+    series = (ChartSeries("one", points, joined=False, look=0),)
+    chart = LineChart("c", "t", "s", ChartAxis("x"), Y, series, labelled=True)
+    for drawing in drawings(chart):
+        marks = [(number(m, "cx"), number(m, "cy")) for m in drawing.iter("circle")]
+        reach = 1.3 * 4.5  # of the largest mark, a diamond
+        for words in drawing.iter("text"):
+            if not str(words.text).startswith("point"):
+                continue
+            left, top, right, bottom = box_of(words)
+            for x, y in marks:
+                beside = x + reach <= left or x - reach >= right
+                assert beside or y + reach <= top or y - reach >= bottom, words.text
