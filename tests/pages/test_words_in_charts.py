@@ -96,3 +96,35 @@ def test_no_label_of_a_point_stands_over_a_mark(at: list[tuple[float, float]], l
             for x, y in marks:
                 beside = x + reach <= left or x - reach >= right
                 assert beside or y + reach <= top or y - reach >= bottom, words.text
+
+
+def test_a_label_is_nearest_to_its_own_mark_or_has_a_line_to_it() -> None:
+    """Five marks in a row at the top, as of methods that are all as good."""
+    xs = (0.10, 0.13, 0.15, 0.155, 0.17)
+    points = tuple(ChartPoint(x, 0.95, label=f"method-number-{i}") for i, x in enumerate(xs))
+    far = ChartPoint(1.0, 0.3, label="another")
+    series = (ChartSeries("one", (*points, far), joined=False, look=0),)
+    chart = LineChart("c", "t", "s", ChartAxis("x"), Y, series, labelled=True)
+    for drawing in drawings(chart):
+        marks = [(number(m, "cx"), number(m, "cy")) for m in drawing.iter("circle")]
+        parts = list(drawing.iter())
+        own = dict(zip([p.label for p in (*points, far)], marks, strict=True))
+        found = 0
+        for place, words in enumerate(parts):
+            if words.text not in own:
+                continue
+            x, y = own[words.text]
+            if parts[place - 1].tag == "line":
+                led = parts[place - 1]
+                assert abs(number(led, "x1") - x) < 0.02 and abs(number(led, "y1") - y) < 0.02
+            else:
+                gaps = {mark: _gap(box_of(words), mark) for mark in marks}
+                assert min(gaps, key=lambda mark: gaps[mark]) == (x, y), words.text
+            found += parts[place].tag == "text"
+        assert found >= 4
+
+
+def _gap(box: Box, mark: tuple[float, float]) -> float:
+    left, top, right, bottom = box
+    across = max(left - mark[0], mark[0] - right, 0.0)
+    return float((across**2 + max(top - mark[1], mark[1] - bottom, 0.0) ** 2) ** 0.5)

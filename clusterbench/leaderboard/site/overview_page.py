@@ -225,9 +225,10 @@ def _table(
     """
     rows = {contents.view(row).ident: row for row in (ranking.rows if ranking else ())}
     n_ranked, n_compared, n_tasks = bases
-    over = f"over {_tasks(n_ranked)} " if ranking and n_ranked < n_tasks else ""
+    over = f"over {_tasks(n_ranked)} " if 0 < n_ranked < n_tasks else ""
     in_means = f" ({_tasks(n_ranked)})" if over else ""
-    in_versus = f" ({_tasks(n_compared)})" if over or n_compared < n_tasks else ""
+    part = n_compared and (over or n_compared < n_tasks)
+    in_versus = f" ({_tasks(n_compared)})" if part else ""
     order = [*rows, *(ident for ident in contents.entrants if ident not in rows)]
     # Whoever has no place follows by the difference from k-means, references at the end.
     first = [ident for ident in order if ident in rows and rows[ident].place is not None]
@@ -261,7 +262,9 @@ def _table(
     return DataTable(
         page_id("overview", "methods"),
         "Methods over all benchmarks"
-        if not over
+        if n_ranked and not over
+        else "Methods; no two are complete on a benchmark yet, so none has a place"
+        if not n_ranked
         else f"Methods, with places {over}of the {n_tasks} that have runs",
         columns,
         tuple(

@@ -89,7 +89,7 @@ def task_page(contents: SiteContents, task: TaskView, ranking: Ranking) -> SiteP
             "table": table,
         },
         trail=(OVERVIEW, above),
-        tables=(table,),
+        tables=(table,) if table.rows else (),
     )
 
 

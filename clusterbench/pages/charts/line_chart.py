@@ -104,36 +104,53 @@ def _said(chart: LineChart, series: ChartSeries, point: ChartPoint) -> str:
 
 
 def _labels(chart: LineChart, x: AxisScale, y: AxisScale, right: float) -> list[Markup]:
-    """The label of each point beside it, on the side and at the height where it meets no other."""
+    """The label of each point where it meets no other, and is nearer to its own than to others.
+
+    Where marks are crowded it stands further off, with a line to its mark; else only on hovering.
+    """
     if not chart.labelled:
         return []
+    dots = [(x.at(p.x), y.at(p.y)) for series in chart.series for p in series.points]
     taken: list[tuple[float, float, float, float]] = []
     parts = []
     points = sorted(
         (p for series in chart.series for p in series.points if p.label),
         key=lambda p: (y.at(p.y), x.at(p.x), p.label),
     )
-    dots = [(x.at(p.x), y.at(p.y)) for series in chart.series for p in series.points]
-    taken += [(a - _REACH, b - _REACH, a + _REACH, b + _REACH) for a, b in dots]
     for point in points:
         at, level = x.at(point.x), y.at(point.y)
         words = fitted(point.label, 150, _SMALL)
         wide = text_width(words, _SMALL)
-        for dx, dy in (
-            *((8, 4), (-8 - wide, 4), (8, -8), (8, 17), (-8 - wide, -8), (-8 - wide, 17)),
-            *((-wide / 2, -11), (-wide / 2, 20)),
-        ):
+        for dx, dy, far in _places(wide):
             box = (at + dx, level + dy - 10, at + dx + wide, level + dy + 3)
-            inside = box[0] >= x.first and box[2] <= right + 12
-            if inside and not any(_meet(box, other) for other in taken):
-                taken.append(box)
-                parts.append(text(box[0], level + dy, words, name="halo", size=_SMALL))
-                break
+            inside = box[0] >= x.first and box[2] <= right + 12 and box[1] >= _TOP - 8
+            inside = inside and (not far or box[3] <= y.first)
+            reach = _REACH if far else _NEAR
+            others = (d for d in dots if far or d != (at, level))
+            if not inside or any(_meet(box, other) for other in taken):
+                continue
+            if any(_meet(box, (a - reach, b - reach, a + reach, b + reach)) for a, b in others):
+                continue
+            taken.append(box)
+            if far:
+                foot = level + dy + (3 if dy < 0 else -10)
+                parts.append(line(at, level, min(max(at, box[0]), box[2]), foot, "axis"))
+            parts.append(text(box[0], level + dy, words, name="halo", size=_SMALL))
+            break
     return parts
 
 
-#: Pixels about a point that are its mark's.
-_REACH = 7.0
+def _places(wide: float) -> list[tuple[float, float, bool]]:
+    """Where a label of some width may stand by its point: beside it, above and below, far off."""
+    left, middle = -8 - wide, -wide / 2
+    near = [(8.0, 4.0), (left, 4.0), (8.0, -8.0), (8.0, 17.0), (left, -8.0), (left, 17.0)]
+    near += [(middle, -11.0), (middle, 20.0)]
+    far = [(dx, sign * off) for off in (28.0, 42.0, 56.0) for sign in (-1, 1) for dx in (8.0, left)]
+    return [(*place, False) for place in near] + [(*place, True) for place in far]
+
+
+#: Pixels about a point that are its mark's, and those in which a label is taken for its own.
+_REACH, _NEAR = 7.0, 13.0
 
 
 def _meet(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> bool:

@@ -139,6 +139,9 @@ def test_where_nobody_is_complete_pages_say_so_and_show_no_empty_table(tmp_path:
     text = next(site.glob("data-sets/*")).read_text()
     assert "<tbody>\n</tbody>" not in text and "at least two methods are complete" in text
     assert "No method is complete here" in next(site.glob("boards/*")).read_text()
+    (empty,) = site.glob("tasks/scale-*-task-1-*")
+    assert "<table" not in empty.read_text() and "No runs yet" in empty.read_text()
+    assert "0 tasks" not in (site / "index.html").read_text()
     # and a reference is still one, in the table of the first page
     (row,) = re.findall(r'<tr class="reference">(?:(?!</tr>).)*</tr>', _overview(site), re.DOTALL)
     assert REFERENCE in row and 'class="tag">reference' in row
