@@ -192,7 +192,7 @@ def _tasks_table(
                     *(_fact(factors.get(key), digits) for key, _, digits in used),
                     DataCell(_floor(task, ranking)),
                     DataCell(max(base, default=None)),
-                    DataCell(max(own, default=None), strong=True),
+                    DataCell(max(own, default=None), strong=bool(own)),
                     *([DataCell(max(ceiling, default=None))] if referenced else []),
                 )
             )

@@ -57,10 +57,10 @@ class SiteContents:
 
     def row_label(self, row: BoardRow, ranking: Ranking) -> str:
         """What a row is called in a figure: on several features, with those."""
-        label = self.view(row).label
-        if len({r.features for r in ranking.rows}) < 2 or not row.encoder:
+        label, features = self.view(row).label, self.features(row)
+        if len({r.features for r in ranking.rows}) < 2 or not features or features in label:
             return label
-        return f"{label} on {self.features(row)}"
+        return f"{label} on {features}"
 
     @cached_property
     def _feature_names(self) -> dict[tuple[str, str], str]:

@@ -32,7 +32,7 @@ from .task_page import raw_table, task_path
 
 _MOST_ROWS = 60  # of the picture
 _MOST_FLAGS = 50
-_MOST_SAID = 4  # of the others that an entry is the same as
+_MOST_SAID, _MOST_SEEDS = 3, 8  # others that an entry is the same as, and seeds that are
 
 #: Where an entrant stands: (place in the site's tasks, its row, the ranking of that task).
 Standing = tuple[TaskKey, BoardRow, Ranking]
@@ -96,12 +96,13 @@ def _flags(standings: Sequence[Standing]) -> list[str]:
         found: dict[str, set[str]] = {}
         seeds: dict[str, set[int]] = {}
         for flag in row.flags:
-            found.setdefault(flag.kind, set()).update({flag.other} - {""})
             seeds.setdefault(flag.kind, set()).add(flag.seed)
+            if flag.kind == "same as other entrant":
+                found.setdefault(flag.kind, set()).add(flag.other)
         said = [
             kind
-            + (f" ({_listed(sorted(found[kind]))})" if found[kind] else "")
-            + f", seed{'s' if len(of) > 1 else ''} {_listed([str(s) for s in sorted(of)])}"
+            + (f" ({_listed(sorted(found[kind]))})" if kind in found else "")
+            + f", {_seeds(sorted(of))}"
             for kind, of in seeds.items()
         ]
         if said:
@@ -111,7 +112,19 @@ def _flags(standings: Sequence[Standing]) -> list[str]:
 
 def _listed(words: Sequence[str]) -> str:
     more = f" and {len(words) - _MOST_SAID} more" if len(words) > _MOST_SAID else ""
-    return ", ".join(words[:_MOST_SAID]) + more
+    return "; ".join(words[:_MOST_SAID]) + more
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    """Such as "seeds 0–4", or how many where they leave some out."""
+    if len(seeds) == 1:
+        return f"seed {seeds[0]}"
+    if seeds[-1] - seeds[0] + 1 == len(seeds):
+        return f"seeds {seeds[0]}–{seeds[-1]}"
+    few = ", ".join(map(str, seeds[:_MOST_SEEDS]))
+    return f"seeds {few}" + (
+        f" and {len(seeds) - _MOST_SEEDS} more" if len(seeds) > _MOST_SEEDS else ""
+    )
 
 
 def _told(texts: Iterable[str]) -> list[str]:

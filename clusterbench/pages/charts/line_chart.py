@@ -12,6 +12,11 @@ _SMALL = FONT - 1
 _TOP, _BELOW = 30.0, 38.0
 
 
+#: left, top, right, bottom; and from one end to the other
+_Box = tuple[float, float, float, float]
+_Line = tuple[float, float, float, float]
+
+
 def draw_lines(chart: LineChart, width: float) -> tuple[Markup, float]:
     """The inside of the chart's `<svg>` and its height."""
     height = round(width * (0.5 if width > 500 else 0.85))
@@ -111,11 +116,13 @@ def _labels(chart: LineChart, x: AxisScale, y: AxisScale, right: float) -> list[
     if not chart.labelled:
         return []
     dots = [(x.at(p.x), y.at(p.y)) for series in chart.series for p in series.points]
-    taken: list[tuple[float, float, float, float]] = []
+    taken: list[_Box] = []
+    led: list[_Line] = []
     parts = []
     points = sorted(
         (p for series in chart.series for p in series.points if p.label),
-        key=lambda p: (y.at(p.y), x.at(p.x), p.label),
+        # In a row of marks from the right: each next label lies below, its line left of the others.
+        key=lambda p: (round(y.at(p.y) / FONT), -x.at(p.x), p.label),
     )
     for point in points:
         at, level = x.at(point.x), y.at(point.y)
@@ -123,18 +130,26 @@ def _labels(chart: LineChart, x: AxisScale, y: AxisScale, right: float) -> list[
         wide = text_width(words, _SMALL)
         for dx, dy, far in _places(wide):
             box = (at + dx, level + dy - 10, at + dx + wide, level + dy + 3)
+            foot = min(max(at, box[0]), box[2]), box[3] if dy < 0 else box[1]
             inside = box[0] >= x.first and box[2] <= right + 12 and box[1] >= _TOP - 8
-            inside = inside and (not far or box[3] <= y.first)
+            if not inside or (far and box[3] > y.first):
+                continue
             reach = _REACH if far else _NEAR
             others = (d for d in dots if far or d != (at, level))
-            if not inside or any(_meet(box, other) for other in taken):
+            marks = [(a - reach, b - reach, a + reach, b + reach) for a, b in others]
+            if any(_meet(box, other) for other in (*marks, *taken)):
                 continue
-            if any(_meet(box, (a - reach, b - reach, a + reach, b + reach)) for a, b in others):
+            if any(_runs_through(way, box) for way in led):
+                continue
+            way = (at, level, *foot)
+            if far and any(_runs_through(way, other) for other in taken):
+                continue
+            if far and any(_cross(way, other) for other in led):
                 continue
             taken.append(box)
             if far:
-                foot = level + dy + (3 if dy < 0 else -10)
-                parts.append(line(at, level, min(max(at, box[0]), box[2]), foot, "axis"))
+                led.append(way)
+                parts.append(line(*way, "axis"))
             parts.append(text(box[0], level + dy, words, name="halo", size=_SMALL))
             break
     return parts
@@ -145,15 +160,38 @@ def _places(wide: float) -> list[tuple[float, float, bool]]:
     left, middle = -8 - wide, -wide / 2
     near = [(8.0, 4.0), (left, 4.0), (8.0, -8.0), (8.0, 17.0), (left, -8.0), (left, 17.0)]
     near += [(middle, -11.0), (middle, 20.0)]
-    far = [(dx, sign * off) for off in (28.0, 42.0, 56.0) for sign in (-1, 1) for dx in (8.0, left)]
+    far = [
+        (dx, sign * off)
+        for dx in (8.0, left, middle, -20.0, 20.0 - wide)
+        for off in (28.0, 42.0, 56.0, 70.0, 84.0)
+        for sign in (-1, 1)
+    ]
     return [(*place, False) for place in near] + [(*place, True) for place in far]
+
+
+def _runs_through(way: _Line, box: _Box) -> bool:
+    """Whether a line meets a box: its ends, or the box's diagonals."""
+    x1, y1, x2, y2 = way
+    a, b, c, d = box
+    held = any(a <= x <= c and b <= y <= d for x, y in ((x1, y1), (x2, y2)))
+    return held or _cross(way, (a, b, c, d)) or _cross(way, (a, d, c, b))
+
+
+def _cross(one: _Line, other: _Line) -> bool:
+    """Whether two lines cross between their ends."""
+
+    def side(way: _Line, x: float, y: float) -> float:
+        return (way[2] - way[0]) * (y - way[1]) - (way[3] - way[1]) * (x - way[0])
+
+    ends = side(one, *other[:2]) * side(one, *other[2:])
+    return ends < 0 and side(other, *one[:2]) * side(other, *one[2:]) < 0
 
 
 #: Pixels about a point that are its mark's, and those in which a label is taken for its own.
 _REACH, _NEAR = 7.0, 13.0
 
 
-def _meet(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> bool:
+def _meet(a: _Box, b: _Box) -> bool:
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
