@@ -113,7 +113,7 @@ def _number(value: float) -> str:
     if value == int(value):
         return f"{value:,.0f}"
     text = f"{value:,.3f}".rstrip("0").rstrip(".")
-    return text if text.strip("-0.") else f"{value:.1g}"
+    return (text if text.strip("-0.") else f"{value:.0e}").replace("-", "−", value < 0)
 
 
 def _score_chart(contents: SiteContents, task: TaskView, ranking: Ranking) -> RowChart | None:

@@ -17,7 +17,8 @@ from clusterbench.leaderboard import Leaderboard, PublishedRow, build_site, rank
 from clusterbench.leaderboard.site.board_page import board_page
 from clusterbench.leaderboard.site.contents import site_contents
 from clusterbench.leaderboard.site.overview_page import overview_page
-from clusterbench.leaderboard.site.task_page import task_page
+from clusterbench.leaderboard.site.ranking_table import interval_text
+from clusterbench.leaderboard.site.task_page import _number, task_page
 
 
 def built(some: Leaderboard, folder: Path) -> Path:
@@ -218,3 +219,9 @@ def test_images_that_can_not_be_shown_are_refused(
     assert not (tmp_path / "site").exists()
     notes = build_site(board(), tmp_path / "site", images={"somewhere": tmp_path}).notes
     assert len(notes) == 1 and "licence" in notes[0]
+
+
+def test_numbers_have_no_ending_noughts_and_intervals_a_true_minus() -> None:
+    values = {150.0000004: "150", 0.602: "0.602", 2100.0: "2,100", -0.25: "−0.25", 1e-5: "1e-05"}
+    assert {value: _number(value) for value in values} == values
+    assert interval_text(-0.004, 0.006) == "−0.4 to 0.6"
