@@ -58,9 +58,16 @@ class SiteContents:
     def row_label(self, row: BoardRow, ranking: Ranking) -> str:
         """What a row is called in a figure: on several features, with those."""
         label, features = self.view(row).label, self.features(row)
-        if len({r.features for r in ranking.rows}) < 2 or not features or features in label:
+        if ranking not in self._on_several:
+            self._on_several[ranking] = len({r.features for r in ranking.rows}) > 1
+        if not self._on_several[ranking] or not features or features in label:
             return label
         return f"{label} on {features}"
+
+    @cached_property
+    def _on_several(self) -> dict[Ranking, bool]:
+        """Rankings met so far, by whether their rows are on several features."""
+        return {}
 
     @cached_property
     def _feature_names(self) -> dict[tuple[str, str], str]:
