@@ -58,15 +58,21 @@ class SiteContents:
     def row_label(self, row: BoardRow, ranking: Ranking) -> str:
         """What a row is called in a figure: on several features, with those."""
         label, features = self.view(row).label, self.features(row)
-        if ranking not in self._on_several:
-            self._on_several[ranking] = len({r.features for r in ranking.rows}) > 1
-        if not self._on_several[ranking] or not features or features in label:
+        if len(self._features_on(ranking)) < 2 or not features or features in label:
             return label
         return f"{label} on {features}"
 
+    def _features_on(self, ranking: Ranking) -> frozenset[str]:
+        """Identities of the features of a ranking's rows, found out once for each ranking."""
+        known = self._features_by_rows
+        if id(ranking.rows) not in known:
+            rows = ranking.rows
+            known[id(rows)] = rows, frozenset(row.features for row in rows)
+        return known[id(ranking.rows)][1]
+
     @cached_property
-    def _on_several(self) -> dict[Ranking, bool]:
-        """Rankings met so far, by whether their rows are on several features."""
+    def _features_by_rows(self) -> dict[int, tuple[tuple[BoardRow, ...], frozenset[str]]]:
+        """By the identity of the rows, which are held so that no others get it."""
         return {}
 
     @cached_property
