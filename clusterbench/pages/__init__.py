@@ -14,7 +14,7 @@ from .charts.chart_models import (
     RowChart,
 )
 from .charts.figure_html import figure
-from .data_table import DataCell, DataColumn, DataRow, DataTable, signed
+from .data_table import DataCell, DataColumn, DataRow, DataTable, percent_text, signed
 from .page_names import page_id
 from .shell import Page, PageLink, render_page, template_environment, write_assets
 from .table_formats import table_csv, table_json, table_latex, table_markdown
@@ -37,6 +37,7 @@ __all__ = [
     "RowChart",
     "figure",
     "page_id",
+    "percent_text",
     "render_page",
     "signed",
     "table_csv",

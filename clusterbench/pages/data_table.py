@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from ..errors import InputError
@@ -26,6 +26,8 @@ class DataColumn:
     page's address calls it. kind: "percent" is shown times 100, and exported as the fraction it is.
     digits: after the decimal point. best: which way is better, for the first click on its heading
     and the direction that is said beside it; None for neither. help: a sentence for the heading.
+    where: "page" for a column that is only shown, such as an interval whose ends are two columns of
+    the CSV and JSON; "files" for those.
     """
 
     key: str
@@ -34,6 +36,7 @@ class DataColumn:
     digits: int = 1
     best: Literal["high", "low"] | None = None
     help: str = ""
+    where: Literal["both", "page", "files"] = "both"
 
 
 @dataclass(frozen=True)
@@ -106,9 +109,28 @@ class DataTable:
                     raise InputError(f"table {self.key}: row {number} leads to {cell.href!r}")
 
 
+def parted(table: DataTable, where: Literal["page", "files"]) -> DataTable:
+    """The table with the columns of the page alone, or with those of the files."""
+    kept = [place for place, column in enumerate(table.columns) if column.where in ("both", where)]
+    if len(kept) == len(table.columns):
+        return table
+    return replace(
+        table,
+        columns=tuple(table.columns[place] for place in kept),
+        rows=tuple(
+            DataRow(tuple(row.cells[place] for place in kept), row.kind) for row in table.rows
+        ),
+    )
+
+
 def signed(value: float, digits: int = 1) -> str:
     """A fraction as points of percent with its sign, such as a difference: "+1.2", "−0.3"."""
     return f"{_unsigned(100 * value, digits):+.{digits}f}".replace("-", "−")
+
+
+def percent_text(value: float, digits: int = 1) -> str:
+    """A fraction in percent, with a true minus and no "-0.0"."""
+    return f"{_unsigned(100 * value, digits):.{digits}f}".replace("-", "−")
 
 
 def cell_text(cell: DataCell, column: DataColumn) -> str:
@@ -121,7 +143,7 @@ def cell_text(cell: DataCell, column: DataColumn) -> str:
     if isinstance(value, str):
         return value
     if column.kind == "percent":
-        text = f"{_unsigned(100 * value, column.digits):.{column.digits}f}"
+        text = percent_text(value, column.digits)
     elif isinstance(value, int):
         text = f"{value:,}"
     else:

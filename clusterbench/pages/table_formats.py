@@ -9,7 +9,7 @@ import re
 import unicodedata
 
 from ..printable import escaped
-from .data_table import DataCell, DataColumn, DataTable, cell_text
+from .data_table import DataCell, DataColumn, DataTable, cell_text, parted
 
 #: What a spreadsheet takes for the beginning of a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -41,6 +41,7 @@ def table_csv(table: DataTable) -> str:
 
     A text that a spreadsheet would take for a formula gets an apostrophe before it.
     """
+    table = parted(table, "files")
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\r\n")
     writer.writerow(table.keys)
@@ -60,6 +61,7 @@ def _csv_field(cell: DataCell) -> str:
 
 def table_json(table: DataTable) -> str:
     """A JSON object: caption, columns (key, label, kind) and rows as objects with full values."""
+    table = parted(table, "files")
     document = {
         "caption": table.caption,
         "columns": [
@@ -77,6 +79,7 @@ def table_json(table: DataTable) -> str:
 
 def table_markdown(table: DataTable) -> str:
     """A pipe table of what is shown; numbers to the right, every character of a text is text."""
+    table = parted(table, "page")
     rules = ["---" if column.kind == "text" else "---:" for column in table.columns]
     lines = [
         _markdown_line([_markdown(column.label) for column in table.columns]),
@@ -104,6 +107,7 @@ def _markdown(text: str) -> str:
 
 def table_latex(table: DataTable) -> str:
     r"""A `tabular` of what is shown, with the rules of `booktabs` (`\usepackage{booktabs}`)."""
+    table = parted(table, "page")
     form = "".join("l" if column.kind == "text" else "r" for column in table.columns)
     lines = [
         f"% {_comment(table.caption)}",

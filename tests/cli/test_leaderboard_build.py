@@ -54,3 +54,36 @@ def test_what_cannot_be_built_is_one_line(
     assert (code, out) == (2, "") and message in err and err.count("\n") == 1
     assert sorted(path.name for path in Path("mine").iterdir()) == ["thesis.tex"]
     assert not Path("site").exists()
+
+
+def test_results_that_do_not_say_more_are_named(tiny_world: SimpleNamespace, cli: Cli) -> None:
+    """A broken one, one with other scores, and runs that are not on the board."""
+    tiny_world.run(methods=["kmeans"], seeds=3)
+    assert cli("submit", "results")[0] == 0
+    tiny_world.run(methods=["modulo"], seeds=1)
+    first, second, *_ = sorted(Path("results").rglob("kmeans*/**/seed-*.json"))
+    first.write_text("{")
+    content = json.loads(second.read_text())
+    content["scores"]["metrics"]["ami"] /= 2
+    second.write_text(json.dumps(content))
+    code, out, err = cli("leaderboard", "build", "--results", "results", "--json")
+    assert code == 0 and json.loads(out)["notes"] == err.splitlines()
+    said = {
+        name: [line for line in err.splitlines() if str(name) in line] for name in (first, second)
+    }
+    assert said[first][0].startswith("not read: ") and "ami" in said[second][0]
+    assert "not on the board" in err and len(err.splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [("tiny=nowhere", "nowhere is no folder"), ("tinny=mine", "did you mean tiny?")],
+)
+def test_images_that_cannot_be_shown(
+    tiny_world: SimpleNamespace, cli: Cli, images: str, message: str
+) -> None:
+    tiny_world.run(methods=["kmeans"], seeds=1)
+    assert cli("submit", "results")[0] == 0
+    Path("mine").mkdir()
+    code, out, err = cli("leaderboard", "build", "--images", images)
+    assert (code, out) == (2, "") and message in err and err.count("\n") == 1

@@ -155,3 +155,35 @@ def test_a_key_twice_and_an_unknown_one_are_refused() -> None:
         DataTable("t", "A table", (COLUMNS[0], COLUMNS[0]), ())
     with pytest.raises(InputError, match="no column 'place'"):
         DataTable("t", "A table", COLUMNS, (), sorted_by="place")
+
+
+def test_a_name_with_many_tags_is_not_held_on_one_line_and_headings_break_between_words() -> None:
+    cells = (
+        DataCell("a short name", tags=("incomplete", "labels: not said", "K = 1,000")),
+        DataCell(-0.004),
+    )
+    columns = (
+        DataColumn("name", "Method"),
+        DataColumn("difference", "Against k-means (2 tasks)", "percent"),
+    )
+    table = DataTable("t", "A table", columns, (DataRow(cells),), "name")
+    text = str(table_html(table))
+    assert 'scope="row" class="text"' in text and "−0.4<" in text
+    assert '<span class="nowrap">k-means</span> <span class="nowrap">(2 tasks)</span>' in text
+    bare = DataTable("t", "A table", columns, (DataRow((DataCell("name"), cells[1])),), "name")
+    assert 'scope="row" class="text short"' in str(table_html(bare))
+
+
+def test_columns_of_the_page_and_of_the_files() -> None:
+    columns = (
+        DataColumn("name", "Name"),
+        DataColumn("interval", "Interval", "percent", where="page"),
+        DataColumn("low", "Low", "percent", where="files"),
+        DataColumn("high", "High", "percent", where="files"),
+    )
+    row = DataRow((DataCell("a"), DataCell(0.1, "10 to 20"), DataCell(0.1), DataCell(0.2)))
+    table = DataTable("t", "A table", columns, (row,), "name")
+    assert table_csv(table) == "name,low,high\r\na,0.1,0.2\r\n"
+    assert json.loads(table_json(table))["rows"] == [{"name": "a", "low": 0.1, "high": 0.2}]
+    for text in (table_html(table), table_markdown(table), table_latex(table)):
+        assert "10 to 20" in text and "High" not in text

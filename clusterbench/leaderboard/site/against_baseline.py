@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ..ranking.model import BoardRow, Ranking
 from .contents import SiteContents, TaskKey, scores_on
-from .entrant_views import BASELINE, EntrantView
+from .entrant_views import EntrantView
 
 
 @dataclass(frozen=True)
 class Versus:
     """An entrant against k-means on one task, both on the same features.
 
-    difference: mean AMI over seeds, less that of k-means. apart: whether the ranking of the task
-    tells them apart; None where it does not say.
+    features: their identity. difference: mean AMI over seeds, less that of k-means. apart: whether
+    the ranking of the task tells them apart; None where it does not say.
     """
 
     where: TaskKey
     entrant: EntrantView
     encoder: str
+    features: str
     difference: float
     apart: bool | None
 
@@ -44,23 +45,59 @@ class VersusAll:
 
 def against_baseline(contents: SiteContents) -> list[Versus]:
     """All comparisons, in the order of the tasks; none of k-means with itself."""
-    baseline = _baseline(contents)
+    order = baseline_settings(contents)
     found: list[Versus] = []
     for where, ranking in contents.tasks.items():
-        own = {
-            row.features: row
-            for row in ranking.rows
-            if contents.view(row).ident == baseline and "ami" in scores_on(row, ranking)
-        }
+        bases = baselines_on(contents, ranking, order)
         for row in ranking.rows:
-            base = own.get(row.features)
+            base = bases.get(row.features)
             scores = scores_on(row, ranking)
             if base is None or row is base or "ami" not in scores:
                 continue
+            if any(not entry.verified for entry in row.entries):
+                continue
             difference = scores["ami"] - scores_on(base, ranking)["ami"]
             apart = _apart(ranking, row, base)
-            found.append(Versus(where, contents.view(row), row.encoder, difference, apart))
+            found.append(
+                Versus(where, contents.view(row), row.encoder, row.features, difference, apart)
+            )
     return found
+
+
+def baseline_settings(contents: SiteContents) -> list[str]:
+    """Idents of the k-means that others are held against, the one that comes first in front.
+
+    That is this package's own with as many clusters as classes: the settings with the most
+    entries; where those did not run, the next. Never the best: it would be chosen by its scores.
+    """
+    counts = {
+        view.ident: [
+            entry.label_free is True  # which a run says, and a board of old may not
+            for entry in contents.entries[view.ident]
+        ]
+        for view in contents.entrants.values()
+        if view.family == "k-means" and view.k is None
+    }
+    return sorted(counts, key=lambda i: (-sum(counts[i]), -len(counts[i]), i))
+
+
+def baselines_on(
+    contents: SiteContents, ranking: Ranking, order: Sequence[str]
+) -> dict[str, BoardRow]:
+    """The row of k-means by the identity of its features, on the ranking of one task."""
+    found: dict[str, BoardRow] = {}
+    for row in sorted(
+        (row for row in ranking.rows if _is_own(contents, row, order)),
+        key=lambda row: order.index(contents.view(row).ident),
+    ):
+        if "ami" in scores_on(row, ranking):
+            found.setdefault(row.features, row)
+    return found
+
+
+def _is_own(contents: SiteContents, row: BoardRow, order: Sequence[str]) -> bool:
+    """Whether all entries of a row are of a k-means that may be the baseline."""
+    return all(contents.of_entry[entry.key] in order for entry in row.entries)
 
 
 def summarised(versus: Iterable[Versus]) -> dict[str, VersusAll]:
@@ -84,13 +121,6 @@ def _summary(by_task: dict[TaskKey, list[Versus]]) -> VersusAll:
         clearly_better=sum(mean > 0 and clear[key] for key, mean in means.items()),
         clearly_worse=sum(mean < 0 and clear[key] for key, mean in means.items()),
     )
-
-
-def _baseline(contents: SiteContents) -> str:
-    """The k-means of most entries, with as many clusters as classes; "" where there is none."""
-    candidates = [v for v in contents.entrants.values() if v.method == BASELINE and v.k is None]
-    ordered = sorted(candidates, key=lambda v: (-len(contents.entries[v.ident]), v.ident))
-    return ordered[0].ident if ordered else ""
 
 
 def _apart(ranking: Ranking, row: BoardRow, base: BoardRow) -> bool | None:

@@ -16,10 +16,19 @@ from ...pages import (
     page_id,
 )
 from ..ranking.model import BoardRow, Ranking
+from .against_baseline import baseline_settings, baselines_on
 from .contents import SiteContents, scores_on
-from .entrant_views import BASELINE, EntrantView, Family
+from .entrant_views import EntrantView, Family
 from .factor_series import FactorSeries, factor_series
-from .ranking_table import ranking_table
+from .ranking_table import (
+    method_cell,
+    ranking_table,
+    row_cells,
+    row_columns,
+    row_kind,
+    row_note,
+    row_tags,
+)
 from .site_page import OVERVIEW, SitePage, root_of
 from .task_views import BenchmarkView, TaskView
 
@@ -30,6 +39,13 @@ _LOOKS: dict[Family, tuple[int, ...]] = {
     "head": (1, 3, 5),
     "other": (6,),
     "reference": (7,),
+}
+_FAMILIES: dict[Family, str] = {
+    "k-means": "k-means",
+    "clusterer": "the best other clusterers",
+    "head": "the best trained heads",
+    "other": "the best of those from elsewhere",
+    "reference": "the best reference",
 }
 #: Figures of a page, and entrants of its matrix.
 MOST_FIGURES, MOST_IN_MATRIX = 4, 20
@@ -76,6 +92,7 @@ def board_page(contents: SiteContents, view: BenchmarkView, ranking: Ranking) ->
             "ranking": ranking,
             "dataset_page": contents.data_sets[view.dataset].page,
             "ranked": ranked,
+            "complete": any(row.complete for row in ranking.rows),
             "same": same,
             "figures": figures,
             "by_task": by_task,
@@ -83,13 +100,17 @@ def board_page(contents: SiteContents, view: BenchmarkView, ranking: Ranking) ->
             "matrix": win_matrix(contents, ranking),
         },
         trail=(OVERVIEW,),
-        tables=(ranked, *same, by_task, facts),
+        tables=tuple(table for table in (ranked, *same, by_task, facts) if table.rows),
     )
 
 
 def _by_task(contents: SiteContents, view: BenchmarkView, ranking: Ranking, root: str) -> DataTable:
     """AMI of every entrant on every task."""
-    columns = [DataColumn("method", "Method"), DataColumn("encoder", "Features")]
+    columns = [
+        DataColumn("method", "Method"),
+        *row_columns(),
+        DataColumn("encoder", "Features"),
+    ]
     columns += [
         DataColumn(f"task_{place}", task.name, "percent", best="high")
         for place, task in enumerate(view.tasks)
@@ -104,14 +125,15 @@ def _by_task(contents: SiteContents, view: BenchmarkView, ranking: Ranking, root
     rows = []
     for row in ranking.rows:
         cells = [
-            DataCell(contents.view(row).label, href=f"{root}{contents.view(row).page}"),
-            DataCell(row.encoder),
+            method_cell(contents.view(row), root, row_tags(row), row_note(row)),
+            *row_cells(row),
+            DataCell(contents.features(row)),
         ]
         for task in view.tasks:
             value = row.tasks.get(task.name, {}).get("ami")
-            strong = value is not None and value == best[task.name] and not row.reference
+            strong = value is not None and value == best[task.name] and _counts(row, task.name)
             cells.append(DataCell(value, strong=strong))
-        rows.append(DataRow(tuple(cells), "reference" if row.reference else ""))
+        rows.append(DataRow(tuple(cells), row_kind(row)))
     return DataTable(
         page_id("by-task", view.benchmark, view.dataset, ranking.protocol),
         "AMI by task, mean over seeds",
@@ -152,13 +174,15 @@ def _tasks_table(
         DataColumn("best", "Best method", "percent"),
         *([DataColumn("ceiling", "Best reference", "percent")] if referenced else []),
     ]
+    order = baseline_settings(contents)
     rows = []
     for task in view.tasks:
         ranked = contents.tasks.get((*task.where, str(ranking.protocol)))
         scored = [] if ranked is None else [(r, scores_on(r, ranked)) for r in ranked.rows]
         found = [(r, s["ami"]) for r, s in scored if "ami" in s and r.status == "verified"]
         own = [s for r, s in found if not r.reference]
-        base = [s for r, s in found if r.method == BASELINE and r.k is None]
+        bases = {} if ranked is None else baselines_on(contents, ranked, order)
+        base = [s for r, s in found if any(r is own for own in bases.values())]
         ceiling = [s for r, s in found if r.reference]
         factors = {"n_classes": float(task.definition.n_classes), **task.factors}
         rows.append(
@@ -168,7 +192,7 @@ def _tasks_table(
                     *(_fact(factors.get(key), digits) for key, _, digits in used),
                     DataCell(_floor(task, ranking)),
                     DataCell(max(base, default=None)),
-                    DataCell(max(own, default=None), strong=True),
+                    DataCell(max(own, default=None), strong=bool(own)),
                     *([DataCell(max(ceiling, default=None))] if referenced else []),
                 )
             )
@@ -205,14 +229,21 @@ def factor_chart(
     if not chosen:
         return None
     series = []
-    for row, entrant, look in chosen:
+    for row, _, look in chosen:
         points = []
         for x, task in along.tasks:
             if task.name in row.tasks:
                 low, high = _interval(contents, task, ranking, row)
                 points.append(ChartPoint(x, row.tasks[task.name]["ami"], low, high))
-        name = f"{entrant.label} (reference)" if row.reference else entrant.label
+        label = contents.row_label(row, ranking)
+        name = f"{label} (reference)" if row.reference else label
         series.append(ChartSeries(name, tuple(points), look=look))
+    shown = [name for name in names if any(name in row.tasks for row, _, _ in chosen)]
+    others = [
+        words
+        for family, words in _FAMILIES.items()
+        if any(entrant.family == family for _, entrant, _ in chosen)
+    ]
     floors = [f for _, task in along.tasks if (f := _floor(task, ranking)) is not None]
     guides = (ChartGuide(sum(floors) / len(floors), "chance"),) if floors else ()
     what = f"AMI by {along.name}" + (f" ({along.fixed})" if along.fixed else "")
@@ -220,9 +251,8 @@ def factor_chart(
         key=page_id("factor", view.benchmark, view.dataset, ranking.protocol, str(number)),
         title=what[0].upper() + what[1:],
         summary=(
-            f"Tasks that differ in nothing else: {', '.join(names)}. k-means, the best of the "
-            "other clusterers, of the trained heads and of the references on these tasks; vertical "
-            "lines are 95 % intervals."
+            f"Tasks that differ in nothing else: {', '.join(shown)}. Shown are "
+            f"{', '.join(others)}, on these tasks; vertical lines are 95 % intervals."
         ),
         x=ChartAxis(along.name, along.kind, percent=along.percent),
         y=ChartAxis("AMI (%)", percent=True),
@@ -270,7 +300,7 @@ def win_matrix(contents: SiteContents, ranking: Ranking) -> MatrixChart | None:
     if ranking.pairs is None or ranking.n_tasks < 2:
         return None
     kept = ranking.pairs.entrants[:MOST_IN_MATRIX]
-    labels = {row.entrant: contents.view(row).label for row in ranking.rows}
+    labels = {row.entrant: contents.row_label(row, ranking) for row in ranking.rows}
     names = tuple(labels[entrant] for entrant in kept)
     wins = ranking.pairs.wins
     return MatrixChart(

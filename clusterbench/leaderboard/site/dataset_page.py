@@ -39,7 +39,7 @@ def dataset_page(contents: SiteContents, view: DatasetView, samples: list[Sample
     root = root_of(view.page)
     ranking = _overall(contents, view.name)
     tables: tuple[DataTable, ...] = ()
-    if ranking is not None:
+    if ranking is not None and ranking.rows:
         key = page_id("overall", view.name)
         tables = (
             ranking_table(
@@ -64,6 +64,7 @@ def dataset_page(contents: SiteContents, view: DatasetView, samples: list[Sample
             "card": card_html(view.card),
             "boards": boards,
             "ranked": tables[0] if tables else None,
+            "has_runs": any(ranked.rows for _, ranked in boards),
             "samples": samples,
             "side": SIDE,
         },

@@ -25,13 +25,14 @@ from ..ranking.model import BoardRow, Ranking
 from .against_baseline import Versus
 from .contents import SiteContents, TaskKey, scores_on
 from .entrant_views import FAMILY_NAMES, EntrantView
-from .ranking_table import interval_text, place_cell
+from .ranking_table import interval_cells, interval_columns, place_cell, row_cells, row_columns
 from .run_facts import RunFacts
 from .site_page import OVERVIEW, SitePage, root_of
 from .task_page import raw_table, task_path
 
 _MOST_ROWS = 60  # of the picture
 _MOST_FLAGS = 50
+_MOST_SAID, _MOST_SEEDS = 3, 8  # others that an entry is the same as, and seeds that are
 
 #: Where an entrant stands: (place in the site's tasks, its row, the ranking of that task).
 Standing = tuple[TaskKey, BoardRow, Ranking]
@@ -47,9 +48,9 @@ def entrant_page(
     root = root_of(view.page)
     entries = contents.entries[view.ident]
     by_task = _by_task(contents, view, standings, versus, root)
-    raw = raw_table(entries, page_id("runs", view.ident), f"Every run of {view.label}")
+    raw = raw_table(contents, entries, page_id("runs", view.ident), f"Every run of {view.label}")
     facts = [contents.facts[e.key] for e in entries if e.key in contents.facts]
-    flags = [flag for _, row, _ in standings for flag in row.flags]
+    flags = _flags(standings)
     return SitePage(
         path=view.page,
         title=view.label,
@@ -63,7 +64,8 @@ def entrant_page(
             "settings": [(key, _setting(value)) for key, value in view.params.items()],
             "sources": _told(entry.source for entry in entries),
             "submitters": _told(entry.submitter for entry in entries),
-            "encoders": sorted({entry.encoder for entry in entries}),
+            "encoders": sorted({contents.features(entry) for entry in entries}),
+            "self_reported": view.self_reported,
             "environments": _environments(facts),
             "clusters": _clusters(contents, view, standings),
             "flags": flags[:_MOST_FLAGS],
@@ -87,6 +89,44 @@ def _labels(entries: Sequence[Entry]) -> str:
     return "labels were used" if False in said else "whether labels were used is not said"
 
 
+def _flags(standings: Sequence[Standing]) -> list[str]:
+    """What deserves a look, a line for each task, with the seeds counted up."""
+    lines = []
+    for where, row, _ in standings:
+        found: dict[str, set[str]] = {}
+        seeds: dict[str, set[int]] = {}
+        for flag in row.flags:
+            seeds.setdefault(flag.kind, set()).add(flag.seed)
+            if flag.kind == "same as other entrant":
+                found.setdefault(flag.kind, set()).add(flag.other)
+        said = [
+            kind
+            + (f" ({_listed(sorted(found[kind]))})" if kind in found else "")
+            + f", {_seeds(sorted(of))}"
+            for kind, of in seeds.items()
+        ]
+        if said:
+            lines.append(f"{' / '.join(where[:3])}: {'; '.join(said)}")
+    return lines
+
+
+def _listed(words: Sequence[str]) -> str:
+    more = f" and {len(words) - _MOST_SAID} more" if len(words) > _MOST_SAID else ""
+    return "; ".join(words[:_MOST_SAID]) + more
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    """Such as "seeds 0–4", or how many where they leave some out."""
+    if len(seeds) == 1:
+        return f"seed {seeds[0]}"
+    if seeds[-1] - seeds[0] + 1 == len(seeds):
+        return f"seeds {seeds[0]}–{seeds[-1]}"
+    few = ", ".join(map(str, seeds[:_MOST_SEEDS]))
+    return f"seeds {few}" + (
+        f" and {len(seeds) - _MOST_SEEDS} more" if len(seeds) > _MOST_SEEDS else ""
+    )
+
+
 def _told(texts: Iterable[str]) -> list[str]:
     """Each text once, without the empty one."""
     return sorted(set(texts) - {""})[:20]
@@ -103,7 +143,7 @@ def _by_task(
     versus: Sequence[Versus],
     root: str,
 ) -> DataTable:
-    differences = {(item.where, item.encoder): item for item in versus}
+    differences = {(item.where, item.features): item for item in versus}
     timed = any(entry.key in contents.facts for entry in contents.entries[view.ident])
     columns = [
         DataColumn("benchmark", "Benchmark"),
@@ -111,10 +151,12 @@ def _by_task(
         DataColumn("task", "Task"),
         DataColumn("encoder", "Features"),
         DataColumn("place", "Place", "number", 0, best="low"),
+        *row_columns(),
         DataColumn("ami", "AMI", "percent", best="high"),
-        DataColumn("interval", "95 % interval", "percent", best="high"),
+        *interval_columns(),
         DataColumn("acc", "ACC", "percent", best="high"),
         DataColumn("difference", "Against k-means", "percent", best="high"),
+        DataColumn("told_apart", "Told apart from k-means", where="files"),
         *([DataColumn("seconds", "Fit, s", "number", 2, best="low")] if timed else []),
         DataColumn("seeds", "Seeds", "number", 0),
     ]
@@ -122,24 +164,21 @@ def _by_task(
     for where, row, ranking in standings:
         scores = scores_on(row, ranking)
         task = contents.task_views[where[:3]]
-        low = high = None
-        if row.interval is not None:
-            low, high = row.interval.low, row.interval.high
-        found = differences.get((where, row.encoder))
+        found = differences.get((where, row.features))
+        tags = ("self-reported",) if row.status != "verified" else ()
         rows.append(
             DataRow(
                 (
                     DataCell(where[0]),
                     DataCell(where[1]),
                     DataCell(where[2], href=f"{root}{task_path(task, where[3])}"),
-                    DataCell(row.encoder),
+                    DataCell(contents.features(row), tags=tags),
                     place_cell(row),
+                    *row_cells(row),
                     DataCell(scores.get("ami")),
-                    DataCell(
-                        low, None if low is None or high is None else interval_text(low, high)
-                    ),
+                    *interval_cells(row),
                     DataCell(scores.get("acc")),
-                    _difference(found),
+                    *_difference(found),
                     *([_seconds(contents, row)] if timed else []),
                     DataCell(len(row.seeds)),
                 )
@@ -155,11 +194,12 @@ def _by_task(
     )
 
 
-def _difference(found: Versus | None) -> DataCell:
+def _difference(found: Versus | None) -> tuple[DataCell, DataCell]:
     if found is None:
-        return DataCell(None)
+        return DataCell(None), DataCell(None)
     tags = () if found.apart or found.apart is None else ("not told apart",)
-    return DataCell(found.difference, signed(found.difference), tags=tags)
+    told = {True: "yes", False: "no", None: None}[found.apart]
+    return DataCell(found.difference, signed(found.difference), tags=tags), DataCell(told)
 
 
 def _seconds(contents: SiteContents, row: BoardRow) -> DataCell:

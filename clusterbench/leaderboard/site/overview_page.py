@@ -17,12 +17,29 @@ from ...pages import (
     page_id,
     signed,
 )
+from ...pages.data_table import RowKind
 from ...results.protocol import PROTOCOLS
 from ..ranking.model import BoardRow, Ranking
-from .against_baseline import Versus, VersusAll, against_baseline, summarised
+from .against_baseline import (
+    Versus,
+    VersusAll,
+    against_baseline,
+    baseline_settings,
+    summarised,
+)
 from .contents import SiteContents
 from .entrant_views import FAMILY_NAMES, EntrantView, Family
-from .ranking_table import interval_text, place_cell, row_kind, row_note, row_tags
+from .ranking_table import (
+    interval_cells,
+    interval_columns,
+    method_cell,
+    place_cell,
+    row_cells,
+    row_columns,
+    row_kind,
+    row_note,
+    row_tags,
+)
 from .site_page import SitePage
 
 #: Rows of the picture; on a board of more tasks a row is a benchmark on a data set.
@@ -41,7 +58,12 @@ def overview_page(contents: SiteContents) -> SitePage:
     versus = [item for item in against_baseline(contents) if item.where[3] == PROTOCOLS[0]]
     summary = summarised(versus)
     ranking = _overall(contents)
-    table = _table(contents, ranking, summary)
+    bases = (
+        0 if ranking is None else ranking.n_tasks,
+        len({item.where for item in versus}),
+        len({where[:3] for where, ranked in contents.tasks.items() if ranked.rows}),
+    )
+    table = _table(contents, ranking, summary, bases)
     cards = []
     for view in contents.benchmarks:
         for ranked in contents.rankings:
@@ -65,9 +87,10 @@ def overview_page(contents: SiteContents) -> SitePage:
             "n_tasks": sum(bool(ranked.rows) for ranked in contents.tasks.values()),
             "n_entrants": sum(not view.reference for view in contents.entrants.values()),
             "left_out": () if ranking is None else ranking.left_out,
+            "baselines": [contents.entrants[i].label for i in baseline_settings(contents)],
             "newest": max((entry.submitted for entry in contents.board.entries), default=""),
         },
-        tables=(table,),
+        tables=(table,) if table.rows else (),
     )
 
 
@@ -114,7 +137,7 @@ def _picture(contents: SiteContents, versus: list[Versus]) -> RowChart | None:
         benchmark, dataset, name, _ = item.where
         rows[(f"{benchmark} · {dataset}", name) if by_task else (benchmark, dataset)].append(item)
     families = [f for f in _SERIES if any(_family(item.entrant) == f for item in shown)]
-    chart_rows = []
+    chart_rows: list[ChartRow] = []
     for (group, label), items in rows.items():
         points = {ident: _mean(found) for ident, found in _by_entrant(items).items()}
         best = max(
@@ -141,7 +164,12 @@ def _picture(contents: SiteContents, versus: list[Versus]) -> RowChart | None:
         summary=(
             "Each mark is a method, as a mean over seeds; to the right of the line it is better "
             "than k-means. Faint marks cannot be told apart from k-means by a paired test; an "
-            "arrow lies beyond the axis. At the end of each row: the best trained head."
+            "arrow lies beyond the axis."
+            + (
+                " At the end of each row: the best trained head."
+                if any(row.note for row in chart_rows)
+                else ""
+            )
         ),
         axis=_axis([p.y for row in chart_rows for points in row.points for p in points]),
         series=tuple(_SERIES[family][0] for family in families),
@@ -149,6 +177,7 @@ def _picture(contents: SiteContents, versus: list[Versus]) -> RowChart | None:
         guides=(ChartGuide(0.0, "k-means"),),
         looks=tuple(_SERIES[family][1] for family in families),
         row_label="task" if by_task else "benchmark and data set",
+        legend=True,
     )
 
 
@@ -185,11 +214,21 @@ def _mean(items: list[Versus]) -> ChartPoint:
 
 
 def _table(
-    contents: SiteContents, ranking: Ranking | None, summary: dict[str, VersusAll]
+    contents: SiteContents,
+    ranking: Ranking | None,
+    summary: dict[str, VersusAll],
+    bases: tuple[int, int, int],
 ) -> DataTable:
+    """bases: tasks of the places and means, tasks that have a k-means, tasks with runs.
+
+    Where they are not the same, headings say which columns are over which.
+    """
     rows = {contents.view(row).ident: row for row in (ranking.rows if ranking else ())}
-    n_tasks = len({where[:3] for where, ranked in contents.tasks.items() if ranked.rows})
-    over = f"over {ranking.n_tasks} tasks " if ranking and ranking.n_tasks < n_tasks else ""
+    n_ranked, n_compared, n_tasks = bases
+    over = f"over {_tasks(n_ranked)} " if 0 < n_ranked < n_tasks else ""
+    in_means = f" ({_tasks(n_ranked)})" if over else ""
+    part = n_compared and (over or n_compared < n_tasks)
+    in_versus = f" ({_tasks(n_compared)})" if part else ""
     order = [*rows, *(ident for ident in contents.entrants if ident not in rows)]
     # Whoever has no place follows by the difference from k-means, references at the end.
     first = [ident for ident in order if ident in rows and rows[ident].place is not None]
@@ -203,22 +242,29 @@ def _table(
     )
     placed = bool(first)
     columns = (
-        DataColumn("place", "Place", "number", 0, best="low"),
+        DataColumn("place", f"Place{in_means}", "number", 0, best="low"),
         DataColumn("method", "Method"),
+        *row_columns(),
         DataColumn("kind", "Kind"),
-        DataColumn("ami", "AMI", "percent", best="high", help="each benchmark weighs the same"),
-        DataColumn("interval", "95 % interval", "percent", best="high"),
-        DataColumn("difference", "Against k-means", "percent", best="high"),
+        DataColumn(
+            "ami", f"AMI{in_means}", "percent", best="high", help="each benchmark weighs the same"
+        ),
+        *interval_columns(),
+        DataColumn("difference", f"Against k-means{in_versus}", "percent", best="high"),
         DataColumn("better", "Better on", "number", 0, best="high", help="tasks"),
+        DataColumn("compared", "of", "number", 0, where="files"),
         DataColumn("clearly_better", "Clearly better", "number", 0, best="high", help="tasks"),
         DataColumn("clearly_worse", "Clearly worse", "number", 0, best="low", help="tasks"),
         DataColumn("tasks", "Tasks", "number", 0, best="high"),
+        DataColumn("of_tasks", "of", "number", 0, where="files"),
         DataColumn("seeds", "Seeds", "number", 0, best="high"),
     )
     return DataTable(
         page_id("overview", "methods"),
         "Methods over all benchmarks"
-        if not over
+        if n_ranked and not over
+        else "Methods; no two are complete on a benchmark yet, so none has a place"
+        if not n_ranked
         else f"Methods, with places {over}of the {n_tasks} that have runs",
         columns,
         tuple(
@@ -246,35 +292,50 @@ def _row(
     found: VersusAll | None,
     n_tasks: int,
 ) -> DataRow:
-    low = high = None
-    if row is not None and row.interval is not None:
-        low, high = row.interval.low, row.interval.high
     seeds = {entry.seed for entry in contents.entries[view.ident]}
     has = len({(e.benchmark, e.dataset, e.task) for e in contents.entries[view.ident]})
     cells = (
         DataCell(None) if row is None else place_cell(row),
-        DataCell(
-            view.label,
-            href=view.page,
-            tags=() if row is None else row_tags(row),
-            note="" if row is None else row_note(row),
-        ),
+        method_cell(view, "", *(_alone(view) if row is None else (row_tags(row), row_note(row)))),
+        *(_said_alone(view) if row is None else row_cells(row)),
         DataCell(FAMILY_NAMES[view.family]),
         DataCell(None if row is None else row.means.get("ami")),
-        DataCell(low, None if low is None or high is None else interval_text(low, high)),
+        *interval_cells(row),
         DataCell(None) if found is None else DataCell(found.mean, signed(found.mean)),
         *_counts(found),
         DataCell(has, f"{has}/{n_tasks}" if n_tasks else None),
+        DataCell(n_tasks),
         DataCell(len(seeds)),
     )
-    return DataRow(cells, "" if row is None else row_kind(row))
+    return DataRow(cells, _kind_alone(view) if row is None else row_kind(row))
 
 
-def _counts(found: VersusAll | None) -> tuple[DataCell, DataCell, DataCell]:
+def _alone(view: EntrantView) -> tuple[tuple[str, ...], str]:
+    """The marks of an entrant that no ranking over all benchmarks has a row of, and no note."""
+    marks = (("reference", view.reference), ("self-reported", view.self_reported))
+    return tuple(word for word, holds in marks if holds), ""
+
+
+def _said_alone(view: EntrantView) -> tuple[DataCell, ...]:
+    """The same in files: its status is what it has there."""
+    status = DataCell("self-reported" if view.self_reported else "verified")
+    return tuple(status if column.key == "status" else DataCell(None) for column in row_columns())
+
+
+def _kind_alone(view: EntrantView) -> RowKind:
+    return "reference" if view.reference else "aside" if view.self_reported else ""
+
+
+def _tasks(number: int) -> str:
+    return f"{number} task{'s' if number != 1 else ''}"
+
+
+def _counts(found: VersusAll | None) -> tuple[DataCell, DataCell, DataCell, DataCell]:
     if found is None:
-        return DataCell(None), DataCell(None), DataCell(None)
+        return (DataCell(None),) * 4
     return (
         DataCell(found.better, f"{found.better} of {found.n_tasks}"),
+        DataCell(found.n_tasks),
         DataCell(found.clearly_better),
         DataCell(found.clearly_worse),
     )

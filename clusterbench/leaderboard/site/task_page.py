@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from ...metrics import METRICS
 from ...pages import (
@@ -19,17 +19,29 @@ from ...pages import (
     LineChart,
     RowChart,
     page_id,
+    percent_text,
 )
 from ..board.models import Entry
 from ..ranking.model import BoardRow, Ranking
 from .contents import SiteContents, scores_on
 from .entrant_views import FAMILY_NAMES, Family
-from .ranking_table import place_cell, row_kind, row_note, row_tags
+from .ranking_table import (
+    method_cell,
+    place_cell,
+    row_cells,
+    row_columns,
+    row_kind,
+    row_note,
+    row_tags,
+)
 from .run_facts import RunFacts
 from .site_page import OVERVIEW, SitePage, root_of
 from .task_views import TaskView
 
 _LOOKS: dict[Family, int] = {"k-means": 2, "head": 1, "clusterer": 0, "other": 3, "reference": 7}
+#: The look of what nobody has scored again here, and the headings of the two parts of a figure.
+_CLAIM = 5
+CHECKED, CLAIMED = "Scored again here", "Self-reported: the submitter's word"
 _BANDS = ("head", "middle", "tail")
 #: Factors whose own names are those of the code.
 _NAMES = {
@@ -77,7 +89,7 @@ def task_page(contents: SiteContents, task: TaskView, ranking: Ranking) -> SiteP
             "table": table,
         },
         trail=(OVERVIEW, above),
-        tables=(table,),
+        tables=(table,) if table.rows else (),
     )
 
 
@@ -98,7 +110,10 @@ def _facts(task: TaskView) -> list[tuple[str, str]]:
 
 
 def _number(value: float) -> str:
-    return f"{value:,.0f}" if value == int(value) else f"{value:,.3f}"
+    if value == int(value):
+        return f"{value:,.0f}"
+    text = f"{value:,.3f}".rstrip("0").rstrip(".")
+    return (text if text.strip("-0.") else f"{value:.0e}").replace("-", "−", value < 0)
 
 
 def _score_chart(contents: SiteContents, task: TaskView, ranking: Ranking) -> RowChart | None:
@@ -107,24 +122,30 @@ def _score_chart(contents: SiteContents, task: TaskView, ranking: Ranking) -> Ro
     ordered = sorted(
         (pair for pair in scored if "ami" in pair[1]), key=lambda pair: -pair[1]["ami"]
     )
-    own = [pair for pair in ordered if not pair[0].reference][:MOST_BARS]
+    own = [pair for pair in ordered if not pair[0].reference]
+    checked = [pair for pair in own if pair[0].status == "verified"][:MOST_BARS]
+    claimed = [pair for pair in own if pair[0].status != "verified"]
+    claimed = claimed[: MOST_BARS - len(checked)]
     families: list[Family] = [
         family
         for family in _LOOKS
-        if family != "reference" and any(contents.view(row).family == family for row, _ in own)
+        if family != "reference" and any(contents.view(row).family == family for row, _ in checked)
     ]
-    for row, scores in own:
+    for row, scores in [*checked, *claimed]:
         view = contents.view(row)
+        claim = row.status != "verified"
         low = high = None
         if row.interval is not None:
             low, high = row.interval.low, row.interval.high
         point = ChartPoint("", scores["ami"], low, high)
+        values = [None if claim or view.family != family else point for family in families]
         rows.append(
             ChartRow(
-                view.label,
-                tuple(point if view.family == family else None for family in families),
+                contents.row_label(row, ranking),
+                (*values, *([point if claim else None] if claimed else [])),
+                group=CLAIMED if claim else CHECKED if claimed else "",
                 href=f"{root_of(task.page)}{view.page}",
-                note=f"{100 * scores['ami']:.1f}",
+                note=percent_text(scores["ami"]),
             )
         )
     if not rows:
@@ -135,7 +156,7 @@ def _score_chart(contents: SiteContents, task: TaskView, ranking: Ranking) -> Ro
         guides.append(ChartGuide(floor, "chance"))
     for row, scores in ordered:
         if row.reference:
-            guides.append(ChartGuide(scores["ami"], contents.view(row).label))
+            guides.append(ChartGuide(scores["ami"], contents.row_label(row, ranking)))
     return RowChart(
         key=page_id("scores", *task.where, ranking.protocol),
         title="AMI between chance and the references",
@@ -144,11 +165,15 @@ def _score_chart(contents: SiteContents, task: TaskView, ranking: Ranking) -> Ro
             "assignment, and references, which are fitted with labels."
         ),
         axis=ChartAxis("AMI (%)", percent=True),
-        series=tuple(FAMILY_NAMES[family] for family in families),
+        series=(
+            *(FAMILY_NAMES[family] for family in families),
+            *(["self-reported, not checked"] if claimed else []),
+        ),
         rows=tuple(rows),
         guides=tuple(guides),
-        looks=tuple(_LOOKS[family] for family in families),
+        looks=(*(_LOOKS[family] for family in families), *([_CLAIM] if claimed else [])),
         row_label="method",
+        legend=True,
     )
 
 
@@ -169,7 +194,7 @@ def _band_chart(contents: SiteContents, task: TaskView, ranking: Ranking) -> Row
         }
         used |= set(means)
         if means and not row.reference:
-            rows.append((contents.view(row).label, means))
+            rows.append((contents.row_label(row, ranking), means))
     bands = [band for band in _BANDS if band in used]
     if len(bands) < 2:
         return None
@@ -197,7 +222,7 @@ def _time_chart(contents: SiteContents, task: TaskView, ranking: Ranking) -> Lin
         if facts and "ami" in scores and not row.reference:
             view = contents.view(row)
             seconds = statistics.median(f.fit_seconds or 0.0 for f in facts)
-            point = ChartPoint(seconds, scores["ami"], label=view.label)
+            point = ChartPoint(seconds, scores["ami"], label=contents.row_label(row, ranking))
             points.setdefault(view.family, []).append(point)
             machines |= {
                 f"{f.environment.device_name}, {f.environment.threads} threads" for f in facts
@@ -217,6 +242,7 @@ def _time_chart(contents: SiteContents, task: TaskView, ranking: Ranking) -> Lin
             if family in points
         ),
         labelled=True,
+        legend=True,
     )
 
 
@@ -224,14 +250,20 @@ def _table(contents: SiteContents, task: TaskView, ranking: Ranking, root: str) 
     names = [
         name for name in METRICS if any(name in e.metrics for r in ranking.rows for e in r.entries)
     ]
-    several = len({row.encoder for row in ranking.rows}) > 1
+    names.sort(key=lambda name: name != "ami")
+    several = len({row.features for row in ranking.rows}) > 1
     columns = [
         DataColumn("place", "Place", "number", 0, best="low"),
         DataColumn("method", "Method"),
+        *row_columns(),
         *([DataColumn("encoder", "Features")] if several else []),
         *(
-            DataColumn(n, METRICS[n].label, "percent", best="high")
-            for n in sorted(names, key=lambda n: n != "ami")
+            column
+            for name in names
+            for column in (
+                DataColumn(name, METRICS[name].label, "percent", best="high"),
+                DataColumn(f"{name}_deviation", "deviation", "percent", where="files"),
+            )
         ),
         DataColumn("seeds", "Seeds", "number", 0, best="high"),
     ]
@@ -240,11 +272,13 @@ def _table(contents: SiteContents, task: TaskView, ranking: Ranking, root: str) 
         view = contents.view(row)
         cells = [
             place_cell(row),
-            DataCell(view.label, href=f"{root}{view.page}", tags=row_tags(row), note=row_note(row)),
-            *([DataCell(row.encoder)] if several else []),
+            method_cell(view, root, row_tags(row), row_note(row)),
+            *row_cells(row),
+            *([DataCell(contents.features(row))] if several else []),
             *(
-                _spread(e.metrics[n] for e in row.entries if n in e.metrics)
-                for n in sorted(names, key=lambda n: n != "ami")
+                cell
+                for name in names
+                for cell in _spread([e.metrics[name] for e in row.entries if name in e.metrics])
             ),
             DataCell(len(row.seeds)),
         ]
@@ -261,17 +295,18 @@ def _table(contents: SiteContents, task: TaskView, ranking: Ranking, root: str) 
     )
 
 
-def _spread(values: Iterable[float]) -> DataCell:
-    found = list(values)
-    if not found:
-        return DataCell(None)
-    mean = statistics.fmean(found)
-    if len(found) == 1:
-        return DataCell(mean)
-    return DataCell(mean, f"{100 * mean + 0.0:.1f} ± {100 * statistics.stdev(found):.1f}")
+def _spread(found: Sequence[float]) -> tuple[DataCell, DataCell]:
+    """Mean and standard deviation: shown in one cell."""
+    if len(found) < 2:
+        return DataCell(found[0] if found else None), DataCell(None)
+    mean, deviation = statistics.fmean(found), statistics.stdev(found)
+    shown = f"{percent_text(mean)} ± {percent_text(deviation)}"
+    return DataCell(mean, shown), DataCell(deviation)
 
 
-def raw_table(entries: Sequence[Entry], key: str, caption: str) -> DataTable:
+def raw_table(
+    contents: SiteContents, entries: Sequence[Entry], key: str, caption: str
+) -> DataTable:
     """Every run with its scores, as they are on the board."""
     names = [name for name in METRICS if any(name in entry.metrics for entry in entries)]
     columns = (
@@ -296,7 +331,7 @@ def raw_table(entries: Sequence[Entry], key: str, caption: str) -> DataTable:
                 DataCell(e.benchmark),
                 DataCell(e.dataset),
                 DataCell(e.task),
-                DataCell(e.encoder),
+                DataCell(contents.features(e)),
                 DataCell(e.protocol),
                 DataCell(e.seed, str(e.seed)),
                 DataCell(e.k),

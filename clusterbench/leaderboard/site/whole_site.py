@@ -9,6 +9,8 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from ...catalog import unknown_name
+from ...errors import InputError
 from ...pages import (
     Page,
     PageLink,
@@ -18,6 +20,7 @@ from ...pages import (
     template_environment,
     write_assets,
 )
+from ...printable import shown
 from ..board.file import Snapshot
 from ..board.models import Leaderboard
 from .against_baseline import Versus, against_baseline
@@ -43,11 +46,16 @@ _NAV = (
 
 @dataclass(frozen=True)
 class Site:
-    """A site that was built. folder: where; pages, files: how many of each; index: to open."""
+    """A site that was built.
+
+    folder: where; pages, files: how many of each; index: to open. notes: what was given and is not
+    on it, such as results that cannot be read, a line each.
+    """
 
     folder: Path
     pages: int
     files: int
+    notes: tuple[str, ...] = ()
 
     @property
     def index(self) -> Path:
@@ -78,10 +86,12 @@ def build_site(
         title: of the site.
 
     Raises:
-        InputError: `out` holds something else, or a path among `results` is not there.
+        InputError: `out` holds something else, a path among `results` or a folder among `images`
+            is not there, or `images` names a data set that is not the board's.
         StorageError: it cannot be written.
     """
     out = Path(out)
+    _check_images(board, images or {})
     with new_site(out) as folder:
         contents = site_contents(board, results, images or {})
         n_pages = 0
@@ -95,7 +105,24 @@ def build_site(
             n_pages += 1
         _write_bytes(folder, BOARD_FILE, Snapshot.of(b"", board).rendered())
         n_files = sum(path.is_file() for path in folder.rglob("*")) + 1
-    return Site(out, n_pages, n_files)
+    unlicensed = [
+        f"images of {shown(name)}: not shown, since its declaration names no licence"
+        for name in images or {}
+        if not contents.data_sets[name].licence
+    ]
+    return Site(out, n_pages, n_files, (*contents.notes, *unlicensed))
+
+
+def _check_images(board: Leaderboard, images: Mapping[str, Path]) -> None:
+    known = {item.dataset for item in board.benchmarks}
+    for name, folder in images.items():
+        if name not in known:
+            raise unknown_name("data set of the leaderboard:", name, known)
+        if not Path(folder).is_dir():
+            raise InputError(
+                f"images of {shown(name)}: {shown(str(folder))} is no folder; wanted that of its "
+                "images"
+            )
 
 
 def _pages(contents: SiteContents, folder: Path) -> Iterator[SitePage]:

@@ -72,7 +72,8 @@ class LineChart:
     """Lines or points over an axis of numbers or categories.
 
     key: id on the page. summary: what one sees, in a sentence, for those who do not.
-    labelled: set each point's label beside it (a scatter plot of few points).
+    labelled: set each point's label beside it (a scatter plot of few points). legend: also for one
+    series, whose name says what the others are not.
     """
 
     key: str
@@ -83,6 +84,7 @@ class LineChart:
     series: tuple[ChartSeries, ...]
     guides: tuple[ChartGuide, ...] = ()
     labelled: bool = False
+    legend: bool = False
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ class RowChart:
     """Horizontal bars or marks with intervals, a row for each thing; the value of a point is `y`.
 
     series: names, one per value of a row. looks: colour and mark of each series, 0 to 7.
-    row_label: what a row is, as the heading of the table of numbers.
+    row_label: what a row is, as the heading of the table of numbers. legend: as of a `LineChart`.
     """
 
     key: str
@@ -126,6 +128,7 @@ class RowChart:
     style: Literal["bars", "marks"] = "marks"
     looks: tuple[int, ...] | None = None
     row_label: str = "row"
+    legend: bool = False
 
     def __post_init__(self) -> None:
         for row in self.rows:

@@ -71,7 +71,7 @@ def _legend(chart: Chart) -> tuple[Markup, ...]:
     else:
         looks = chart.looks or range(len(chart.series))
         items = [(name, look, False) for name, look in zip(chart.series, looks, strict=True)]
-    if len(items) < 2:
+    if len(items) < (1 if chart.legend else 2):
         return ()
     bars = isinstance(chart, RowChart) and chart.style == "bars"
     return (element("ul", {"class": "legend"}, *(_legend_item(*item, bars) for item in items)),)

@@ -12,6 +12,11 @@ _SMALL = FONT - 1
 _TOP, _BELOW = 30.0, 38.0
 
 
+#: left, top, right, bottom; and from one end to the other
+_Box = tuple[float, float, float, float]
+_Line = tuple[float, float, float, float]
+
+
 def draw_lines(chart: LineChart, width: float) -> tuple[Markup, float]:
     """The inside of the chart's `<svg>` and its height."""
     height = round(width * (0.5 if width > 500 else 0.85))
@@ -104,32 +109,89 @@ def _said(chart: LineChart, series: ChartSeries, point: ChartPoint) -> str:
 
 
 def _labels(chart: LineChart, x: AxisScale, y: AxisScale, right: float) -> list[Markup]:
-    """The label of each point beside it, on the side and at the height where it meets no other."""
+    """The label of each point where it meets no other, and is nearer to its own than to others.
+
+    Where marks are crowded it stands further off, with a line to its mark; else only on hovering.
+    """
     if not chart.labelled:
         return []
-    taken: list[tuple[float, float, float, float]] = []
+    dots = [(x.at(p.x), y.at(p.y)) for series in chart.series for p in series.points]
+    taken: list[_Box] = []
+    led: list[_Line] = []
     parts = []
     points = sorted(
         (p for series in chart.series for p in series.points if p.label),
-        key=lambda p: (y.at(p.y), x.at(p.x), p.label),
+        # In a row of marks from the right: each next label lies below, its line left of the others.
+        key=lambda p: (round(y.at(p.y) / FONT), -x.at(p.x), p.label),
     )
-    dots = [(x.at(p.x), y.at(p.y)) for series in chart.series for p in series.points]
-    taken += [(a - 5, b - 5, a + 5, b + 5) for a, b in dots]
     for point in points:
         at, level = x.at(point.x), y.at(point.y)
         words = fitted(point.label, 150, _SMALL)
         wide = text_width(words, _SMALL)
-        for dx, dy in ((8, 4), (-8 - wide, 4), (8, -7), (8, 15), (-8 - wide, -7), (-8 - wide, 15)):
-            box = (at + dx, level + dy - 10, at + dx + wide, level + dy + 2)
-            inside = box[0] >= x.first and box[2] <= right + 12
-            if inside and not any(_meet(box, other) for other in taken):
-                taken.append(box)
-                parts.append(text(box[0], level + dy, words, name="halo", size=_SMALL))
-                break
+        for dx, dy, far in _places(wide):
+            box = (at + dx, level + dy - 10, at + dx + wide, level + dy + 3)
+            foot = min(max(at, box[0]), box[2]), box[3] if dy < 0 else box[1]
+            inside = box[0] >= x.first and box[2] <= right + 12 and box[1] >= _TOP - 8
+            if not inside or (far and box[3] > y.first):
+                continue
+            reach = _REACH if far else _NEAR
+            others = (d for d in dots if far or d != (at, level))
+            marks = [(a - reach, b - reach, a + reach, b + reach) for a, b in others]
+            if any(_meet(box, other) for other in (*marks, *taken)):
+                continue
+            if any(_runs_through(way, box) for way in led):
+                continue
+            way = (at, level, *foot)
+            if far and any(_runs_through(way, other) for other in taken):
+                continue
+            if far and any(_cross(way, other) for other in led):
+                continue
+            taken.append(box)
+            if far:
+                led.append(way)
+                parts.append(line(*way, "axis"))
+            parts.append(text(box[0], level + dy, words, name="halo", size=_SMALL))
+            break
     return parts
 
 
-def _meet(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> bool:
+def _places(wide: float) -> list[tuple[float, float, bool]]:
+    """Where a label of some width may stand by its point: beside it, above and below, far off."""
+    left, middle = -8 - wide, -wide / 2
+    near = [(8.0, 4.0), (left, 4.0), (8.0, -8.0), (8.0, 17.0), (left, -8.0), (left, 17.0)]
+    near += [(middle, -11.0), (middle, 20.0)]
+    far = [
+        (dx, sign * off)
+        for dx in (8.0, left, middle, -20.0, 20.0 - wide)
+        for off in (28.0, 42.0, 56.0, 70.0, 84.0)
+        for sign in (-1, 1)
+    ]
+    return [(*place, False) for place in near] + [(*place, True) for place in far]
+
+
+def _runs_through(way: _Line, box: _Box) -> bool:
+    """Whether a line meets a box: its ends, or the box's diagonals."""
+    x1, y1, x2, y2 = way
+    a, b, c, d = box
+    held = any(a <= x <= c and b <= y <= d for x, y in ((x1, y1), (x2, y2)))
+    return held or _cross(way, (a, b, c, d)) or _cross(way, (a, d, c, b))
+
+
+def _cross(one: _Line, other: _Line) -> bool:
+    """Whether two lines cross between their ends."""
+
+    def side(way: _Line, x: float, y: float) -> float:
+        return (way[2] - way[0]) * (y - way[1]) - (way[3] - way[1]) * (x - way[0])
+
+    ends = side(one, *other[:2]) * side(one, *other[2:])
+    return ends < 0 and side(other, *one[:2]) * side(other, *one[2:]) < 0
+
+
+#: Pixels about a point that are its mark's, and those in which a label is taken for its own.
+_REACH, _NEAR = 7.0, 13.0
+
+
+def _meet(a: _Box, b: _Box) -> bool:
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from .chart_models import ChartPoint, RowChart
+from .chart_models import ChartGuide, ChartPoint, RowChart
 from .scales import AxisScale, axis_scale, value_text
-from .svg import FONT, element, fitted, line, mark, text, text_width
+from .svg import FONT, backed, element, fitted, line, mark, text, text_width
 
 _SMALL = FONT - 1
 
@@ -43,7 +43,8 @@ def draw_rows(chart: RowChart, width: float) -> tuple[Markup, float]:
         parts += _label(row.href, label, left, middle if not narrow else y - 2, narrow)
         if row.note:
             at = middle + 4 if not narrow else y - 2
-            parts.append(text(width - 4, at, row.note, anchor="end", name="small", size=_SMALL))
+            put = backed if narrow else text  # beside the axis, or above the row
+            parts.append(put(width - 4, at, row.note, anchor="end", name="small", size=_SMALL))
         parts.append(line(left, middle, right, middle, "grid"))
         for place, points in enumerate(row.points):
             for point in points:
@@ -57,16 +58,12 @@ def draw_rows(chart: RowChart, width: float) -> tuple[Markup, float]:
 
 
 def _heading(words: str, y: float, width: float) -> Markup:
-    return element(
-        "text",
-        {"x": 2.0, "y": y, "font-size": FONT, "font-weight": "650", "class": "halo"},
-        fitted(words, width - 8),
-    )
+    return backed(2.0, y, fitted(words, 0.94 * width - 8), name="group")
 
 
 def _label(href: str | None, label: str, left: float, y: float, narrow: bool) -> list[Markup]:
     if narrow:
-        words = text(2, y, label, name="halo")
+        words = backed(2, y, label)
     else:
         words = text(left - 10, y + 4, label, anchor="end")
     return [element("a", {"href": href}, words) if href else words]
@@ -78,15 +75,26 @@ def _back(chart: RowChart, x: AxisScale, top: float, bottom: float, width: float
         at = x.at(value)
         parts.append(line(at, top, at, bottom, "grid"))
         parts.append(text(at, bottom + 16, words, anchor="middle", name="small", size=_SMALL))
-    for place, guide in enumerate(sorted(chart.guides, key=lambda guide: guide.value)):
-        at = x.at(guide.value)
-        parts.append(line(at, 15.0 * (place + 1) + 2, at, bottom, "guide"))
-        anchor = "end" if at > (x.first + x.last) / 2 else "start"
+    words_of = []
+    for place, guide in enumerate(sorted(chart.guides, key=lambda guide: _nearness(x, guide))):
+        at, y = x.at(guide.value), 15.0 * (place + 1)
+        parts.append(line(at, y + 2, at, bottom, "guide"))
+        anchor = "end" if _on_the_right(x, guide) else "start"
         shift = -4.0 if anchor == "end" else 4.0
-        y = 15.0 * (place + 1)
-        words = guide.label
-        parts.append(text(at + shift, y, words, anchor=anchor, name="small halo", size=_SMALL))
-    return parts
+        words_of.append(
+            backed(at + shift, y, guide.label, anchor=anchor, name="small", size=_SMALL)
+        )
+    return [*parts, *words_of]
+
+
+def _on_the_right(x: AxisScale, guide: ChartGuide) -> bool:
+    return x.at(guide.value) > (x.first + x.last) / 2
+
+
+def _nearness(x: AxisScale, guide: ChartGuide) -> tuple[bool, float]:
+    """The order of the guides' labels from the top: a label lies over the lines that it crosses."""
+    right = _on_the_right(x, guide)
+    return right, -guide.value if right else guide.value
 
 
 def _value_of(

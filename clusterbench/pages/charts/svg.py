@@ -56,6 +56,24 @@ def text(
     )
 
 
+def backed(
+    x: float, y: float, content: str, *, anchor: str = "start", name: str = "", size: float = FONT
+) -> Markup:
+    """A text on a piece of paper, so that no line that was drawn before runs through it."""
+    wide = text_width(content, size)
+    left = {"start": x, "middle": x - wide / 2, "end": x - wide}[anchor]
+    box: dict[str, object] = {
+        "x": left - 2,
+        "y": y - 0.85 * size,
+        "width": wide + 4,
+        "height": 1.15 * size,
+        "class": "paper",
+    }
+    return Markup("").join(
+        [element("rect", box), text(x, y, content, anchor=anchor, name=name, size=size)]
+    )
+
+
 def line(x1: float, y1: float, x2: float, y2: float, name: str) -> Markup:
     """A straight line."""
     return element("line", {"x1": x1, "y1": y1, "x2": x2, "y2": y2, "class": name})

@@ -10,6 +10,9 @@ import typer
 from ....printable import escaped
 from ...option import json_option, option
 
+#: Lines of what was given and is not on the site; with --json all are said.
+_MOST_NOTES = 20
+
 
 def build(
     out: Annotated[
@@ -50,8 +53,17 @@ def build(
 
     folders = _folders(images or [])
     site = build_site(read_leaderboard(path), out, results=results or (), images=folders)
+    for note in site.notes[:_MOST_NOTES]:
+        typer.echo(escaped(note), err=True)
+    if len(site.notes) > _MOST_NOTES:
+        typer.echo(f"and {len(site.notes) - _MOST_NOTES:,} more", err=True)
     if json_output:
-        document = {"site": out.as_posix(), "pages": site.pages, "files": site.files}
+        document = {
+            "site": out.as_posix(),
+            "pages": site.pages,
+            "files": site.files,
+            "notes": list(site.notes),
+        }
         typer.echo(json.dumps(document, indent=2))
         return
     where = escaped(site.index.as_posix())
