@@ -10,12 +10,12 @@ from typing import Any, Literal
 
 from ...doors import amount
 from ...errors import InputError
-from ...lookalikes import skeleton
 from ...printable import shown
 from ..board.deviations import decoded
 from ..board.file import Snapshot, check_content, line_of, rendered
 from ..board.models import BoardBenchmark, Entry, PublishedRow, entry_place
 from ..board.room import Room
+from .lookalikes import skeleton
 from .top_check import differences
 
 #: Largest difference between a score on the board and the same one computed again.

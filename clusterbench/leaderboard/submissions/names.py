@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ...errors import InputError
-from ...lookalikes import looks_like
 from ...methods.by_name import METHODS
 from ...printable import shown
 from ...references import names as reference_names
+from .lookalikes import looks_like
 
 
 def check_submitted_name(path: Path, name: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clusterbench.lookalikes import _LETTERS, looks_like, skeleton
+from clusterbench.leaderboard.submissions.lookalikes import _LETTERS, looks_like, skeleton
 from clusterbench.methods.by_name import METHODS
 from clusterbench.references import REFERENCES
 
