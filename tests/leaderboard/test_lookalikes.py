@@ -23,6 +23,7 @@ def test_no_two_names_of_this_package_look_alike() -> None:
     "name",
     [
         *("KMEANS", "KMeans", "k-means", "K Means", "k_means", "k\u2011means", "km\u200deans"),
+        *("kmeans*", "kmeans.", "'kmeans'", "(kmeans)", "k.means", "k/means"),
         *("km\u0435ans", "\u043a\u043c\u0435\u0430ns", "\u041a\u041c\u0415\u0410NS"),
         *("\u03bam\u03b5\u03b1n\u0455", "\u039a\u039cEAN\u0405", "\uff4b\uff4d\uff45ans"),
         *("\U0001d424means", "kme\u00e1ns", "kmea\u0301ns", "\u1d0b\u1d0d\u1d07\u1d00\u0274\ua731"),
@@ -37,6 +38,11 @@ def test_names_like_kmeans(name: str) -> None:
 )
 def test_names_that_are_others(name: str) -> None:
     assert looks_like(name, KNOWN) is None
+
+
+def test_versions_are_told_apart() -> None:
+    assert skeleton("clip-1.5") != skeleton("clip-15")
+    assert skeleton("vit.b16") == skeleton("vit-b16")
 
 
 def test_strokes_and_noughts() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import unicodedata
 from collections.abc import Iterable
 
@@ -81,6 +82,7 @@ _LETTERS = {
 _LIKE = {ord(letter): latin for letters, latin in _LETTERS.items() for letter in letters}
 #: After case is folded: an l, a one and an upright bar are one, and so are an o and a nought.
 _STROKES = str.maketrans("l1|0", "iiio")
+_MARKS = re.compile(r"""[!"#%&'*,./:;?@\\()\[\]{}]+""")
 
 
 @functools.lru_cache(maxsize=4096)
@@ -88,14 +90,22 @@ def skeleton(name: str) -> str:
     """What names that look alike have in common.
 
     Compatible forms (NFKD: wide, mathematical), case, accents, letters of Cyrillic and Greek that
-    look like Latin ones, and what only separates (blanks, dashes, underscores, joiners) make no
-    difference. A name of nothing else is its own skeleton. It is compared, never shown.
-    "kmeans++" is another name than "kmeans".
+    look like Latin ones, and what only separates or marks (blanks, dashes, underscores, joiners,
+    stars, dots but between digits) make no difference: "kmeans++" is another name than "kmeans".
+    A name of nothing else is its own skeleton. It is compared, never shown.
     """
     # Before, between and after: some letters decompose into others, or fold into others.
     text = unicodedata.normalize("NFKD", name.translate(_LIKE)).translate(_LIKE)
-    folded = unicodedata.normalize("NFKD", text.casefold()).translate(_LIKE).translate(_STROKES)
-    return "".join(c for c in folded if not _is_passed_over(c)) or name
+    folded = unicodedata.normalize("NFKD", text.casefold()).translate(_LIKE)
+    kept = "".join(c for c in folded if not _is_passed_over(c))
+    return _MARKS.sub(_digits_apart, kept).translate(_STROKES) or name
+
+
+def _digits_apart(found: re.Match[str]) -> str:
+    """Marks of punctuation, of which only one between digits tells names apart: 1.5 is not 15."""
+    text, (start, end) = found.string, found.span()
+    between = start > 0 and end < len(text) and text[start - 1].isdigit() and text[end].isdigit()
+    return found.group() if between else ""
 
 
 def _is_passed_over(character: str) -> bool:
