@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -94,3 +95,17 @@ def test_a_folder_of_figures_and_tables(world: SimpleNamespace) -> None:
     assert r"\toprule" in latex and "kmeans" in latex and r"\textbf{" in latex
     again = build_report("results", "page.html", figures="again")
     assert [p.read_bytes() for p in built.figures] == [p.read_bytes() for p in again.figures]
+
+
+def test_no_line_is_drawn_over_a_gap() -> None:
+    """The picture of the points before and after it, without the long line between."""
+
+    def inked(after_gap: bool) -> int:
+        points = (ChartPoint(1.0, 0.1), ChartPoint(2.0, 0.5, after_gap=after_gap))
+        axis = ChartAxis("x")
+        chart = LineChart("g", "", "", axis, axis, (ChartSeries("one", points),))
+        with Image.open(io.BytesIO(pictures(chart)["png"])) as image:
+            colours = {c: n for n, c in image.convert("RGB").getcolors(1 << 24)}
+        return colours[0, 0x72, 0xB2]
+
+    assert inked(after_gap=True) < 0.5 * inked(after_gap=False)

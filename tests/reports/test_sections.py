@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from clusterbench.pages.charts.line_chart import draw_lines
+from clusterbench.reports.content.score_charts import curve_chart
 from clusterbench.reports.factor_curves import factor_curves, factor_of
 from clusterbench.reports.later_clusters import later_clusters
 from clusterbench.reports.places import ScoreEstimate
@@ -110,3 +113,24 @@ def test_later_clusters_are_means_over_seeds() -> None:
 @pytest.mark.parametrize("runs", [[], [ranked(0.5), ranked(0.5, 0.6)]])
 def test_no_ranks_or_different_numbers_of_them(runs: list[Any]) -> None:
     assert later_clusters(runs) is None
+
+
+def test_a_task_without_a_score_is_a_gap_and_its_method_comes_after_whole_ones() -> None:
+    tasks = [column(f"r-{n}", None, imbalance_ratio=n) for n in (1, 2, 4, 8)]
+    whole, failed, reference = METHOD, Contender("f", 1, "{}", False), Contender("r", 1, "{}", True)
+    names = {whole: "m", failed: "f", reference: "r"}
+    table = Section("b", "d", "e", "0" * 64, "train->val", tuple(tasks), tuple(names), names)
+    estimates = {(t.label, whole): ScoreEstimate.of_seeds([0.5]) for t in tasks}
+    estimates |= {(t.label, failed): ScoreEstimate.of_seeds([0.9]) for t in tasks if t != tasks[2]}
+    estimates |= {(t.label, reference): ScoreEstimate.of_seeds([1.0]) for t in tasks[1:3]}
+    (found,) = factor_curves(table, estimates, "ami")
+    assert [curve.label for curve in found.curves] == ["m", "f", "r"]
+    gaps = {curve.label: [p.task for p in curve.points if p.after_gap] for curve in found.curves}
+    assert gaps == {"m": [], "f": ["r-8"], "r": []}
+    part: Any = SimpleNamespace(section=table)
+    chart = curve_chart(part, found)
+    assert "no point and no line" in chart.summary
+    drawn, _ = draw_lines(chart, 880.0)
+    lines = re.findall(r'<path d="([^"]+)" class="line"', drawn)
+    moves = [(line.count("M"), line.count("L")) for line in lines]
+    assert moves == [(1, 3), (2, 1), (1, 1), (1, 3)]  # the last is chance

@@ -89,11 +89,12 @@ def curve_chart(found: SectionAnalysis, curves: FactorCurves) -> LineChart:
     ]
     if curves.floor:
         series.append(ChartSeries("random", _points(curves.floor), look=_FLOOR))
-    tasks = [point.task for point in curves.floor] or sorted(
-        {point.task for curve in curves.curves for point in curve.points}
-    )
+    tasks = list(curves.tasks)
     left = len(methods) - CURVES
     more = f" {left} more methods are in the table." if left > 0 else ""
+    drawn = (*methods[:CURVES], *references)
+    if any(len(curve.points) < len(tasks) for curve in drawn):
+        more = f" Where a run failed or is missing, there is no point and no line.{more}"
     kind = f" ({curves.kind})" if curves.kind else ""
     return LineChart(
         key=page_id(found.section.key("curve"), curves.factor, curves.kind),
@@ -106,7 +107,7 @@ def curve_chart(found: SectionAnalysis, curves: FactorCurves) -> LineChart:
 
 
 def _points(points: Sequence[CurvePoint]) -> tuple[ChartPoint, ...]:
-    return tuple(ChartPoint(p.x, p.y, p.low, p.high, p.task) for p in points)
+    return tuple(ChartPoint(p.x, p.y, p.low, p.high, p.task, after_gap=p.after_gap) for p in points)
 
 
 def time_chart(found: SectionAnalysis) -> LineChart | None:
