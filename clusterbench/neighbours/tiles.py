@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from ..compiling import with_this_clock
 from ..cores import one_blas_thread
 from ..kernels import near_lists as kernels
 from .panels import Side
@@ -51,7 +52,7 @@ def merge(a: Side, b: Side, to_a: bool, to_b: bool, threads: int) -> None:
 
         return block
 
-    with one_blas_thread(), ThreadPoolExecutor(threads) as pool:
+    with one_blas_thread(), ThreadPoolExecutor(threads, initializer=with_this_clock()) as pool:
         for side in (a, b):
             side.locks = {i: threading.Lock() for i in range(_n_tiles(side))}
         _each(tile, _tasks(_n_tiles(a), _n_tiles(b), a is b), pool, threads)

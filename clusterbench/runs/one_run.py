@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..compiling import compile_clock
 from ..files import remove, sha256_file
 from ..printable import one_line, shown
 from ..results.plain import recordable
@@ -94,11 +95,13 @@ def _predict(run: PlannedRun, fitted: Fit, features: np.ndarray) -> Predicted:
 def _score(run: PlannedRun, predicted: Predicted) -> _Scored:
     start = time.perf_counter()
     try:
-        scores, train_scores = _split_scores(run, predicted)
-        top = _top_scores(run, predicted)
+        with compile_clock() as compiling:
+            scores, train_scores = _split_scores(run, predicted)
+            top = _top_scores(run, predicted)
     except Exception as error:
         raise StageError("score", error) from error
-    return _Scored(scores, train_scores, top, time.perf_counter() - start)
+    seconds = max(0.0, time.perf_counter() - start - compiling.seconds)
+    return _Scored(scores, train_scores, top, seconds)
 
 
 def _split_scores(run: PlannedRun, predicted: Predicted) -> tuple[SplitScores, SplitScores | None]:
