@@ -295,6 +295,7 @@ def _task_text(task: TaskColumn) -> str:
 
 
 def _reading(analysis: Analysis) -> ReportPart:
+    seeds = any(found.section.n_seeds > 1 for found in analysis.sections)
     facts = (
         (
             METRICS[MAIN_METRIC].label,
@@ -304,14 +305,14 @@ def _reading(analysis: Analysis) -> ReportPart:
         ),
         (
             "Interval",
-            "95%, over other images and other seeds together: that over images from "
-            f"{analysis.n_subsets} subsets with nine images of ten each.",
+            f"95%, over other images{' and other seeds together' if seeds else ''}: that over "
+            f"images from {analysis.n_subsets} subsets with nine images of ten each.",
         ),
         (
             "Places",
             "All pairs of methods are tested as on a leaderboard: by their difference on the same "
             "subsets of images and with the same seeds, with p values adjusted for the number of "
-            "pairs (Holm, 5%). Who is not told apart from a group shares its places.",
+            "pairs (Holm, 5%). Who is not told apart from a group shares its place, marked “=”.",
         ),
         (
             "References",
