@@ -33,8 +33,8 @@ _HERE = -100  # AT_FDCWD
 class WholeFolder:
     """A kind of folder that is written and replaced as a whole.
 
-    marker: the file with the list of its files. schema: what that says it is. name: with an
-    article, as in "site of a leaderboard". short: the same in "the site". option: of the command
+    marker: the file with the list of its files. schema: what that says it is. name: what
+    such a folder is. short: the same where it is known which. option: of the command
     line, by which it is chosen.
     """
 
