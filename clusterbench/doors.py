@@ -65,6 +65,13 @@ def open_regular(path: Path, kind: FileKind | None = None) -> BinaryIO:
 
 def check_regular(path: Path, mode: int) -> None:
     """InputError unless a mode of `os.stat` is that of a regular file."""
+    if stat.S_ISDIR(mode):
+        try:
+            os.scandir(path).close()
+        except OSError as error:
+            raise InputError(
+                f"{path}: is a folder that cannot be read ({error.strerror or error})"
+            ) from error
     if not stat.S_ISREG(mode):
         what = next((name for is_kind, name in _KINDS if is_kind(mode)), "no regular file")
         raise InputError(f"{path}: is {what}; wanted a regular file")

@@ -12,6 +12,7 @@ from ..benchmarks.declaration import find
 from ..datasets import registry
 from ..datasets.registry import Dataset
 from ..errors import ClusterbenchError, InputError
+from ..printable import shown
 from .predictions import predictions_fault, read_predictions, rows_hash
 from .protocol import scored_rows, scored_targets
 from .record import Protocol, ResultRecord, read_result
@@ -65,7 +66,9 @@ class EvidenceReader:
         record = read_result(path) if record is None else record
         if record.status == "failed":
             message = record.error.message if record.error else ""
-            raise InputError(f"{path}: the run failed ({message}); there is nothing to score")
+            raise InputError(
+                f"{path}: the run failed ({shown(message)}); there is nothing to score"
+            )
         if record.recomputed_key() != record.key:
             raise InputError(
                 f"{path}: run key {record.key[:12]}, but its fields give "

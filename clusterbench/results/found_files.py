@@ -19,7 +19,7 @@ def found_results(paths: Iterable[Path], patterns: Sequence[str] = (RESULT_PATTE
 
     Folders that are links are not entered, so that one that leads upwards makes no circle; nor are
     those that something is being written in. What is called like a result and is none is listed
-    too; reading it says so.
+    too, and so is a folder that cannot be read, whatever it is called: reading it says so.
 
     Args:
         paths: files, which may be called anything, and folders.
@@ -48,11 +48,17 @@ def found_results(paths: Iterable[Path], patterns: Sequence[str] = (RESULT_PATTE
 
 
 def _found(folder: Path, patterns: Sequence[str]) -> Iterable[Path]:
-    for parent, folders, names in os.walk(folder):
+    unread: list[Path] = []
+
+    def keep(error: OSError) -> None:
+        unread.append(Path(error.filename))
+
+    for parent, folders, names in os.walk(folder, onerror=keep):
         folders[:] = [name for name in folders if not _is_unfinished(name)]
         for pattern in patterns:
             for name in fnmatch.filter([*folders, *names], pattern):
                 yield Path(parent, name)
+    yield from unread
 
 
 def _is_unfinished(folder: str) -> bool:

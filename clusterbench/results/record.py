@@ -293,13 +293,17 @@ def run_key(
     seed: int,
     k: int,
     protocol: Protocol = "train->val",
+    elsewhere: bool = False,
 ) -> str:
     """Hex SHA-256 of what changes the answer of a run, and of nothing else.
 
     Device, thread count, library versions, names of presets, encoders and tasks, and the results
-    folder are not in it: a run made elsewhere with the same inputs is the same run.
+    folder are not in it: a run made on another machine with the same inputs is the same run.
+
+    elsewhere: of a submission, whose method is what its submitter says it is. Such a run is never
+    the same as one of this package's, so that it cannot take the place of one.
     """
-    fields = {
+    fields: dict[str, Any] = {
         "task": manifest_hash,
         "features": feature_identity,
         "method": method,
@@ -308,8 +312,12 @@ def run_key(
         "seed": seed,
         "k": k,
     }
-    # Only where it differs, so that runs from before there was a choice keep their keys.
-    return sha256_json(fields if protocol == "train->val" else {**fields, "protocol": protocol})
+    # Only where they differ, so that runs from before there was a choice keep their keys.
+    if protocol != "train->val":
+        fields["protocol"] = protocol
+    if elsewhere:
+        fields["elsewhere"] = True
+    return sha256_json(fields)
 
 
 def read_result(path: Path) -> ResultRecord:

@@ -141,3 +141,22 @@ def test_over_data_sets_the_features_are_named(cli: Cli, file: Path) -> None:
 def test_what_is_no_ranking(cli: Cli, file: Path, words: tuple[str, ...], message: str) -> None:
     code, out, err = cli("leaderboard", "-l", str(file), *words)
     assert (code, out) == (2, "") and message in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("-b", "easy", "build"), "--benchmark stands before 'build'; build has no such option"),
+        (("--overall", "check"), "check has no such option"),
+        (("--json", "init"), "init has no such option"),
+        (
+            ("-l", "b.json", "build"),
+            "--leaderboard stands before 'build'; give it after, as in "
+            "clusterbench leaderboard build --leaderboard ...",
+        ),
+        (("--json", "merge"), "give it after, as in clusterbench leaderboard merge --json"),
+    ],
+)
+def test_options_before_a_subcommand(cli: Cli, words: tuple[str, ...], message: str) -> None:
+    code, out, err = cli("leaderboard", *words)
+    assert (code, out) == (2, "") and message in err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -74,6 +75,39 @@ def test_edits_of_the_board_and_of_the_predictions_are_found(results: list[Path]
     assert "is not the file whose hash" in err
     document = json.loads(cli("leaderboard", "check", "-l", "board.json", "--json")[1])
     assert len(document["faults"]) == document["different"] == 4 - same
+
+
+def test_entries_with_the_same_predictions_are_told_apart(results: list[Path], cli: Cli) -> None:
+    submit(results, BOARD)
+    content = json.loads(BOARD.read_text())
+    for entry in content["entries"]:
+        entry["metrics"]["ami"] = 0.123
+    BOARD.write_text(json.dumps(content))
+    code, _, err = cli("leaderboard", "check", "-l", "board.json")
+    lines = err.splitlines()
+    assert code == 1 and len(set(lines)) == len(lines) == 4
+    for entry in read_leaderboard(BOARD).entries:
+        name = f"tiny-imbalance/tiny/{entry.task}, modulo on blobs, seed {entry.seed} (run "
+        assert sum(line.startswith(f"different: {name}") for line in lines) == 1
+
+
+def test_a_check_of_nothing_is_no_success(results: list[Path], cli: Cli) -> None:
+    submit(results, BOARD)
+    for path in sorted(KEPT.iterdir())[1:]:
+        path.unlink()
+    assert cli("leaderboard", "check", "-l", "board.json")[0] == 0
+    shutil.rmtree(KEPT)
+    code, out, err = cli("leaderboard", "check", "-l", "board.json")
+    assert code == 1 and "4 entries, 0 same, 0 different, 4 without result" in out
+    assert err.startswith("nothing checked: no entry") and "kept beside it" in err
+    assert cli("leaderboard", "check", "-l", "board.json", "--json")[0] == 1
+    submit(results[:1], Path("one.json"))
+    code, _, err = cli("leaderboard", "check", "-l", "one.json", str(results[1]))
+    assert code == 1 and "from the results named" in err
+    assert cli("leaderboard", "-l", "one.json", "--check", str(results[1]))[0] == 1
+    assert cli("leaderboard", "check", "-l", "one.json", str(results[0]))[0] == 0
+    Path("empty.json").write_text('{"schema": "clusterbench-leaderboard/2"}')
+    assert cli("leaderboard", "check", "-l", "empty.json")[0] == 0
 
 
 def test_something_else_in_their_place_is_said_before_the_work(results: list[Path]) -> None:

@@ -144,6 +144,8 @@ def bad(task: Task) -> dict[str, tuple[Any, dict[str, Any], str]]:
         "percent": (good, {"metrics": {"acc": 50.0}}, "fractions, not percent"),
         "no score": (good, {"metrics": {"luck": 0.5}}, "no score here"),
         "settings": (good, {"params": {"x": "y" * 20_000}}, "at most"),
+        "two columns": (np.stack([good, good], 1), {}, "2 clusters per row; task 'ratio-4'"),
+        "ids and clusters": (np.stack([np.arange(20), good], 1), {}, "ranks none"),
     }
 
 
@@ -151,7 +153,7 @@ def bad(task: Task) -> dict[str, tuple[Any, dict[str, Any], str]]:
 NAMES = (
     *("too few", "above k", "below 0", "fractions", "k", "no k", "task", "no task", "benchmark"),
     *("data set", "protocol", "reference", "name", "long name", "seed", "described", "claims"),
-    *("percent", "no score", "settings"),
+    *("percent", "no score", "settings", "two columns", "ids and clusters"),
 )
 
 
@@ -177,6 +179,22 @@ def test_another_clustering_of_a_run_does_not_overwrite_the_first(task: Task) ->
     assert before[1] == first.with_suffix(".npz").read_bytes()
     write_submission(Path("d.npy"), said(), Path("out"), replace=True)
     assert np.array_equal(kept(first), np.roll(clusters(task), 1))
+
+
+def test_what_this_board_would_refuse_is_not_written(task: Task, cli: Cli) -> None:
+    np.save("c.npy", clusters(task))
+    submit(write_submission(Path("c.npy"), said(), Path("out")).path, BOARD)
+    np.save("d.npy", np.roll(clusters(task), 1))
+    with pytest.raises(InputError, match="is on the leaderboard with other predictions"):
+        write_submission(Path("d.npy"), said(), Path("again"), leaderboard=BOARD)
+    words = ("submit", "--from-predictions", "d.npy", *WORDS, "--features", "blobs", "-l")
+    code, out, err = cli(*words, str(BOARD), "--out", "again")
+    assert (code, out) == (2, "") and "use --replace" in err
+    assert not list(Path("again").iterdir())
+    assert cli(*words, str(BOARD), "--out", "again", "--replace")[0] == 0
+    assert cli(*words, "other.json", "--out", "third")[0] == 0
+    Path("broken.json").write_text("{")
+    assert cli(*words, "broken.json", "--out", "fourth")[0] == 2 and not Path("fourth").exists()
 
 
 def test_claimed_scores_may_be_rounded(task: Task) -> None:
@@ -205,7 +223,7 @@ def test_features_that_are_not_here_are_told_apart_by_their_description(task: Ta
 class TestClaimsAlone:
     def written(self, **changes: Any) -> Path:
         claims = {"metrics": {"acc": 0.5, "ami": 0.4}, **changes}
-        return write_submission(None, said(**claims), Path("out")).path
+        return write_submission(None, said(**claims), Path("out"), self_reported=True).path
 
     def test_they_are_taken_only_if_asked_for_and_marked(self, task: Task) -> None:
         path = self.written(source="a paper")
@@ -226,6 +244,16 @@ class TestClaimsAlone:
         assert [one.status for one in submit(proven, BOARD)] == ["replaced"]
         (found,) = submit(path, BOARD, self_reported=True)
         assert found.status == "refused" and "another status (verified" in found.message
+
+    def test_they_are_not_written_unless_they_are_asked_for(self, task: Task, cli: Cli) -> None:
+        with pytest.raises(InputError, match="--self-reported"):
+            write_submission(None, said(metrics={"ami": 0.4}), Path("out"))
+        words = ("--claim", "ami=0.4", *WORDS, "--features", "blobs")
+        code, out, err = cli("submit", *words)
+        assert (code, out) == (2, "") and "--self-reported" in err
+        assert not list(Path("out").iterdir()) and not list(Path("submissions").iterdir())
+        assert cli("submit", *words, "--self-reported")[0] == 0
+        assert len(list(Path("submissions").iterdir())) == 1
 
     def test_one_of_the_scores_that_rank_is_wanted(self, task: Task) -> None:
         with pytest.raises(InputError, match="claims no ami and no acc"):

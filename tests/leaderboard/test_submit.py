@@ -140,6 +140,14 @@ class TestRefused:
         edit(results[0], scores__metrics__ami=record.scores.metrics["ami"] + 1e-12)
         assert statuses(submit([results[0]], BOARD)) == ["added"]
 
+    def test_a_failed_run_of_many_words_takes_a_short_line(self, results: list[Path]) -> None:
+        error = {"stage": "fit", "type": "ValueError", "message": "x" * 9_000, "where": "here"}
+        failed = {"status": "failed", "error": error, "scores": None, "train_scores": None}
+        edit(results[0], **failed, ranked=None, predictions=None)
+        reason = self.reason(results[0])
+        assert "the run failed (xxx" in reason and "(9,000 characters)" in reason
+        assert len(reason) < len(str(results[0])) + 300
+
     def test_changed_predictions(self, results: list[Path]) -> None:
         predictions, _ = read_predictions(results[0].with_suffix(".npz"))
         write_predictions(results[0].with_suffix(".npz"), predictions[::-1], np.arange(3))

@@ -186,6 +186,8 @@ def submit(
             out,
             column=column,
             replace=replace,
+            self_reported=self_reported,
+            leaderboard=leaderboard,
         )
         given.append(written.path)
         document["written"] = written.path.as_posix()

@@ -58,7 +58,16 @@ class RunFields(StrictModel):
 
     @model_validator(mode="after")
     def _has_its_key(self) -> Self:
-        key = run_key(
+        key = self.recomputed_key()
+        if key != self.key:
+            raise ValueError(
+                f"run key {self.key[:12]}, but its fields give {key[:12]}: the entry was edited"
+            )
+        return self
+
+    def recomputed_key(self, elsewhere: bool = False) -> str:
+        """The key that its fields give."""
+        return run_key(
             manifest_hash=self.manifest_hash,
             feature_identity=self.feature_identity,
             method=self.method,
@@ -67,17 +76,15 @@ class RunFields(StrictModel):
             seed=self.seed,
             k=self.k,
             protocol=self.protocol,
+            elsewhere=elsewhere,
         )
-        if key != self.key:
-            raise ValueError(
-                f"run key {self.key[:12]}, but its fields give {key[:12]}: the entry was edited"
-            )
-        return self
 
 
 class Entry(RunFields):
     """One submitted run: its scores were computed again from its predictions, or it says so.
 
+    elsewhere: whether it came as a submission, so that what it calls its method is the submitter's
+        word; it is in the run key.
     predictions_sha256: of the predictions file, a copy of which is kept beside the board; None for
         a self-reported entry. label_free: whether no label was used anywhere to fit and to choose
         the method, as far as is known: of a run what its protocol says, of another submission the
@@ -86,6 +93,7 @@ class Entry(RunFields):
     """
 
     status: Status = "verified"
+    elsewhere: bool = False
     predictions_sha256: Sha256 | None
     resampled: Resampled | None = None  # AMI on subsets of the scored rows less `metrics["ami"]`
     label_free: bool | None = None
@@ -103,6 +111,10 @@ class Entry(RunFields):
         elif not self.metrics:
             raise ValueError("a self-reported entry has metrics")
         return self
+
+    def recomputed_key(self, elsewhere: bool = False) -> str:
+        """The key that its fields give."""
+        return super().recomputed_key(self.elsewhere or elsewhere)
 
     @property
     def verified(self) -> bool:

@@ -56,11 +56,13 @@ def entrant_key(entry: Entry, n_classes: int, *, any_features: bool = False) -> 
         "features": "" if any_features else entry.feature_identity,
         "k": None if entry.k == n_classes else entry.k,
     }
-    # Only where they differ from what every entry was before there were protocols and references.
+    # Only where they differ from what every entry was before there was any of them.
     if entry.protocol != PROTOCOLS[0]:
         fields["protocol"] = entry.protocol
     if entry.reference:
         fields["reference"] = True
+    if entry.elsewhere:
+        fields["elsewhere"] = True
     return sha256_json(fields)
 
 

@@ -15,6 +15,7 @@ from ..board.deviations import decoded
 from ..board.file import Snapshot, check_content, line_of, rendered
 from ..board.models import BoardBenchmark, Entry, PublishedRow, entry_place
 from ..board.room import Room
+from .lookalikes import skeleton
 from .top_check import differences
 
 #: Largest difference between a score on the board and the same one computed again.
@@ -63,8 +64,10 @@ class Entering:
         self._entries: dict[str, tuple[bytes, Entry]] = {}
         self._same: dict[tuple[str, str | None], list[Entry]] = {}
         self._encoders: dict[tuple[str, str], str] = {}
+        self._names: dict[str, dict[str, None]] = {}  # by skeleton, in the order of their entries
         self._rows = {row.place: row for row in snapshot.published.values()}
-        for line, entry in snapshot.entries.items():
+        # In the order of submission, so that a note on predictions names who had them first.
+        for line, entry in sorted(snapshot.entries.items(), key=lambda pair: pair[1].submitted):
             self._keep(line, entry)
 
     def add(self, candidate: Candidate) -> tuple[Entered, tuple[str, ...]]:
@@ -98,7 +101,7 @@ class Entering:
                 f"encoder ({encoder!r}; here {entry.encoder!r}); use --replace if that is wrong"
             )
         self._room.take(candidate.line, line)
-        notes = [*candidate.notes, *self._repeated(entry)]
+        notes = [*candidate.notes, *self._repeated(entry), *self._alike(entry)]
         if where not in self._benchmarks and candidate.unbuilt:
             name, reason = next(iter(candidate.unbuilt.items()))
             notes.append(
@@ -147,9 +150,20 @@ class Entering:
         self._entries[entry.key] = line, entry
         self._same.setdefault((entry.manifest_hash, entry.predictions_sha256), []).append(entry)
         self._encoders[entry.dataset, entry.feature_identity] = entry.encoder
+        self._names.setdefault(skeleton(entry.method), {})[entry.method] = None
+
+    def _alike(self, entry: Entry) -> list[str]:
+        """A note on a method whose name a reader takes for this one's."""
+        for other in self._names.get(skeleton(entry.method), ()):
+            if other != entry.method:
+                return [f"its name looks like {shown(ascii(other))} of the leaderboard"]
+        return []
 
     def _repeated(self, entry: Entry) -> list[str]:
-        """A note each on another seed and on another method with the same predictions file."""
+        """A note each on another seed and on another method with the same predictions file.
+
+        Of several, the one that was submitted first is named.
+        """
         notes: dict[bool, str] = {}
         if not entry.verified:
             return []

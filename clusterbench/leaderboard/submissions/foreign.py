@@ -12,7 +12,6 @@ from ...benchmarks import Task
 from ...errors import InputError
 from ...metrics import METRICS
 from ...printable import shown
-from ...references import names as reference_names
 from ...results.evidence import EvidenceReader, check_manifest, scored_predictions
 from ...results.predictions import file_fault, largest_file
 from ...results.protocol import scored_label_sets, scored_rows, scored_targets
@@ -21,6 +20,7 @@ from ...results.scoring import split_scores
 from ...results.top_predictions import ranked_clusters, ranks
 from ...results.top_scoring import top_scores
 from ..board.models import AGGREGATED, Entry, Status
+from .names import check_encoder_name, check_submitted_name
 from .resampled import resampled_score
 from .submission import SubmissionRecord
 
@@ -51,9 +51,10 @@ def check(
 
     Raises:
         InputError: naming the file, for an unknown benchmark, data set or task, another manifest,
-            the data set's features under another name, the name of a reference, more clusters than
-            training samples, predictions that are missing, changed or do not fit, claimed scores
-            that these do not give or that no metric has, and claims alone unless they are taken.
+            the data set's features under another name, the name of a method or reference of this
+            package or one like it, more clusters than training samples, predictions that are
+            missing, changed or do not fit, claimed scores that these do not give or that no metric
+            has, and claims alone unless they are taken.
     """
     path = Path(path)
     try:
@@ -63,11 +64,8 @@ def check(
     check_manifest(path, task, record.task.manifest_hash)
     identity = record.features.identified()
     reader.check_features(path, record.dataset, record.features.encoder, identity)
-    if record.method.name in reference_names():
-        raise InputError(
-            f"{path}: {record.method.name!r} is the name of a reference, which is fitted with "
-            "training labels; call a method otherwise"
-        )
+    check_encoder_name(path, record.features.encoder, reader.encoders(record.dataset))
+    check_submitted_name(path, record.method.name)
     if record.k > len(task.train_rows):
         raise InputError(
             f"{path}: k is {record.k}; task {task.name!r} has {len(task.train_rows)} training "
@@ -169,6 +167,7 @@ def _entry(
         metrics=metrics,
         ranked=ranked,
         status=status,
+        elsewhere=True,
         predictions_sha256=None if record.predictions is None else record.predictions.sha256,
         resampled=resampled,
         label_free=record.label_free,

@@ -79,6 +79,8 @@ def write_submission(
     *,
     column: str | None = None,
     replace: bool = False,
+    self_reported: bool = False,
+    leaderboard: Path | None = None,
 ) -> Written:
     """Write a submission into a folder: a JSON file, and a predictions file beside it.
 
@@ -91,16 +93,22 @@ def write_submission(
         said: what made them.
         out: the folder, made if need be.
         column: the array, column or key of the file; else what is called like predictions.
-        replace: write over another submission of this run.
+        replace: write over another submission of this run, in the folder and on the leaderboard.
+        self_reported: write scores that are only claimed.
+        leaderboard: the file of one that it is meant for, which may not be there yet.
 
     Raises:
-        InputError: whatever a leaderboard would refuse, and another submission of this run in the
-            folder, unless it is to be replaced; then nothing is written.
+        InputError: whatever a leaderboard, or this one, would refuse, and another submission of
+            this run in the folder, unless it is to be replaced; then nothing is written.
         StorageError: the folder cannot be written.
     """
     from ...results.evidence import EvidenceReader  # brings the benchmarks' builders
+    from ..board.file import Snapshot
+    from .entering import Entering
+    from .submit import real_path
     from .verifier import Verifier
 
+    board = None if leaderboard is None else Snapshot.read(real_path(Path(leaderboard)))
     reader = EvidenceReader()
     task = _task(reader, said)
     k = task.n_classes if said.k is None else said.k
@@ -123,7 +131,9 @@ def write_submission(
                 record = record.model_copy(update={"predictions": kept})
             write_json(here, record.to_dict())
             try:
-                Verifier(self_reported=True, reader=reader).candidate(here)
+                candidate = Verifier(self_reported=self_reported, reader=reader).candidate(here)
+                if board is not None:
+                    Entering(board, replace).add(candidate)
             except InputError as error:
                 raise InputError(str(error).replace(str(here), str(out / here.name))) from error
             if not replace:
@@ -170,6 +180,12 @@ def read_clusters(
     what = f"data set {task.dataset}" if whole else f"task {task.name}"
     found = align(LabelFile(Path(what), np.arange(len(ids)), ids=ids), found)
     values = whole_numbers(found.values[rows] if whole else found.values, str(path))
+    n_ranks = ranks(task, k)
+    if values.ndim == 2 and values.shape[1] > 1 and n_ranks is None:
+        raise InputError(
+            f"{path}: {values.shape[1]} clusters per row; task {task.name!r} with k={k} ranks "
+            "none; wanted one for each sample (--column names a column of a table)"
+        )
     first = values if values.ndim == 1 else values[:, 0]
     if first.min() < 0 or first.max() >= k:
         raise InputError(
@@ -177,7 +193,6 @@ def read_clusters(
             "each sample; --k says how many clusters there are"
         )
     clusters = first.astype(np.int32)
-    n_ranks = ranks(task, k)
     ranked = None
     if values.ndim == 2 and n_ranks is not None:
         if values.shape[1] < n_ranks:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from ...printable import one_line
 from ..board.kept_predictions import kept_path
-from ..board.models import Leaderboard
+from ..board.models import Entry, Leaderboard
 from .entering import difference
+from .run_names import run_name
 from .submitted_files import submitted_files
 
 if TYPE_CHECKING:
@@ -21,13 +22,16 @@ if TYPE_CHECKING:
 class Recheck:
     """What came of it.
 
-    n_entries: of the leaderboard; n_same: of them, those that were scored again and gave the same.
-    faults: a line for each that gave something else, or whose kept predictions are other ones.
+    n_entries: of the leaderboard; n_verified: of them, those that claim to be scored from
+    predictions, without the self-reported ones; n_same: of them, those that were scored again and
+    gave the same. faults: a line for each that gave something else, or whose kept predictions are
+    other ones.
     n_refused: results that are no evidence for anything, or entries whose task cannot be built
     here. reasons: a line for each of these.
     """
 
     n_entries: int
+    n_verified: int
     n_same: int
     n_refused: int
     faults: tuple[str, ...]
@@ -37,6 +41,11 @@ class Recheck:
     def n_without(self) -> int:
         """Entries that nothing was scored again for: nothing is known about them."""
         return self.n_entries - self.n_same - len(self.faults)
+
+    @property
+    def in_vain(self) -> bool:
+        """Whether there are entries to score again, and not one was."""
+        return self.n_verified > 0 and self.n_same == 0 and not self.faults
 
 
 def recheck(
@@ -64,6 +73,7 @@ def recheck(
         _from_files(found, verifier, paths)
     return Recheck(
         n_entries=len(board.entries),
+        n_verified=sum(entry.verified for entry in board.entries),
         n_same=sum(not fault for fault in found.by_key.values()),
         n_refused=len(found.reasons),
         faults=tuple(fault for fault in found.by_key.values() if fault),
@@ -79,9 +89,13 @@ class _Found:
     by_key: dict[str, str] = field(default_factory=dict)
     reasons: list[str] = field(default_factory=list)
 
-    def add(self, key: str, where: Path, fault: str) -> None:
-        if not self.by_key.get(key):
-            self.by_key[key] = f"{where}: the leaderboard has {fault}" if fault else ""
+    def add(self, entry: Entry, again: Entry, file: Path | None = None) -> None:
+        """Compare an entry with itself scored again, from a file that the user named."""
+        fault = difference(entry, again)
+        if not self.by_key.get(entry.key):
+            where = "" if file is None else f"{file}: "
+            told = f"{where}{run_name(entry)}: the leaderboard has {fault}"
+            self.by_key[entry.key] = told if fault else ""
 
 
 def _from_kept(found: _Found, verifier: Verifier, target: Path) -> None:
@@ -96,11 +110,11 @@ def _from_kept(found: _Found, verifier: Verifier, target: Path) -> None:
         try:
             again = verifier.scored_again(entry, file)
         except UnfitPredictionsError as error:
-            found.by_key[entry.key] = one_line(f"run {entry.key[:12]}: {error}")
+            found.by_key[entry.key] = one_line(f"{run_name(entry)}: {error}")
         except Exception as error:  # whatever one file runs into, the others go on
-            found.reasons.append(one_line(f"run {entry.key[:12]}: {error}"))
+            found.reasons.append(one_line(f"{run_name(entry)}: {error}"))
         else:
-            found.add(entry.key, file, difference(entry, again))
+            found.add(entry, again)
 
 
 def _from_files(found: _Found, verifier: Verifier, paths: Sequence[Path]) -> None:
@@ -112,4 +126,4 @@ def _from_files(found: _Found, verifier: Verifier, paths: Sequence[Path]) -> Non
             found.reasons.append(one_line(str(error)))
             continue
         if entry.key in known:
-            found.add(entry.key, path, difference(known[entry.key], entry))
+            found.add(known[entry.key], entry, path)

@@ -94,7 +94,7 @@ class SubmissionRecord(StrictModel):
         return self
 
     def key(self) -> str:
-        """The run key, as a result of this run would have it."""
+        """The run key, which no result has: nobody takes the place of another's run by a name."""
         return run_key(
             manifest_hash=self.task.manifest_hash,
             feature_identity=self.features.identified(),
@@ -104,6 +104,7 @@ class SubmissionRecord(StrictModel):
             seed=self.seed,
             k=self.k,
             protocol=self.protocol,
+            elsewhere=True,
         )
 
 

@@ -17,6 +17,7 @@ from ..board.kept_predictions import KeptPredictions, check_kept, kept_path
 from ..board.lock import check_place, locked
 from ..board.models import BoardBenchmark, Entry, Leaderboard, PublishedRow, entry_place
 from .entering import difference, with_train_floors
+from .run_names import run_name
 from .submit import real_path
 
 Prefer = Literal["first", "second"]
@@ -121,10 +122,7 @@ def _union(
         if a.verified != b.verified:
             return a if a.verified else b
         if prefer is None:
-            faults.append(
-                f"run {a.key[:12]} ({shown(a.method)} on {shown(a.task)}, seed {a.seed}): the "
-                f"first has {found}"
-            )
+            faults.append(f"{run_name(a)}: the first has {found}")
         return b if prefer == "second" else a
 
     def chosen_row(a: PublishedRow, b: PublishedRow) -> PublishedRow:

@@ -22,6 +22,7 @@ from ..board.file import readable_line
 from ..board.models import BoardBenchmark, Entry, TaskDefinition
 from .entering import Candidate
 from .foreign import Checked, check, scores_of, top_scores_of
+from .names import check_encoder_name, check_result_name
 from .resampled import resampled_score
 from .submission import SubmissionRecord, read_submitted
 from .top_check import top_again
@@ -55,7 +56,8 @@ class Verifier:
 
         Raises InputError, naming the file, what was found and what was wanted, for whatever
         `EvidenceReader.read` or `foreign.check` refuses, for a score, ranked ones included, that
-        differs, and for a reference that does not say so or was not run as one.
+        differs, for a reference that does not say so or was not run as one, and for a name that
+        only looks like that of a built-in method, of a reference or of the data set's features.
         """
         return self._checked(path).entry
 
@@ -138,6 +140,8 @@ class Verifier:
         if isinstance(record, SubmissionRecord):
             return check(path, record, self.reader, self.self_reported)
         evidence = self.reader.read(path, record)
+        check_result_name(path, record.method.name)
+        check_encoder_name(path, record.features.encoder, self.reader.encoders(record.dataset))
         _check_reference(evidence)
         metrics = _score_again(evidence)
         top = top_again(evidence, TOLERANCE)

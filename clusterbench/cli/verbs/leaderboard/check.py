@@ -32,17 +32,17 @@ def check(
     """Score the entries of a leaderboard again and compare.
 
     From the predictions that are kept beside it, or from the results named. Exits 1 if an entry is
-    otherwise than its predictions say.
+    otherwise than its predictions say, and if none could be scored again.
     """
     from ....leaderboard import read_leaderboard, recheck
 
     board = read_leaderboard(path)
     found = recheck(board, results) if results else recheck(board, kept_beside=path)
-    tell_check(path, found, json_output)
+    tell_check(path, found, json_output, kept=not results)
 
 
-def tell_check(path: Path, found: Recheck, json_output: bool) -> None:
-    """Say what came of it; exit 1 if an entry is otherwise than its predictions say."""
+def tell_check(path: Path, found: Recheck, json_output: bool, kept: bool = False) -> None:
+    """Say what came of it; exit 1 if an entry differs, or nothing was there to compare with."""
     import json
 
     counts = {
@@ -62,5 +62,8 @@ def tell_check(path: Path, found: Recheck, json_output: bool) -> None:
         typer.echo(one_line(f"different: {fault}"), err=True)
     for reason in found.reasons[:LINES]:
         typer.echo(one_line(f"refused: {reason}"), err=True)
-    if found.faults:
+    if found.in_vain:
+        what = "the predictions kept beside it" if kept else "the results named"
+        typer.echo(f"nothing checked: no entry could be scored again from {what}", err=True)
+    if found.faults or found.in_vain:
         raise typer.Exit(1)

@@ -128,10 +128,16 @@ def _rankings(
 
 def _refuse_options(context: typer.Context, subcommand: str) -> None:
     """BadParameter for options before a subcommand, which would change nothing there."""
+    found = getattr(context.command, "commands", {})[subcommand]
+    known = {name for parameter in found.params for name in parameter.opts}
     for parameter in context.command.params:
         source = context.get_parameter_source(parameter.name or "")
-        if source is not None and source.name == "COMMANDLINE":
-            raise typer.BadParameter(
-                f"{parameter.opts[0]} stands before {subcommand!r}; give it after, as in "
-                f"clusterbench leaderboard {subcommand} {parameter.opts[0]} ..."
-            )
+        if source is None or source.name != "COMMANDLINE":
+            continue
+        name = parameter.opts[0]
+        advice = (
+            f"give it after, as in clusterbench leaderboard {subcommand} {name} ..."
+            if name in known
+            else f"{subcommand} has no such option, so leave it out"
+        )
+        raise typer.BadParameter(f"{name} stands before {subcommand!r}; {advice}")
