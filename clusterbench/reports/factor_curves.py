@@ -14,8 +14,8 @@ FACTOR_LABELS = {
     "imbalance_ratio": "imbalance ratio of the training classes",
     "n_classes": "number of classes K",
     "images_per_class": "training images per class",
-    "knn_accuracy": "kNN accuracy of the classes",
-    "probe_accuracy": "linear-probe accuracy of the classes",
+    "knn_accuracy": "accuracy of kNN on these classes",
+    "probe_accuracy": "accuracy of a linear probe on these classes",
     "n_train": "training images",
 }
 #: The factor that the tasks of a builder are declared by; for others, the first that varies.
@@ -24,9 +24,12 @@ _OF_BUILDER = {
     "window": "imbalance_ratio",
     "granularity": "n_classes",
     "scale": "n_classes",
-    "easy": "knn_accuracy",
+    "easy": "probe_accuracy",
 }
 _IN_ORDER = ("imbalance_ratio", "n_classes", "images_per_class", "knn_accuracy", "n_train")
+
+#: Factors that are fractions, shown in percent.
+FRACTIONS = ("knn_accuracy", "probe_accuracy")
 
 #: Largest over smallest value from which an axis is logarithmic.
 _LOGARITHMIC = 5.0

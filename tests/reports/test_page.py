@@ -93,7 +93,7 @@ def test_failures_and_what_cannot_be_checked_are_shown(world: SimpleNamespace) -
     assert "2 runs failed" in seen.text and "1 of 2 failed" in seen.text
     assert "ValueError: the head" in seen.text and "collapsed" in seen.text
     assert "its predictions file" in seen.text and "is missing" in seen.text
-    assert "1 file could not be read" in seen.text and "not whole JSON" in seen.text
+    assert "1 file or folder could not be read" in seen.text and "not whole JSON" in seen.text
     rows = [a for a in seen.all("tr") if a.get("class") == "incomplete"]
     assert rows
 
@@ -235,7 +235,7 @@ class TestVerdicts:
         tiny_world.run(methods=["modulo", "nearest-mean"], seeds=1)
         found = analyse(collect([RESULTS])).sections[0]
         said = Seen(page()).text
-        assert re.search(r"modulo is the only method \(AMI -?\d+\.\d, one seed\); nearest", said)
+        assert re.search(r"modulo is the only method \(AMI −?\d+\.\d, one seed\); nearest", said)
         assert "is best" not in said and "Best:" not in said
         assert "over images; there is one seed" in said and "other seeds" not in said
         assert found.overall_places == {}
@@ -256,3 +256,10 @@ class TestVerdicts:
         world.run(methods=["modulo"], seeds=2, params={"modulo": {"shift": 4}})
         table = main_table(analyse(collect([RESULTS])).sections[0])
         assert [row.cells[0].text for row in table.rows] == ["1", "2 =", "2 =", None]
+
+
+def test_shares_have_their_unit_in_the_heading(world: SimpleNamespace) -> None:
+    """Whatever a note says of scores; those are named with their × 100 in caption or note."""
+    seen = Seen(page()).text
+    for heading in ("Clusters used (%)", "Largest (%)", "Together (%)", "Within a class (%)"):
+        assert heading in seen, heading

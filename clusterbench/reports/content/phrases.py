@@ -9,9 +9,9 @@ from ..sections import Section
 
 
 def percent(value: float, digits: int = 1) -> str:
-    """A fraction times 100, without a "-0.0"."""
+    """A fraction times 100, with a true minus and without a "−0.0"."""
     rounded = round(100 * value, digits)
-    return f"{rounded if rounded else 0.0:.{digits}f}"
+    return f"{rounded if rounded else 0.0:.{digits}f}".replace("-", "−")
 
 
 def with_reach(estimate: ScoreEstimate) -> str:

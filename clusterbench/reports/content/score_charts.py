@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from ...pages import (
     ChartAxis,
@@ -15,7 +16,7 @@ from ...pages import (
     page_id,
 )
 from ..analysis import MAIN_METRIC, SectionAnalysis
-from ..factor_curves import CurvePoint, FactorCurves
+from ..factor_curves import FRACTIONS, CurvePoint, FactorCurves
 from ..places import ScoreEstimate
 from ..sections import Contender
 from .phrases import listed, many, moved_by, percent
@@ -107,10 +108,16 @@ def curve_chart(found: SectionAnalysis, curves: FactorCurves) -> LineChart:
         key=page_id(found.section.key("curve"), curves.factor, curves.kind),
         title=f"AMI against the {curves.label}{kind}",
         summary=f"Tasks {listed(tasks)}; the methods of the best means.{more}",
-        x=ChartAxis(curves.label, "log" if curves.logarithmic else "linear"),
+        x=_factor_axis(curves),
         y=ChartAxis("AMI × 100", percent=True),
         series=tuple(series),
     )
+
+
+def _factor_axis(curves: FactorCurves) -> ChartAxis:
+    fraction = curves.factor in FRACTIONS
+    kind: Literal["log", "linear"] = "log" if curves.logarithmic and not fraction else "linear"
+    return ChartAxis(f"{curves.label}{' (%)' if fraction else ''}", kind, percent=fraction)
 
 
 def _points(points: Sequence[CurvePoint]) -> tuple[ChartPoint, ...]:

@@ -155,8 +155,8 @@ def other_scores(found: SectionAnalysis) -> DataTable:
     columns = [DataColumn("method", "Method")]
     columns += [DataColumn(n, METRICS[n].label, "percent", best="high") for n in others]
     columns += [
-        DataColumn("used", "Clusters used", "percent", help="Share of the K clusters in use."),
-        DataColumn("largest", "Largest", "percent", help="Share of the images in it."),
+        DataColumn("used", "Clusters used (%)", "percent", help="Share of the K clusters in use."),
+        DataColumn("largest", "Largest (%)", "percent", help="Share of the images in it."),
         DataColumn("gini", "Gini", "number", digits=2, help="Of cluster sizes; 0: all equal."),
     ]
     rows = []

@@ -161,7 +161,8 @@ def _missing(analysis: Analysis, level: DetailLevel) -> Iterator[str]:
             "differ from them: see below."
         )
     if collected.unreadable:
-        yield f"{many(len(collected.unreadable), 'file')} could not be read: see below."
+        unread = many(len(collected.unreadable), "file or folder", "files or folders")
+        yield f"{unread} could not be read: see below."
     if collected.repeated:
         yield f"{many(collected.repeated, 'file')} repeated a run and were left out."
     shown = min(level.details, sum(len(found.details) for found in analysis.sections))
@@ -268,7 +269,7 @@ def _faults(analysis: Analysis) -> list[ReportPart]:
         texts = [f"{path}: {fault}" for path, fault in unreadable[:_FILES]]
         if len(unreadable) > _FILES:
             texts.append(f"{len(unreadable) - _FILES:,} more")
-        parts.append(ReportPart("unreadable", "Files not read", (Bullets(tuple(texts)),)))
+        parts.append(ReportPart("unreadable", "Not read", (Bullets(tuple(texts)),)))
     return parts
 
 
