@@ -8,8 +8,8 @@ from itertools import islice
 
 import numpy as np
 
-from ..compiling import with_this_clock
 from ..cores import one_blas_thread, torch_threads
+from ..kernels.compiled import with_this_clock
 from .row_sources import Rows
 
 #: Rows read at a time.

@@ -9,9 +9,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from ..compiling import with_this_clock
 from ..cores import one_blas_thread
 from ..kernels import near_lists as kernels
+from ..kernels.compiled import with_this_clock
 from .panels import Side
 
 #: Rows and columns of a tile: its products and the lists of both fit a core's cache.

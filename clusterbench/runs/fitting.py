@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 import numpy as np
 
-from ..compiling import compile_clock
 from ..errors import CheckpointError, ClusterbenchError, StorageError
 from ..files import remove_tree
 from ..kmeans.processes import LostProcessError
@@ -275,6 +274,8 @@ def attempt(
         StageError: it raised; with the time and the warnings of `fitted`, the fit before it.
         StorageError, LostProcessError: passed on as they are.
     """
+    from ..kernels.compiled import compile_clock  # loads Numba
+
     caught: list[str] = []
     _thread.caught = caught
     start = time.perf_counter()

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from ..compiling import compile_clock
 from ..files import remove, sha256_file
 from ..printable import one_line, shown
 from ..results.plain import recordable
@@ -93,6 +92,8 @@ def _predict(run: PlannedRun, fitted: Fit, features: np.ndarray) -> Predicted:
 
 
 def _score(run: PlannedRun, predicted: Predicted) -> _Scored:
+    from ..kernels.compiled import compile_clock  # loads Numba
+
     start = time.perf_counter()
     try:
         with compile_clock() as compiling:

@@ -12,11 +12,11 @@ from typing import Literal
 
 import numpy as np
 
-from ...compiling import with_this_clock
 from ...cores import one_blas_thread
 from ...errors import InputError
 from ...kernels import agglomerate as kernels
 from ...kernels import nearest
+from ...kernels.compiled import with_this_clock
 from .near_cells import near_partners
 from .ward_lists import Agglomeration
 

@@ -12,7 +12,7 @@ import numba
 import numpy as np
 import pytest
 
-from clusterbench.compiling import CompileClock, compile_clock, with_this_clock
+from clusterbench.kernels.compiled import CompileClock, compile_clock, with_this_clock
 from clusterbench.runs.fitting import attempt
 
 VALUES = np.arange(5.0)
