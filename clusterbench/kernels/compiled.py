@@ -1,11 +1,24 @@
-"""How kernels are compiled: machine code on first use, kept on disk where a folder allows it."""
+"""How kernels are compiled: machine code on first use, kept on disk where a folder allows it.
+
+And how long work waited for machine code, which is made or loaded on first use in a process.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import numba
+from numba.core import event
+
+# A thread has `clock`, that of the work it does, and `told`, the clocks of what it compiles.
+_thread = threading.local()
+_lock = threading.Lock()
+_running: list[CompileClock] = []
 
 
 def compiled(function: Callable[..., Any], fastmath: set[str] | bool = False) -> Callable[..., Any]:
@@ -25,3 +38,98 @@ def compiled(function: Callable[..., Any], fastmath: set[str] | bool = False) ->
     except RuntimeError:  # "cannot cache function: no locator available"
         result = numba.njit(**options)(function)
     return result
+
+
+class CompileClock:
+    """Counts the seconds in which some thread of a piece of work compiles or waits for it.
+
+    What several of its threads wait for at the same time counts once.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._depth, self._since, self._seconds = 0, 0.0, 0.0
+
+    def begin(self) -> None:
+        """A thread has begun to compile; calls of `begin` and `end` may nest."""
+        with self._lock:
+            if self._depth == 0:
+                self._since = time.perf_counter()
+            self._depth += 1
+
+    def end(self) -> None:
+        """A thread has its machine code."""
+        with self._lock:
+            self._depth -= 1
+            if self._depth == 0:
+                self._seconds += time.perf_counter() - self._since
+
+    @property
+    def seconds(self) -> float:
+        """Counted until now."""
+        with self._lock:
+            return self._seconds
+
+
+@contextmanager
+def compile_clock() -> Iterator[CompileClock]:
+    """A clock of what is compiled by Numba for the work within.
+
+    That is what this thread compiles, and threads begun with `with_this_clock`; and what threads
+    that belong to no work do while this is the only one.
+    """
+    _listen()
+    before = getattr(_thread, "clock", None)
+    clock = CompileClock()
+    _thread.clock = clock
+    with _lock:
+        _running.append(clock)
+    try:
+        yield clock
+    finally:
+        with _lock:
+            _running.remove(clock)
+        _thread.clock = before
+
+
+def with_this_clock() -> Callable[[], None]:
+    """What a new thread calls first if it works for this one: the `initializer` of a pool."""
+    clock = getattr(_thread, "clock", None)
+
+    def begin() -> None:
+        _thread.clock = clock
+
+    return begin
+
+
+def _clock() -> CompileClock | None:
+    own: CompileClock | None = getattr(_thread, "clock", None)
+    if own is not None:
+        return own
+    with _lock:
+        return _running[0] if len(_running) == 1 else None
+
+
+@cache
+def _listen() -> None:
+    """Follow Numba's compiler from now on.
+
+    Its lock is taken to compile and to load what was kept on disk; the event begins where a thread
+    waits for it and ends where it is given back.
+    """
+
+    class Told(event.Listener):
+        def on_start(self, _: Any) -> None:
+            clock = _clock()
+            told = _thread.__dict__.setdefault("told", [])
+            told.append(clock)
+            if clock is not None:
+                clock.begin()
+
+        def on_end(self, _: Any) -> None:
+            told = _thread.__dict__.get("told")
+            clock = told.pop() if told else None
+            if clock is not None:
+                clock.end()
+
+    event.register("numba:compiler_lock", Told())

@@ -9,6 +9,7 @@ from itertools import islice
 import numpy as np
 
 from ..cores import one_blas_thread, torch_threads
+from ..kernels.compiled import with_this_clock
 from .row_sources import Rows
 
 #: Rows read at a time.
@@ -27,7 +28,7 @@ def total(rows: Rows, of: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
 
     threads = min(torch_threads(), -(-rows.n // _READ))
     found: np.ndarray | None = None
-    with one_blas_thread(), ThreadPoolExecutor(threads) as pool:
+    with one_blas_thread(), ThreadPoolExecutor(threads, initializer=with_this_clock()) as pool:
         for starts in _batched(range(0, rows.n, _READ), threads):
             for part in pool.map(read, starts):
                 found = part if found is None else found + part

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..cores import one_blas_thread
 from ..kernels import near_lists as kernels
+from ..kernels.compiled import with_this_clock
 from .panels import Side
 
 #: Rows and columns of a tile: its products and the lists of both fit a core's cache.
@@ -51,7 +52,7 @@ def merge(a: Side, b: Side, to_a: bool, to_b: bool, threads: int) -> None:
 
         return block
 
-    with one_blas_thread(), ThreadPoolExecutor(threads) as pool:
+    with one_blas_thread(), ThreadPoolExecutor(threads, initializer=with_this_clock()) as pool:
         for side in (a, b):
             side.locks = {i: threading.Lock() for i in range(_n_tiles(side))}
         _each(tile, _tasks(_n_tiles(a), _n_tiles(b), a is b), pool, threads)

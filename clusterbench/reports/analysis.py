@@ -71,7 +71,8 @@ class SectionAnalysis:
     Attributes:
         section: its runs.
         estimates: by label of the task and contender, for each metric shown.
-        places: of the methods that are complete on a task, by the label of the task.
+        places: of the methods that are complete on a task, by the label of the task; none where
+            there is one method.
         overall: mean AMI over all tasks of who has a figure on each; overall_places likewise.
         bands: mean ACC of head, middle and tail classes, by task and contender.
         curves: AMI against what the tasks vary.
@@ -260,8 +261,9 @@ def _of_task(main: Mapping[Where, ScoreEstimate], label: str) -> dict[Contender,
 
 
 def _places(estimates: Mapping[Contender, ScoreEstimate]) -> dict[Contender, SharedPlace]:
-    """Places of methods; a reference, which was told the classes, has none."""
-    return places({c: found for c, found in estimates.items() if not c.reference})
+    """Places of methods; a reference, which was told the classes, has none, nor has one alone."""
+    found = places({c: found for c, found in estimates.items() if not c.reference})
+    return found if len(found) > 1 else {}
 
 
 def chosen_details(

@@ -60,6 +60,7 @@ def build_report(
         results: result files, or folders searched for `seed-*.json`.
         out: the page. A file there is replaced if it is a report.
         figures: a folder for every chart as PNG, SVG, PDF and CSV and every table as CSV and LaTeX.
+            One of an earlier report there is replaced as a whole.
         images: a folder of the data set's images, `<class>/<file>` as sample ids name them, from
             which thumbnails are shown.
         title: heading of the page; by default the benchmarks and data sets.
@@ -69,12 +70,17 @@ def build_report(
 
     Raises:
         InputError: a path that is not there, no result at all, a folder in the place of the page or
-            a file that is no report, no folder of images.
+            a file that is no report, no folder of images, a folder for figures that holds other
+            files.
         StorageError: the page or a figure cannot be written.
     """
     given = [results] if isinstance(results, (str, Path)) else list(results)
     target = Path(out)
     _check_target(target, force)
+    if figures is not None:
+        from .export.figure_files import check_figures, write_figures
+
+        check_figures(Path(figures), target)
     folder = ThumbnailFolder(Path(images)) if images is not None else None
     collected = collect([Path(path) for path in given], progress)
     analysis = analyse(collected, details=LEVELS[0].details, progress=progress)
@@ -82,8 +88,6 @@ def build_report(
     write_bytes(target, page)
     written: list[Path] = []
     if figures is not None:
-        from .export.figure_files import write_figures
-
         parts = report_parts(analysis, LEVELS[0], lambda found, detail: None)
         written = write_figures(Path(figures), parts, all_tables(analysis))
     return BuiltReport(

@@ -14,8 +14,8 @@ FACTOR_LABELS = {
     "imbalance_ratio": "imbalance ratio of the training classes",
     "n_classes": "number of classes K",
     "images_per_class": "training images per class",
-    "knn_accuracy": "kNN accuracy of the classes",
-    "probe_accuracy": "linear-probe accuracy of the classes",
+    "knn_accuracy": "accuracy of kNN on these classes",
+    "probe_accuracy": "accuracy of a linear probe on these classes",
     "n_train": "training images",
 }
 #: The factor that the tasks of a builder are declared by; for others, the first that varies.
@@ -24,9 +24,12 @@ _OF_BUILDER = {
     "window": "imbalance_ratio",
     "granularity": "n_classes",
     "scale": "n_classes",
-    "easy": "knn_accuracy",
+    "easy": "probe_accuracy",
 }
 _IN_ORDER = ("imbalance_ratio", "n_classes", "images_per_class", "knn_accuracy", "n_train")
+
+#: Factors that are fractions, shown in percent.
+FRACTIONS = ("knn_accuracy", "probe_accuracy")
 
 #: Largest over smallest value from which an axis is logarithmic.
 _LOGARITHMIC = 5.0
@@ -34,13 +37,17 @@ _LOGARITHMIC = 5.0
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """A task's place on the axis, and the mean score there with its interval, if it has one."""
+    """A task's place on the axis, and the mean score there with its interval, if it has one.
+
+    after_gap: there is a task between this one and the point before that has no score.
+    """
 
     task: str
     x: float
     y: float
     low: float | None = None
     high: float | None = None
+    after_gap: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,7 +67,9 @@ class FactorCurves:
         factor: its name in the results; label: on the axis.
         logarithmic: whether the axis spans enough for it.
         kind: what tells these tasks from other pictures of the section, "" where it has one.
-        curves: of the methods, best mean first; references after them.
+        tasks: labels, ascending along the axis.
+        curves: of the methods, best mean first, those that lack a task after them; references
+            last, likewise.
         floor: random assignments, a point for each task.
     """
 
@@ -68,6 +77,7 @@ class FactorCurves:
     label: str
     logarithmic: bool
     kind: str
+    tasks: tuple[str, ...]
     curves: tuple[MethodCurve, ...]
     floor: tuple[CurvePoint, ...]
 
@@ -147,22 +157,33 @@ def _picture(
     tasks = sorted(tasks, key=lambda task: task.factors[factor])
     curves = []
     for contender in section.contenders:
-        points = []
+        points: list[CurvePoint] = []
+        gap = False
         for task in tasks:
             found = estimates.get((task.label, contender))
-            if found is not None:
-                low, high = found.interval(-1.0, 1.0) or (None, None)
-                x = task.factors[factor]
-                points.append(CurvePoint(task.label, x, found.mean, low, high))
+            if found is None:
+                gap = bool(points)
+                continue
+            low, high = found.interval(-1.0, 1.0) or (None, None)
+            x = task.factors[factor]
+            points.append(CurvePoint(task.label, x, found.mean, low, high, gap))
+            gap = False
         if points:
             curves.append(MethodCurve(contender, section.labels[contender], tuple(points)))
-    curves.sort(key=lambda curve: (curve.contender.reference, -_mean(curve.points)))
+
+    def rank(curve: MethodCurve) -> tuple[bool, bool, float]:
+        # A mean over fewer tasks says nothing beside those over all.
+        mean = sum(point.y for point in curve.points) / len(curve.points)
+        return curve.contender.reference, len(curve.points) < len(tasks), -mean
+
+    curves.sort(key=rank)
     values = [task.factors[factor] for task in tasks]
     return FactorCurves(
         factor=factor,
         label=FACTOR_LABELS.get(factor, factor.replace("_", " ")),
         logarithmic=min(values) > 0 and max(values) / min(values) >= _LOGARITHMIC,
         kind=kind,
+        tasks=tuple(task.label for task in tasks),
         curves=tuple(curves),
         floor=tuple(
             CurvePoint(task.label, task.factors[factor], task.floor[metric])
@@ -170,7 +191,3 @@ def _picture(
             if metric in task.floor
         ),
     )
-
-
-def _mean(points: Sequence[CurvePoint]) -> float:
-    return sum(point.y for point in points) / len(points)

@@ -201,7 +201,10 @@ class ErrorRecord(StrictModel):
 
 
 class Timings(StrictModel):
-    """Wall-clock seconds of each stage that was finished; reading the features is not in them."""
+    """Wall-clock seconds of each stage that was finished.
+
+    Reading the features is not in them, nor the compilation of kernels on their first use.
+    """
 
     fit: Seconds | None = None
     predict: Seconds | None = None

@@ -267,15 +267,21 @@ def attempt(
 ) -> tuple[Made, tuple[str, ...], float]:
     """What `action` returns, the warnings raised within it, and its seconds.
 
+    They are without those in which kernels were compiled: only the first fit of an installation,
+    or of a process, has them, and they say nothing of the method.
+
     Raises:
         StageError: it raised; with the time and the warnings of `fitted`, the fit before it.
         StorageError, LostProcessError: passed on as they are.
     """
+    from ..kernels.compiled import compile_clock  # loads Numba
+
     caught: list[str] = []
     _thread.caught = caught
     start = time.perf_counter()
     try:
-        made = action()
+        with compile_clock() as compiling:
+            made = action()
     except (StorageError, LostProcessError):
         raise
     except (Exception, SystemExit) as error:
@@ -288,7 +294,8 @@ def attempt(
         ) from error
     finally:
         _thread.caught = None
-    return made, _unique(caught), time.perf_counter() - start
+    seconds = time.perf_counter() - start - compiling.seconds
+    return made, _unique(caught), max(0.0, seconds)
 
 
 def _exit(error: SystemExit) -> UnusableClustersError:

@@ -92,13 +92,17 @@ def _predict(run: PlannedRun, fitted: Fit, features: np.ndarray) -> Predicted:
 
 
 def _score(run: PlannedRun, predicted: Predicted) -> _Scored:
+    from ..kernels.compiled import compile_clock  # loads Numba
+
     start = time.perf_counter()
     try:
-        scores, train_scores = _split_scores(run, predicted)
-        top = _top_scores(run, predicted)
+        with compile_clock() as compiling:
+            scores, train_scores = _split_scores(run, predicted)
+            top = _top_scores(run, predicted)
     except Exception as error:
         raise StageError("score", error) from error
-    return _Scored(scores, train_scores, top, time.perf_counter() - start)
+    seconds = max(0.0, time.perf_counter() - start - compiling.seconds)
+    return _Scored(scores, train_scores, top, seconds)
 
 
 def _split_scores(run: PlannedRun, predicted: Predicted) -> tuple[SplitScores, SplitScores | None]:

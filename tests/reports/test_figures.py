@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+import io
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from PIL import Image
 
+from clusterbench.errors import InputError
 from clusterbench.pages import (
     ChartAxis,
     ChartGuide,
@@ -20,6 +23,8 @@ from clusterbench.pages import (
     RowChart,
 )
 from clusterbench.reports import build_report
+from clusterbench.reports.content.parts import ReportPart
+from clusterbench.reports.export.figure_files import write_figures
 from clusterbench.reports.export.pictures import pictures
 
 ODD = "x$_{2}$ \\frac 漢字 \U0001f600 " + "long " * 40
@@ -77,7 +82,7 @@ def test_each_form_is_what_it_says_and_the_same_again(
 def test_a_folder_of_figures_and_tables(world: SimpleNamespace) -> None:
     built = build_report("results", "page.html", figures="figures")
     names = {path.name for path in built.figures}
-    assert names == {path.name for path in Path("figures").iterdir()}
+    assert names | {"figures.json"} == {path.name for path in Path("figures").iterdir()}
     stems = {Path(name).stem for name in names if name.startswith("figure-")}
     for stem in stems:
         assert {f"{stem}.{form}" for form in ("png", "svg", "pdf", "csv")} <= names
@@ -94,3 +99,59 @@ def test_a_folder_of_figures_and_tables(world: SimpleNamespace) -> None:
     assert r"\toprule" in latex and "kmeans" in latex and r"\textbf{" in latex
     again = build_report("results", "page.html", figures="again")
     assert [p.read_bytes() for p in built.figures] == [p.read_bytes() for p in again.figures]
+
+
+def test_no_line_is_drawn_over_a_gap() -> None:
+    """The picture of the points before and after it, without the long line between."""
+
+    def inked(after_gap: bool) -> int:
+        points = (ChartPoint(1.0, 0.1), ChartPoint(2.0, 0.5, after_gap=after_gap))
+        axis = ChartAxis("x")
+        chart = LineChart("g", "", "", axis, axis, (ChartSeries("one", points),))
+        with Image.open(io.BytesIO(pictures(chart)["png"])) as image:
+            colours = {c: n for n, c in image.convert("RGB").getcolors(1 << 24)}
+        return colours[0, 0x72, 0xB2]
+
+    assert inked(after_gap=True) < 0.5 * inked(after_gap=False)
+
+
+class TestFolder:
+    """One chart stands for those of a report, which take a while to draw."""
+
+    def write(self, *charts: LineChart) -> set[str]:
+        written = write_figures(Path("figures"), [ReportPart("a", "a", charts)], [])
+        names = {path.name for path in Path("figures").iterdir()}
+        assert {path.name for path in written} | {"figures.json"} == names
+        return names
+
+    def test_those_of_an_earlier_report_go(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        first = self.write(NAMES, replace(NAMES, title="gone"))
+        assert "figure-02-gone.csv" in first
+        assert self.write(NAMES) == {name for name in first if not name.startswith("figure-02")}
+
+    @pytest.mark.parametrize("made", [False, True])
+    def test_files_of_others_stay_and_the_report_is_refused_before_all_work(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: bool
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        if made:
+            self.write(NAMES)
+        Path("figures").mkdir(exist_ok=True)
+        Path("figures/thesis.tex").write_text("mine")
+        before = sorted(Path("figures").iterdir())
+        wanted = "holds thesis.tex" if made else "is no folder of a report's figures"
+        with pytest.raises(InputError, match=wanted):
+            build_report("nowhere", "page.html", figures="figures")
+        with pytest.raises(InputError, match=wanted):
+            self.write(NAMES)
+        assert sorted(Path("figures").iterdir()) == before and not Path("page.html").exists()
+
+    def test_a_page_among_its_figures_is_refused(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        with pytest.raises(InputError, match="would stand among the figures"):
+            build_report("nowhere", "figures/page.html", figures="figures")

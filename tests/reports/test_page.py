@@ -16,7 +16,8 @@ from PIL import Image
 from clusterbench.errors import InputError
 from clusterbench.reports import build_report, page_html
 from clusterbench.reports.analysis import analyse
-from clusterbench.reports.collected import Collected, ReportRun
+from clusterbench.reports.collected import Collected, ReportRun, collect
+from clusterbench.reports.content.score_tables import main_table
 from clusterbench.reports.page_html import LARGEST_PAGE, MARK
 from clusterbench.results.record import read_result
 
@@ -92,7 +93,7 @@ def test_failures_and_what_cannot_be_checked_are_shown(world: SimpleNamespace) -
     assert "2 runs failed" in seen.text and "1 of 2 failed" in seen.text
     assert "ValueError: the head" in seen.text and "collapsed" in seen.text
     assert "its predictions file" in seen.text and "is missing" in seen.text
-    assert "1 file could not be read" in seen.text and "not whole JSON" in seen.text
+    assert "1 file or folder could not be read" in seen.text and "not whole JSON" in seen.text
     rows = [a for a in seen.all("tr") if a.get("class") == "incomplete"]
     assert rows
 
@@ -225,3 +226,40 @@ def test_200_results_of_1000_classes_stay_below_the_limit(
     seen = Seen((tmp_path / "big.html").read_text())
     assert "Most confused classes" in seen.text
     assert "A point is the mean of classes of about one size" in seen.text
+
+
+class TestVerdicts:
+    def test_one_method_with_one_seed_is_neither_best_nor_first(
+        self, tiny_world: SimpleNamespace
+    ) -> None:
+        tiny_world.run(methods=["modulo", "nearest-mean"], seeds=1)
+        found = analyse(collect([RESULTS])).sections[0]
+        said = Seen(page()).text
+        assert re.search(r"modulo is the only method \(AMI −?\d+\.\d, one seed\); nearest", said)
+        assert "is best" not in said and "Best:" not in said
+        assert "over images; there is one seed" in said and "other seeds" not in said
+        assert found.overall_places == {}
+        assert [row.cells[0].value for row in main_table(found).rows] == [None, None]
+
+    def test_the_only_whole_method_is_not_best_either(self, world: SimpleNamespace) -> None:
+        result_files(RESULTS, "kmeans", "ratio-4")[0].unlink()
+        result_files(RESULTS, "kmeans", "ratio-4")[0].unlink()
+        assert "modulo is the only method with a figure on every task (AMI" in Seen(page()).text
+
+    def test_without_errors_over_images_nobody_is_best(self, world: SimpleNamespace) -> None:
+        for path in result_files(RESULTS):
+            edit(path, **{"scores.intervals": None})
+            path.with_suffix(".npz").unlink()
+        assert "kmeans has the highest mean (AMI" in Seen(page()).text
+
+    def test_shared_places_are_written_as_on_a_board(self, world: SimpleNamespace) -> None:
+        world.run(methods=["modulo"], seeds=2, params={"modulo": {"shift": 4}})
+        table = main_table(analyse(collect([RESULTS])).sections[0])
+        assert [row.cells[0].text for row in table.rows] == ["1", "2 =", "2 =", None]
+
+
+def test_shares_have_their_unit_in_the_heading(world: SimpleNamespace) -> None:
+    """Whatever a note says of scores; those are named with their × 100 in caption or note."""
+    seen = Seen(page()).text
+    for heading in ("Clusters used (%)", "Largest (%)", "Together (%)", "Within a class (%)"):
+        assert heading in seen, heading

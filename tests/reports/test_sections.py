@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from clusterbench.leaderboard.site.factor_series import _FACTORS
+from clusterbench.pages.charts.line_chart import draw_lines
+from clusterbench.reports.content.phrases import percent, with_reach
+from clusterbench.reports.content.score_charts import curve_chart
 from clusterbench.reports.factor_curves import factor_curves, factor_of
 from clusterbench.reports.later_clusters import later_clusters
 from clusterbench.reports.places import ScoreEstimate
@@ -72,6 +77,21 @@ def test_kinds_of_one_task_each_are_one_picture() -> None:
     assert pictures(easy, hard) == [("knn_accuracy", "", ["h", "e"])]
 
 
+def test_easy_tasks_are_placed_as_on_a_board_by_a_linear_probe_in_percent() -> None:
+    tasks = [
+        column(n, {"builder": "easy", "which": n}, knn_accuracy=0.5 + a, probe_accuracy=a)
+        for n, a in (("e", 0.4), ("h", 0.05))
+    ]
+    assert pictures(*tasks) == [("probe_accuracy", "", ["h", "e"])]
+    estimates = {(task.label, METHOD): ScoreEstimate.of_seeds([0.5]) for task in tasks}
+    (found,) = factor_curves(section(*tasks), estimates, "ami")
+    part: Any = SimpleNamespace(section=section(*tasks))
+    factor, name, kind, in_percent = _FACTORS["which"]
+    assert found.factor == factor
+    axis = curve_chart(part, found).x
+    assert (axis.label, axis.kind, axis.percent) == (name, kind, in_percent)
+
+
 def test_tasks_that_cannot_be_built_are_placed_by_their_factors() -> None:
     tasks = [column("a", None, n_classes=10, n_train=5), column("b", None, n_classes=90, n_train=5)]
     assert pictures(*tasks) == [("n_classes", "", ["a", "b"])]
@@ -110,3 +130,32 @@ def test_later_clusters_are_means_over_seeds() -> None:
 @pytest.mark.parametrize("runs", [[], [ranked(0.5), ranked(0.5, 0.6)]])
 def test_no_ranks_or_different_numbers_of_them(runs: list[Any]) -> None:
     assert later_clusters(runs) is None
+
+
+def test_a_task_without_a_score_is_a_gap_and_its_method_comes_after_whole_ones() -> None:
+    tasks = [column(f"r-{n}", None, imbalance_ratio=n) for n in (1, 2, 4, 8)]
+    whole, failed, reference = METHOD, Contender("f", 1, "{}", False), Contender("r", 1, "{}", True)
+    names = {whole: "m", failed: "f", reference: "r"}
+    table = Section("b", "d", "e", "0" * 64, "train->val", tuple(tasks), tuple(names), names)
+    estimates = {(t.label, whole): ScoreEstimate.of_seeds([0.5]) for t in tasks}
+    estimates |= {(t.label, failed): ScoreEstimate.of_seeds([0.9]) for t in tasks if t != tasks[2]}
+    estimates |= {(t.label, reference): ScoreEstimate.of_seeds([1.0]) for t in tasks[1:3]}
+    (found,) = factor_curves(table, estimates, "ami")
+    assert [curve.label for curve in found.curves] == ["m", "f", "r"]
+    gaps = {curve.label: [p.task for p in curve.points if p.after_gap] for curve in found.curves}
+    assert gaps == {"m": [], "f": ["r-8"], "r": []}
+    part: Any = SimpleNamespace(section=table)
+    chart = curve_chart(part, found)
+    assert "no point and no line" in chart.summary
+    drawn, _ = draw_lines(chart, 880.0)
+    lines = re.findall(r'<path d="([^"]+)" class="line"', drawn)
+    moves = [(line.count("M"), line.count("L")) for line in lines]
+    assert moves == [(1, 3), (2, 1), (1, 1), (1, 3)]  # the last is chance
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.1234, "12.3"), (-0.004, "−0.4"), (-0.0001, "0.0"), (0.0, "0.0")]
+)
+def test_a_percentage_has_a_true_minus_as_the_numbers_of_tables(value: float, text: str) -> None:
+    assert percent(value) == text
+    assert with_reach(ScoreEstimate.of_seeds([value])) == text

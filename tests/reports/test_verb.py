@@ -32,7 +32,8 @@ def test_json_and_figures(world: SimpleNamespace, cli: Cli) -> None:
     assert (document["results"], document["failed"], document["not_checked"]) == (13, 2, 0)
     assert document["bytes"] == Path("a/b.html").stat().st_size
     assert len(document["unreadable"]) == 1
-    assert sorted(document["figures"]) == sorted(str(path) for path in Path("figures").iterdir())
+    there = sorted(str(path) for path in Path("figures").iterdir())
+    assert sorted([*document["figures"], "figures/figures.json"]) == there
 
 
 @pytest.mark.parametrize(
@@ -43,7 +44,7 @@ def test_json_and_figures(world: SimpleNamespace, cli: Cli) -> None:
         (("report", "results", "-o", "empty"), "empty: is a folder"),
         (("report", "results", "-o", "mine.html"), "a file that is no report"),
         (("report", "results", "--images", "nowhere"), "nowhere: no such folder of images"),
-        (("report", "results", "--figures", "mine.html"), "mine.html: is a file"),
+        (("report", "results", "--figures", "mine.html"), "mine.html: is no folder"),
     ],
 )
 def test_what_is_refused(

@@ -97,4 +97,4 @@ def report(
     for path, fault in built.unreadable[:LINES]:
         typer.echo(one_line(f"not read: {path}: {fault}"), err=True)
     if len(built.unreadable) > LINES:
-        typer.echo(f"and {len(built.unreadable) - LINES:,} more files not read", err=True)
+        typer.echo(f"and {len(built.unreadable) - LINES:,} more not read", err=True)

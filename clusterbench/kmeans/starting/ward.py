@@ -16,6 +16,7 @@ from ...cores import one_blas_thread
 from ...errors import InputError
 from ...kernels import agglomerate as kernels
 from ...kernels import nearest
+from ...kernels.compiled import with_this_clock
 from .near_cells import near_partners
 from .ward_lists import Agglomeration
 
@@ -162,7 +163,10 @@ def _by_lists(
     if n_clusters == len(points):
         none = np.empty(0, dtype=np.int32)
         return _clusters(points, weights, none, none, n_clusters)
-    with one_blas_thread(), ThreadPoolExecutor(max(1, threads)) as pool:
+    with (
+        one_blas_thread(),
+        _workers(threads) as pool,
+    ):
         run = Agglomeration(
             points, weights, n_neighbors=_NEIGHBORS, exact=seed is None, pool=pool
         )  # fmt: skip
@@ -200,7 +204,10 @@ def tree(
         products = centred[a : a + _TILE] @ centred[b : b + _TILE].T
         kernels.put_costs(products, squared, weights, costs, a, b)
 
-    with one_blas_thread(), ThreadPoolExecutor(max(1, threads)) as pool:
+    with (
+        one_blas_thread(),
+        _workers(threads) as pool,
+    ):
         for _ in pool.map(fill, [(a, b) for a in starts for b in starts if b >= a]):
             pass
     first, second = np.empty(n - 1, dtype=np.int32), np.empty(n - 1, dtype=np.int32)
@@ -240,3 +247,7 @@ def _checked(
             "finite in float32; scale them"
         )
     return points, weights
+
+
+def _workers(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max(1, threads), initializer=with_this_clock())

@@ -1,4 +1,7 @@
-"""The folder of a site: the old one whole until the new one is, and never anything but a site."""
+"""The folder of a site: the old one whole until the new one is, and never anything but a site.
+
+A folder of another kind that is written as a whole, such as a report's figures, is kept likewise.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from ...doors import read_json
@@ -19,16 +23,34 @@ from ...files import remove_tree
 from ...limits import FileKind
 from ...printable import shown
 
-MARKER = "site.json"
-_SCHEMA = "clusterbench-site/1"
-_KIND = FileKind("the list of a site's files", 64 << 20)
+_LARGEST_LIST = 64 << 20
 
 _EXCHANGE = 2  # RENAME_EXCHANGE of renameat2(2)
 _HERE = -100  # AT_FDCWD
 
 
+@dataclass(frozen=True)
+class WholeFolder:
+    """A kind of folder that is written and replaced as a whole.
+
+    marker: the file with the list of its files. schema: what that says it is. name: what
+    such a folder is. short: the same where it is known which. option: of the command
+    line, by which it is chosen.
+    """
+
+    marker: str
+    schema: str
+    name: str
+    short: str
+    option: str
+
+
+SITE = WholeFolder("site.json", "clusterbench-site/1", "site of a leaderboard", "site", "--out")
+MARKER = SITE.marker
+
+
 @contextmanager
-def new_site(out: Path) -> Iterator[Path]:
+def new_site(out: Path, kind: WholeFolder = SITE) -> Iterator[Path]:
     """Yield an empty folder beside `out` that takes its place in one step when all is written.
 
     Protocol: a temporary folder in the same place; at the end a list of its files (`site.json`),
@@ -40,22 +62,22 @@ def new_site(out: Path) -> Iterator[Path]:
         StorageError: it cannot be written.
     """
     out = Path(os.path.realpath(out))
-    check_site(out)
+    check_site(out, kind)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".tmp", dir=out.parent))
     except OSError as error:
         raise StorageError(
-            f"cannot write {out}: {error.strerror}; choose another folder with --out"
+            f"cannot write {out}: {error.strerror}; choose another folder with {kind.option}"
         ) from error
     try:
         try:
             yield folder
             names = sorted(_files(folder))
-            content = {"schema": _SCHEMA, "files": names}
-            (folder / MARKER).write_text(json.dumps(content, indent=0) + "\n", "utf-8")
+            content = {"schema": kind.schema, "files": names}
+            (folder / kind.marker).write_text(json.dumps(content, indent=0) + "\n", "utf-8")
             folder.chmod(0o777 & ~_umask())
-            check_site(out)  # what was put there meanwhile is not removed either
+            check_site(out, kind)  # what was put there meanwhile is not removed either
             _take_place(folder, out)
         except OSError as error:
             if isinstance(error, StorageError):
@@ -66,29 +88,30 @@ def new_site(out: Path) -> Iterator[Path]:
             remove_tree(folder)
 
 
-def check_site(out: Path) -> None:
+def check_site(out: Path, kind: WholeFolder = SITE) -> None:
     """InputError unless a new site may take the place of `out`.
 
     It is not there, is an empty folder, or is a site with no other files than its own.
     """
     if not os.path.lexists(out):
         return
-    advice = "choose another folder with --out, or move it away"
+    advice = f"choose another folder with {kind.option}, or move it away"
+    marker = out / kind.marker
     if not out.is_dir():
         raise InputError(f"{out}: is no folder; {advice}")
     if not any(out.iterdir()):
         return
-    if not (out / MARKER).is_file():
-        raise InputError(f"{out}: is no site of a leaderboard (no {MARKER} in it); {advice}")
-    content = read_json(out / MARKER, _KIND)
-    if not isinstance(content, dict) or content.get("schema") != _SCHEMA:
-        raise InputError(f"{out / MARKER}: is no list of a site's files; {advice}")
-    known = {name for name in content.get("files", []) if isinstance(name, str)} | {MARKER}
+    if not marker.is_file():
+        raise InputError(f"{out}: is no {kind.name} (no {kind.marker} in it); {advice}")
+    content = read_json(marker, FileKind(f"the list of files of a {kind.name}", _LARGEST_LIST))
+    if not isinstance(content, dict) or content.get("schema") != kind.schema:
+        raise InputError(f"{marker}: is no list of files of a {kind.name}; {advice}")
+    known = {name for name in content.get("files", []) if isinstance(name, str)} | {kind.marker}
     for name in _files(out):
         if name not in known:
             raise InputError(
-                f"{out}: holds {shown(name)}, which is no file of the site and would be lost; "
-                "move it away, or build into another folder"
+                f"{out}: holds {shown(name)}, which is no file of the {kind.short} and would be "
+                f"lost; move it away, or choose another folder with {kind.option}"
             )
 
 

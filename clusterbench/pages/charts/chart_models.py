@@ -29,7 +29,8 @@ class ChartPoint:
     """A point; low and high: the ends of its interval in y (in a `RowChart`: in x), or None.
 
     label: what it is, for the text beside it (scatter) and on hovering. quiet: drawn faintly, such
-    as a difference that may be chance.
+    as a difference that may be chance. after_gap: no line reaches it from the point before, as
+    something between them is missing.
     """
 
     x: float | str
@@ -38,6 +39,7 @@ class ChartPoint:
     high: float | None = None
     label: str = ""
     quiet: bool = False
+    after_gap: bool = False
 
     def __post_init__(self) -> None:
         for value in (self.x, self.y, self.low, self.high):

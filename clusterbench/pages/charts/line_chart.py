@@ -89,7 +89,10 @@ def _drawn(
     look = place if series.look is None else series.look
     parts = []
     if series.joined and len(series.points) > 1:
-        path = "M" + "L".join(f"{x.at(p.x):.2f} {y.at(p.y):.2f}" for p in series.points)
+        path = "".join(
+            f"{'L' if n and not p.after_gap else 'M'}{x.at(p.x):.2f} {y.at(p.y):.2f}"
+            for n, p in enumerate(series.points)
+        )
         parts.append(element("path", {"d": path, "class": "line", "stroke-dasharray": dash(look)}))
     for point in series.points:
         at = x.at(point.x) + shift

@@ -136,14 +136,14 @@ def confusion_table(key: str, detail: TaskDetail) -> DataTable:
             DataColumn("second", "and class"),
             DataColumn(
                 "share",
-                "Together",
+                "Together (%)",
                 "percent",
                 digits=0,
                 help="How often an image of one and an image of the other have one cluster, in %.",
             ),
             DataColumn(
                 "own",
-                "Within a class",
+                "Within a class (%)",
                 "percent",
                 digits=0,
                 help="How often two images of the same of these classes have one cluster, in %.",

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..places import ScoreEstimate, SharedPlace
+from ..sections import Section
 
 
 def percent(value: float, digits: int = 1) -> str:
-    """A fraction times 100, without a "-0.0"."""
+    """A fraction times 100, with a true minus and without a "−0.0"."""
     rounded = round(100 * value, digits)
-    return f"{rounded if rounded else 0.0:.{digits}f}"
+    return f"{rounded if rounded else 0.0:.{digits}f}".replace("-", "−")
 
 
 def with_reach(estimate: ScoreEstimate) -> str:
@@ -21,10 +22,13 @@ def with_reach(estimate: ScoreEstimate) -> str:
 
 
 def place_text(place: SharedPlace) -> str:
-    """`4`, or `4–6` where three share it."""
-    if place.shared_by == 1:
-        return str(place.place)
-    return f"{place.place}–{place.place + place.shared_by - 1}"
+    """`4`, or `4 =` where it is shared, as on a board."""
+    return f"{place.place} =" if place.shared_by > 1 else str(place.place)
+
+
+def moved_by(section: Section) -> str:
+    """What intervals of a section are over."""
+    return "images and seeds together" if section.n_seeds > 1 else "images; there is one seed"
 
 
 def listed(words: Sequence[str], most: int = 8) -> str:

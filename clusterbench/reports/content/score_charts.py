@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from ...pages import (
     ChartAxis,
@@ -15,10 +16,10 @@ from ...pages import (
     page_id,
 )
 from ..analysis import MAIN_METRIC, SectionAnalysis
-from ..factor_curves import CurvePoint, FactorCurves
+from ..factor_curves import FRACTIONS, CurvePoint, FactorCurves
 from ..places import ScoreEstimate
 from ..sections import Contender
-from .phrases import listed, many, percent
+from .phrases import listed, many, moved_by, percent
 from .score_tables import ordered_contenders
 
 #: Methods drawn as curves; more could not be told apart by eye.
@@ -48,12 +49,13 @@ def method_chart(found: SectionAnalysis) -> RowChart | None:
         guides.append(ChartGuide(max(0.0, sum(floors) / len(floors)), "random"))
     if (ceiling := best_reference(found)) is not None:
         guides.append(ChartGuide(found.overall[ceiling].mean, section.labels[ceiling]))
-    first = [c for c in order if found.overall_places[c].place == 1]
+    first = _leaders(found, order)
     words = listed([section.labels[c] for c in first])
     several = f" over {many(len(section.tasks), 'task')}" if len(section.tasks) > 1 else ""
-    summary = f"Best: {words}. Lines are 95% intervals over images and seeds together."
-    if len(first) > 1:
-        summary = f"{words} cannot be told apart. Lines are 95% intervals over images and seeds."
+    summary = f"Lines are 95% intervals over {moved_by(section)}."
+    if first:
+        said = f"{words} cannot be told apart" if len(first) > 1 else f"Best: {words}"
+        summary = f"{said}. {summary}"
     if len(order) > len(shown):
         summary += f" {len(order) - len(shown)} more methods are in the table."
     return RowChart(
@@ -68,6 +70,12 @@ def method_chart(found: SectionAnalysis) -> RowChart | None:
         guides=tuple(guides),
         row_label="Method",
     )
+
+
+def _leaders(found: SectionAnalysis, order: Sequence[Contender]) -> list[Contender]:
+    """Who has the first place; nobody where no two methods could be tested."""
+    places = found.overall_places
+    return [c for c in order if c in places and places[c].place == 1]
 
 
 def _with_interval(estimate: ScoreEstimate, x: float | str, label: str = "") -> ChartPoint:
@@ -89,24 +97,31 @@ def curve_chart(found: SectionAnalysis, curves: FactorCurves) -> LineChart:
     ]
     if curves.floor:
         series.append(ChartSeries("random", _points(curves.floor), look=_FLOOR))
-    tasks = [point.task for point in curves.floor] or sorted(
-        {point.task for curve in curves.curves for point in curve.points}
-    )
+    tasks = list(curves.tasks)
     left = len(methods) - CURVES
     more = f" {left} more methods are in the table." if left > 0 else ""
+    drawn = (*methods[:CURVES], *references)
+    if any(len(curve.points) < len(tasks) for curve in drawn):
+        more = f" Where a run failed or is missing, there is no point and no line.{more}"
     kind = f" ({curves.kind})" if curves.kind else ""
     return LineChart(
         key=page_id(found.section.key("curve"), curves.factor, curves.kind),
         title=f"AMI against the {curves.label}{kind}",
         summary=f"Tasks {listed(tasks)}; the methods of the best means.{more}",
-        x=ChartAxis(curves.label, "log" if curves.logarithmic else "linear"),
+        x=_factor_axis(curves),
         y=ChartAxis("AMI × 100", percent=True),
         series=tuple(series),
     )
 
 
+def _factor_axis(curves: FactorCurves) -> ChartAxis:
+    fraction = curves.factor in FRACTIONS
+    kind: Literal["log", "linear"] = "log" if curves.logarithmic and not fraction else "linear"
+    return ChartAxis(f"{curves.label}{' (%)' if fraction else ''}", kind, percent=fraction)
+
+
 def _points(points: Sequence[CurvePoint]) -> tuple[ChartPoint, ...]:
-    return tuple(ChartPoint(p.x, p.y, p.low, p.high, p.task) for p in points)
+    return tuple(ChartPoint(p.x, p.y, p.low, p.high, p.task, after_gap=p.after_gap) for p in points)
 
 
 def time_chart(found: SectionAnalysis) -> LineChart | None:
@@ -234,21 +249,31 @@ def _ranks(values: Sequence[float]) -> tuple[ChartPoint, ...]:
 
 
 def verdict(found: SectionAnalysis, *, named: bool = True) -> str:
-    """One sentence: who is best, and how far from the ceiling; it begins with the section."""
+    """One sentence: who is best, and how far from the ceiling; it begins with the section.
+
+    One method alone is not best, nor is one whose error is not known.
+    """
     section = found.section
     order = [c for c in ordered_contenders(found) if c in found.overall and not c.reference]
     if not order:
         about = f"{section.title}: no" if named else "No"
         return f"{about} method has a figure on every task."
-    first = [c for c in order if found.overall_places[c].place == 1]
+    first = _leaders(found, order) or order[:1]
     best = found.overall[first[0]].mean
     names = listed([section.labels[c] for c in first])
     text = f"{section.title}: {names}" if named else names
-    if len(first) == 1:
-        text += f" is best (AMI {percent(best)})"
+    seeds = "" if section.n_seeds > 1 else ", one seed"
+    if len(order) == 1:
+        others = sum(not c.reference for c in section.contenders) - 1
+        every = " with a figure on every task" if others else ""
+        text += f" is the only method{every} (AMI {percent(best)}{seeds})"
+    elif not found.overall_places:
+        text += f" has the highest mean (AMI {percent(best)}{seeds}), which nothing could test"
+    elif len(first) == 1:
+        text += f" is best (AMI {percent(best)}{seeds})"
     else:
         worst = found.overall[first[-1]].mean
-        text += f" cannot be told apart at the top (AMI {percent(worst)} to {percent(best)})"
+        text += f" cannot be told apart at the top (AMI {percent(worst)} to {percent(best)}{seeds})"
     if (ceiling := best_reference(found)) is not None:
         text += (
             f"; {section.labels[ceiling]}, which was told the classes, reaches "

@@ -9,7 +9,7 @@ from ...pages import DataCell, DataColumn, DataRow, DataTable
 from ..analysis import MAIN_METRIC, SHOWN_METRICS, SectionAnalysis
 from ..places import ScoreEstimate, SharedPlace
 from ..sections import Contender, ScoreCell, TaskColumn
-from .phrases import percent, place_text, with_reach
+from .phrases import moved_by, percent, place_text, with_reach
 
 #: Seeds whose values are listed in the remark of a cell.
 _LISTED_SEEDS = 8
@@ -41,7 +41,7 @@ def main_table(found: SectionAnalysis) -> DataTable:
             "number",
             digits=0,
             best="low",
-            help="By the mean. Methods that the paired test cannot tell apart share their places.",
+            help="By the mean. “=”: shared by methods that the paired test cannot tell apart.",
         ),
         DataColumn("method", "Method"),
     ]
@@ -74,8 +74,9 @@ def main_table(found: SectionAnalysis) -> DataTable:
         sorted_by="place",
         descending=False,
         note=(
-            "Bold: not told apart from the best of its column. The interval is over other images "
-            "and other seeds together. Grey: without a figure on each task, so without a place."
+            "Bold: not told apart from the best of its column. “=” marks a shared place. The "
+            f"interval is over {moved_by(section)}. Grey: without a figure on each task, so "
+            "without a place."
         ),
     )
 
@@ -154,8 +155,8 @@ def other_scores(found: SectionAnalysis) -> DataTable:
     columns = [DataColumn("method", "Method")]
     columns += [DataColumn(n, METRICS[n].label, "percent", best="high") for n in others]
     columns += [
-        DataColumn("used", "Clusters used", "percent", help="Share of the K clusters in use."),
-        DataColumn("largest", "Largest", "percent", help="Share of the images in it."),
+        DataColumn("used", "Clusters used (%)", "percent", help="Share of the K clusters in use."),
+        DataColumn("largest", "Largest (%)", "percent", help="Share of the images in it."),
         DataColumn("gini", "Gini", "number", digits=2, help="Of cluster sizes; 0: all equal."),
     ]
     rows = []

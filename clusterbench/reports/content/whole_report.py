@@ -161,7 +161,8 @@ def _missing(analysis: Analysis, level: DetailLevel) -> Iterator[str]:
             "differ from them: see below."
         )
     if collected.unreadable:
-        yield f"{many(len(collected.unreadable), 'file')} could not be read: see below."
+        unread = many(len(collected.unreadable), "file or folder", "files or folders")
+        yield f"{unread} could not be read: see below."
     if collected.repeated:
         yield f"{many(collected.repeated, 'file')} repeated a run and were left out."
     shown = min(level.details, sum(len(found.details) for found in analysis.sections))
@@ -268,7 +269,7 @@ def _faults(analysis: Analysis) -> list[ReportPart]:
         texts = [f"{path}: {fault}" for path, fault in unreadable[:_FILES]]
         if len(unreadable) > _FILES:
             texts.append(f"{len(unreadable) - _FILES:,} more")
-        parts.append(ReportPart("unreadable", "Files not read", (Bullets(tuple(texts)),)))
+        parts.append(ReportPart("unreadable", "Not read", (Bullets(tuple(texts)),)))
     return parts
 
 
@@ -295,6 +296,7 @@ def _task_text(task: TaskColumn) -> str:
 
 
 def _reading(analysis: Analysis) -> ReportPart:
+    seeds = any(found.section.n_seeds > 1 for found in analysis.sections)
     facts = (
         (
             METRICS[MAIN_METRIC].label,
@@ -304,14 +306,14 @@ def _reading(analysis: Analysis) -> ReportPart:
         ),
         (
             "Interval",
-            "95%, over other images and other seeds together: that over images from "
-            f"{analysis.n_subsets} subsets with nine images of ten each.",
+            f"95%, over other images{' and other seeds together' if seeds else ''}: that over "
+            f"images from {analysis.n_subsets} subsets with nine images of ten each.",
         ),
         (
             "Places",
             "All pairs of methods are tested as on a leaderboard: by their difference on the same "
             "subsets of images and with the same seeds, with p values adjusted for the number of "
-            "pairs (Holm, 5%). Who is not told apart from a group shares its places.",
+            "pairs (Holm, 5%). Who is not told apart from a group shares its place, marked “=”.",
         ),
         (
             "References",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ...errors import StorageError
+from ...errors import InputError
 from ...files import write_bytes
+from ...leaderboard.site.site_folder import WholeFolder, check_site, new_site
 from ...pages import (
     DataCell,
     DataColumn,
@@ -26,6 +28,15 @@ from .pictures import pictures, points_of
 #: Characters of the part of a file's name that says what is in it.
 _NAME = 72
 
+#: How the folder is told from any other.
+FIGURES = WholeFolder(
+    "figures.json",
+    "clusterbench-figures/1",
+    "folder of a report's figures",
+    "figures",
+    "--figures",
+)
+
 
 def write_figures(
     folder: Path, parts: Sequence[ReportPart], tables: Sequence[DataTable]
@@ -33,20 +44,29 @@ def write_figures(
     """Write every chart of some parts and all tables; returns the files.
 
     A chart is `figure-NN-NAME.png`, `.svg` and `.pdf` with its numbers in `.csv`, a table
-    `table-NN-NAME.csv` and `.tex` (for LaTeX's booktabs). Files of these names are replaced.
+    `table-NN-NAME.csv` and `.tex` (for LaTeX's booktabs), and `figures.json` lists them. The folder
+    takes the place of an earlier one in one step, when all is written.
 
     Raises:
-        StorageError: the folder cannot be written, or is a file.
+        InputError: what is there is no folder of figures, or holds other files.
+        StorageError: the folder cannot be written.
     """
-    folder = Path(folder)
-    if folder.exists() and not folder.is_dir():
-        raise StorageError(f"{folder}: is a file; give a folder for the figures")
-    written = []
-    for name, content in _files(parts, tables):
-        path = folder / name
-        write_bytes(path, content)
-        written.append(path)
-    return written
+    names = []
+    with new_site(folder, FIGURES) as begun:
+        for name, content in _files(parts, tables):
+            write_bytes(begun / name, content)
+            names.append(name)
+    return [folder / name for name in names]
+
+
+def check_figures(folder: Path, page: Path) -> None:
+    """InputError unless figures may be written there, and a page beside them."""
+    check_site(folder, FIGURES)
+    if Path(os.path.realpath(folder)) in Path(os.path.realpath(page)).parents:
+        raise InputError(
+            f"{page}: would stand among the figures, whose folder is replaced as a whole; choose "
+            "another --out or --figures"
+        )
 
 
 def _files(parts: Sequence[ReportPart], tables: Sequence[DataTable]) -> Iterator[tuple[str, bytes]]:

@@ -86,24 +86,31 @@ def _reach(points: list[ChartPoint], scale: float) -> list[list[float]] | None:
     return [[max(0.0, value) for value in below], [max(0.0, value) for value in above]]
 
 
+def _stretches(points: list[ChartPoint]) -> list[tuple[int, int]]:
+    """(first, last + 1) of the points that a line goes through without a gap."""
+    starts = [n for n, point in enumerate(points) if n == 0 or point.after_gap]
+    return list(zip(starts, [*starts[1:], len(points)], strict=True))
+
+
 def _draw_lines(axes: Axes, chart: LineChart) -> None:
     fx, fy = _scale(chart.x), _scale(chart.y)
     for place, series in enumerate(chart.series):
         look = (place if series.look is None else series.look) % 8
         points = list(series.points)
         xs = [p.x if isinstance(p.x, str) else fx * p.x for p in points]
-        axes.errorbar(
-            xs,
-            [fy * p.y for p in points],
-            yerr=_reach(points, fy),
-            color=_COLOURS[look],
-            marker=_MARKS[look],
-            markersize=4.5 if series.joined else 3.5,
-            linestyle=_DASHES[look] if series.joined else "none",
-            linewidth=1.4,
-            elinewidth=1.0,
-            label=_short(series.name),
-        )
+        for first, last in _stretches(points):
+            axes.errorbar(
+                xs[first:last],
+                [fy * p.y for p in points[first:last]],
+                yerr=_reach(points[first:last], fy),
+                color=_COLOURS[look],
+                marker=_MARKS[look],
+                markersize=4.5 if series.joined else 3.5,
+                linestyle=_DASHES[look] if series.joined else "none",
+                linewidth=1.4,
+                elinewidth=1.0,
+                label=None if first else _short(series.name),
+            )
         if chart.labelled:
             for x, point in zip(xs, points, strict=True):
                 axes.annotate(
