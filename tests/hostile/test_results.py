@@ -8,7 +8,6 @@ import io
 import json
 import os
 import shutil
-import socket
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from boards.odd_files import fifo, folder, linked, unix_socket
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from signing import nested, put, sign_result, write_signed
@@ -225,34 +225,6 @@ PREDICTIONS: dict[str, Callable[[], bytes]] = {
         predictions=ZEROS, rows_sha256=ROWS, ranked=np.zeros((20, 4), np.int32)
     ),
 }
-
-
-def fifo(path: Path) -> None:
-    path.unlink()
-    os.mkfifo(path)
-
-
-def unix_socket(path: Path) -> None:
-    path.unlink()
-    here = Path.cwd()
-    os.chdir(path.parent)  # an address has at most 107 bytes
-    try:
-        socket.socket(socket.AF_UNIX).bind(path.name)
-    finally:
-        os.chdir(here)
-
-
-def linked(target: str) -> Callable[[Path], None]:
-    def link(path: Path) -> None:
-        path.unlink()
-        path.symlink_to(path if target == "itself" else target)
-
-    return link
-
-
-def folder(path: Path) -> None:
-    path.unlink()
-    path.mkdir()
 
 
 def text(content: bytes) -> Callable[[Path], None]:

@@ -8,7 +8,6 @@ import io
 import json
 import os
 import pickle
-import socket
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from boards.odd_files import fifo, folder, linked, unix_socket
 from signing import nested, put
 from trials import Trials
 
@@ -218,34 +218,6 @@ PREDICTIONS: dict[str, tuple[Callable[[], bytes], str]] = {
     "no predictions": (lambda: archive(rows_sha256=ROWS), "no array 'predictions'"),
     "large": (lambda: os.urandom(300_000), "at most"),
 }
-
-
-def fifo(path: Path) -> None:
-    path.unlink()
-    os.mkfifo(path)
-
-
-def unix_socket(path: Path) -> None:
-    path.unlink()
-    here = Path.cwd()
-    os.chdir(path.parent)  # an address has at most 107 bytes
-    try:
-        socket.socket(socket.AF_UNIX).bind(path.name)
-    finally:
-        os.chdir(here)
-
-
-def linked(target: str) -> Callable[[Path], None]:
-    def link(path: Path) -> None:
-        path.unlink()
-        path.symlink_to(path if target == "itself" else target)
-
-    return link
-
-
-def folder(path: Path) -> None:
-    path.unlink()
-    path.mkdir()
 
 
 def sparse(size: int) -> Callable[[Path], None]:
