@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from .compiled import compiled
-from .pair_tiles import ONE, ZERO, dot, fusing, summing
+from .pair_tiles import ONE, ZERO, dot, fusing
 
 #: Rows whose columns are summed one after the other.
 BLOCK = 64
@@ -159,15 +159,11 @@ def multiply_blocks(
             multiply_and_count(rows[head, i], factors[head, i], partial_sums[number])
 
 
-@summing
-def add_and_square(row: np.ndarray, bias: np.ndarray) -> Any:
-    """Add a bias to a (width,) float32 row; the sum of its squares."""
-    total = ZERO
+@compiled
+def add_to(row: np.ndarray, bias: np.ndarray) -> None:
+    """Add a bias to a (width,) float32 row."""
     for j in range(len(row)):
-        z = row[j] + bias[j]
-        row[j] = z
-        total += z * z
-    return total
+        row[j] += bias[j]
 
 
 @compiled
@@ -193,7 +189,8 @@ def unit_rows(
     for number in range(first, last):
         head, i = number // rows, number % rows
         row = product[head, i]
-        long = np.float32(math.sqrt(add_and_square(row, bias[head, 0])))
+        add_to(row, bias[head, 0])
+        long = np.float32(math.sqrt(dot(row, row)))
         long = shortest if long < shortest else long  # NaN stays
         length[head, i, 0] = long
         for j in range(len(row)):

@@ -4,6 +4,10 @@ The definitions are those of `heads.losses.torch_tiles`. Loops are written so th
 instructions of them. Sums may be taken in any order of their terms: in which, depends on the
 machine and on the length of a row, never on the number of threads. The steps of `exponential` keep
 their order.
+
+A loop that sums freely must not store: before it stores into one array what it reads in another,
+LLVM's code asks whether the two lie close together, and takes the terms one by one if they do. The
+sum would depend on where memory happened to be free.
 """
 
 from __future__ import annotations
@@ -100,20 +104,37 @@ def place_of(row: np.ndarray, value: np.float32) -> int:
     return 0
 
 
-@summing
-def exponentials(
+@fusing
+def put_exponentials(
     row: np.ndarray, high: np.float32, scale: np.float32, least: np.float32, to: np.ndarray
-) -> Any:
-    """Put exp(scale (row - high)) of (k,) float32 into `to`, another array; their sum."""
+) -> None:
+    """Put exp(scale (row - high)) of (k,) float32 into `to`, another array."""
+    for j in range(len(row)):
+        to[j] = exponential((row[j] - high) * scale, least)
+
+
+@summing
+def sum_of(row: np.ndarray) -> Any:
+    """Sum of a (k,) float32 row."""
     total = ZERO
     for j in range(len(row)):
-        e = exponential((row[j] - high) * scale, least)
-        to[j] = e
-        total += e
+        total += row[j]
     return total
 
 
 @summing
+def dot(a: np.ndarray, b: np.ndarray) -> Any:
+    """Sum of products of (k,) float32.
+
+    Each is added in the instruction that makes it, if the machine can: it may be tiny.
+    """
+    total = ZERO
+    for j in range(len(a)):
+        total += a[j] * b[j]
+    return total
+
+
+@fusing
 def count_both(
     a: np.ndarray,
     b: np.ndarray,
@@ -121,17 +142,11 @@ def count_both(
     of_b: np.float32,
     sums_a: np.ndarray,
     sums_b: np.ndarray,
-) -> Any:
-    """Add a * of_a to sums_a and b * of_b to sums_b, all (k,) float32; the sum of their products.
-
-    Each product is added in the instruction that makes it, if the machine can: it may be tiny.
-    """
-    total = ZERO
+) -> None:
+    """Add a * of_a to sums_a and b * of_b to sums_b, all (k,) float32."""
     for j in range(len(a)):
         sums_a[j] += a[j] * of_a
         sums_b[j] += b[j] * of_b
-        total += a[j] * b[j]
-    return total * of_a * of_b
 
 
 @compiled
@@ -171,14 +186,16 @@ def survey_blocks(
                 i = view * pairs + pair
                 row = logits[head, i]
                 low, high = extremes(row)
-                total = exponentials(row, high, scale, LEAST, e[view])
+                put_exponentials(row, high, scale, LEAST, e[view])
+                total = sum_of(e[view])
                 if not (low > -INFINITE and high < INFINITE):
                     total = np.float32(np.nan)
                 best[head, i] = place_of(row, high)
                 lse[head, i] = np.float64(high) * scale + math.log(np.float64(total))
                 share[view] = ONE / total
             sums = partial_sums[number]
-            agreement[head, pair] = count_both(e[0], e[1], share[0], share[1], sums[0], sums[1])
+            agreement[head, pair] = dot(e[0], e[1]) * share[0] * share[1]
+            count_both(e[0], e[1], share[0], share[1], sums[0], sums[1])
 
 
 @fusing
@@ -201,15 +218,6 @@ def inner_terms(
         log_q = (student[j] - high) * student_scale
         log_t = teacher[j] * teacher_scale - teacher_lse
         to[j] = beta * (log_q + log_t) - log_marginal[j]
-
-
-@summing
-def dot(a: np.ndarray, b: np.ndarray) -> Any:
-    """Sum of products of (k,) float32."""
-    total = ZERO
-    for j in range(len(a)):
-        total += a[j] * b[j]
-    return total
 
 
 @fusing
@@ -271,7 +279,8 @@ def gradient_rows(
         partner = (1 - view) * pairs + pair
         row = student[head, i]
         low, high = extremes(row)
-        total = exponentials(row, high, student_scale, LEAST_OF_GRADIENT, q)
+        put_exponentials(row, high, student_scale, LEAST_OF_GRADIENT, q)
+        total = sum_of(q)
         if not (low > -INFINITE and high < INFINITE):
             total = np.float32(np.nan)
         inner_terms(
@@ -279,7 +288,8 @@ def gradient_rows(
             teacher_lse[head, partner], beta, log_marginal[head], inner,
         )  # fmt: skip
         highest = extremes(inner)[1]
-        inner_total = exponentials(inner, highest, ONE, LEAST_OF_GRADIENT, r)
+        put_exponentials(inner, highest, ONE, LEAST_OF_GRADIENT, r)
+        inner_total = sum_of(r)
         log_sum = math.log(np.float64(inner_total)) - beta * math.log(np.float64(total))
         losses[head, i] = -half[pair] * (highest + log_sum)
         factor = half[pair] * beta * student_scale

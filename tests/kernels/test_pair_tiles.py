@@ -7,14 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from clusterbench.kernels.pair_tiles import LEAST, exponentials, extremes, place_of
+from clusterbench.kernels.pair_tiles import LEAST, extremes, place_of, put_exponentials
 
 ONE, ZERO = np.float32(1), np.float32(0)
 
 
 def exp(x: np.ndarray) -> np.ndarray:
     result = np.empty_like(x)
-    exponentials(x, ZERO, ONE, LEAST, result)
+    put_exponentials(x, ZERO, ONE, LEAST, result)
     return result
 
 
