@@ -11,7 +11,7 @@ here=$(cd "$(dirname "$0")/.." && pwd) # scripts/
 folder=${1:-methods}
 seeds=${SEEDS:-5}
 methods=${METHODS:-$(python -c 'from clusterbench.methods import METHODS; print(",".join(METHODS.built_in))')}
-if ! python -c 'import igraph, leidenalg' 2>/dev/null; then methods=${methods/,leiden/}; fi
+if ! python -c 'import graspologic_native' 2>/dev/null; then methods=${methods/,leiden/}; fi
 known=$(clusterbench list datasets)
 failed=0 # a method that fails on a task is a record, and the others go on
 

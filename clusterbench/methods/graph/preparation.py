@@ -11,10 +11,12 @@ from ...feature_rows import unit_rows
 
 #: Powers of the whitening that are tried; none is unit rows as they are.
 POWERS: tuple[float | None, ...] = (None, 0.25, 0.5)
-#: (neighbours, rounds) of the smoothing that are tried.
-SMOOTHINGS: tuple[tuple[int, int], ...] = ((0, 0), (5, 1), (7, 2), (12, 2))
-#: Rows per cluster that smoothing by k neighbours needs: with fewer than 2 k most neighbours are
-#: of other clusters.
+#: (neighbours, rounds) of the smoothing that is done, if one is.
+SMOOTHING = (7, 2)
+#: That which is tried for it, the first that there are rows enough for. Agreement tells a strong
+#: smoothing from none more clearly than a weak one; of how much is best it is no judge.
+TRIED = ((12, 2), (7, 2))
+#: Rows per cluster that k neighbours of a row need: with fewer than 2 k most are of other clusters.
 _PER_NEIGHBOUR = 2
 #: Rows that settings are tried on, at most, and the rows of a region of them.
 MOST_ROWS, _REGION = 10_000, 1_250
@@ -43,13 +45,14 @@ class Preparation:
 
 @dataclass(frozen=True)
 class Choice:
-    """What there is to choose from; the first of each is what is taken of equals.
+    """What there is to choose from.
 
-    powers: of the whitening, None for unit rows as they are. smoothings: (neighbours, rounds).
+    powers: of the whitening, None for unit rows as they are; of equals the first is taken.
+    smooth: whether rows may be averaged with neighbours.
     """
 
     powers: tuple[float | None, ...] = POWERS
-    smoothings: tuple[tuple[int, int], ...] = SMOOTHINGS
+    smooth: bool = True
 
 
 def scalings(dim: int, choice: Choice) -> list[Preparation]:
@@ -58,10 +61,19 @@ def scalings(dim: int, choice: Choice) -> list[Preparation]:
     return [Preparation(name, 0, 0) for name in names]
 
 
-def smoothed(plain: Preparation, n: int, n_clusters: int, choice: Choice) -> list[Preparation]:
-    """The same with each smoothing that n rows are enough for."""
-    usable = [(k, r) for k, r in choice.smoothings if n >= _PER_NEIGHBOUR * k * n_clusters]
-    return [replace(plain, n_neighbors=k, rounds=rounds) for k, rounds in usable]
+def enough_for(k: int, n: int, n_clusters: int) -> bool:
+    """Whether the k nearest of n rows are mostly of a row's own cluster, as far as sizes tell."""
+    return n >= _PER_NEIGHBOUR * k * n_clusters
+
+
+def smoothing_tried(
+    plain: Preparation, n: int, n_clusters: int, choice: Choice
+) -> Preparation | None:
+    """The same with the smoothing that is tried of n rows; None where they are too few for any."""
+    usable = [each for each in TRIED if enough_for(each[0], n, n_clusters)]
+    if not choice.smooth or not usable:
+        return None
+    return replace(plain, n_neighbors=usable[0][0], rounds=usable[0][1])
 
 
 #: (preparation, clusters, rows to fit, rows to predict) -> clusters of both.
@@ -73,8 +85,8 @@ def chosen(
 ) -> tuple[Preparation, dict[str, float]]:
     """The preparation under which fits to two halves of the rows agree most.
 
-    First the power of the whitening, without smoothing, then the smoothing with that power; of
-    equals the one tried first.
+    First the power of the whitening, without smoothing; of equals the one tried first. Then, with
+    that power, whether rows are smoothed: if a strong smoothing has more agreement than none.
 
     Args:
         rows: (n, dim) float32 at unit length.
@@ -103,14 +115,15 @@ def chosen(
 
         return halves_agreement(halves, fitted)
 
-    def best_of(candidates: list[Preparation]) -> Preparation:
-        for candidate in candidates:
-            if candidate.text not in found:
-                found[candidate.text] = agreement(candidate)
-        return max(candidates, key=lambda candidate: found[candidate.text])
+    def known(candidate: Preparation) -> float:
+        found[candidate.text] = agreement(candidate)
+        return found[candidate.text]
 
-    plain = best_of(scalings(rows.shape[1], choice))
-    return best_of(smoothed(plain, len(rows), n_clusters, choice)), found
+    plain = max(scalings(rows.shape[1], choice), key=known)
+    smoothing = smoothing_tried(plain, len(rows), n_clusters, choice)
+    if smoothing is not None and known(smoothing) > found[plain.text]:
+        return replace(plain, n_neighbors=SMOOTHING[0], rounds=SMOOTHING[1]), found
+    return plain, found
 
 
 def tried_rows(rows: np.ndarray, n_clusters: int, seed: int) -> tuple[np.ndarray, int]:

@@ -24,12 +24,15 @@ from .preparation import (
     principal_basis,
     principal_rows,
     scalings,
-    smoothed,
+    smoothing_tried,
 )
 from .smoothed import SmoothedKMeans
 
 if TYPE_CHECKING:
     from .refinement import Witnesses
+
+#: Neighbours that vote, at least, if so many are wanted.
+_LEAST_VOTERS = 4
 
 
 class StableKMeans(Clusterer):
@@ -37,13 +40,15 @@ class StableKMeans(Clusterer):
 
     1. Rows go to unit length, and to their `dims` principal directions where there are more.
     2. Preparations are tried: the rows as they are or whitened by a power of 0.25 or 0.5, then
-       with the best of these no smoothing, or rows averaged with their 5 mutual neighbours, or
-       twice with 7 or 12, where there are two rows per cluster for each neighbour. Each is fitted
-       to two random halves of the rows. Taken is the one under which what a fit predicts of the
-       other half has the largest AMI with that half's own clusters. No label takes part.
+       the best of these with rows averaged twice with their 12 mutual neighbours, or 7, where
+       there are two rows per cluster for each neighbour. Each is fitted to two random halves of
+       the rows. Taken is the one under which what a fit predicts of the other half has the largest
+       AMI with that half's own clusters; of smoothing only whether it helps is taken, and 7
+       neighbours are averaged. No label takes part.
     3. `SmoothedKMeans` of all rows with this preparation.
     4. `refinements` times, all rows are told anew which cluster is theirs: by the votes of their
-       `voters` nearest rows, weighted by similarity, by a linear discriminant among the clusters
+       `voters` nearest rows, or as many as half the rows of a cluster, four at least, weighted by
+       similarity, by a linear discriminant among the clusters
        that are voted for (0.5), and by what they were told before (0.3). A new row is told once,
        where its nearest centroid stands for what was said before. Rows that were trained on keep
        their labels.
@@ -58,7 +63,7 @@ class StableKMeans(Clusterer):
         random_state: seed of all draws.
         device: "auto", "cpu" or "cuda[:N]".
         dims: principal directions kept.
-        voters: neighbours that vote; n - 1 are taken at most.
+        voters: neighbours that vote, at most.
         refinements: times that training rows are told anew; 0 leaves k-means' clusters, of new
             rows, too.
         init: as of `KMeans`, of k-means on all rows; trials have "auto".
@@ -84,7 +89,7 @@ class StableKMeans(Clusterer):
 
     name: ClassVar[str] = "stable-kmeans"
     label: ClassVar[str] = "stable k-means"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     #: Of votes, discriminant and what was said before; see `Witnesses`.
     _weights: ClassVar[tuple[float, float, float]] = (1.0, 0.5, 0.3)
     _choice: ClassVar[Choice] = Choice()
@@ -114,8 +119,9 @@ class StableKMeans(Clusterer):
         width = min(self.dims, dim)
         tried = min(n_train, MOST_ROWS) // 2
         found = Cost(0.0)
-        plain = scalings(width, self._choice)
-        candidates = [*plain, *smoothed(plain[-1], n_train, self.n_clusters, self._choice)[1:]]
+        candidates = scalings(width, self._choice)
+        further = smoothing_tried(candidates[-1], n_train, self.n_clusters, self._choice)
+        candidates += [] if further is None else [further]
         for candidate in candidates:
             one = self._smoothed(candidate, self.n_clusters, 1).cost(tried, tried, width)
             found += one + one
@@ -123,9 +129,14 @@ class StableKMeans(Clusterer):
         found += base.cost(n_train, n_eval, width)
         told = self.refinements * n_train + n_eval
         products = 4.0 * n_train * width**2
-        tables = told * (self.voters + 1) * (3.0 * width + self.voters)
+        voters = self._n_voters(n_train)
+        tables = told * (voters + 1) * (3.0 * width + voters)
         basis = 2.0 * n_train * dim * (dim + width) if dim > width else 0.0
         return found + search_cost(n_train, n_eval, width) + Cost(products + basis, tables)
+
+    def _n_voters(self, n: int) -> int:
+        """Neighbours that vote among n rows: most of more would be of other clusters."""
+        return min(self.voters, max(_LEAST_VOTERS, n // (2 * self.n_clusters)))
 
     def _smoothed(
         self, candidate: Preparation, n_clusters: int, n_init: int, init: Any = "auto"
@@ -154,8 +165,8 @@ class StableKMeans(Clusterer):
         self._basis = principal_basis(features, self.dims)
         rows = principal_rows(features, self._basis)
         plain = scalings(width, self._choice)
-        further = smoothed(plain[0], n, self.n_clusters, self._choice)[1:]
-        total = 2 * (len(plain) + len(further)) + 1
+        further = smoothing_tried(plain[0], n, self.n_clusters, self._choice)
+        total = 2 * (len(plain) + (further is not None)) + 1
         done = 0
 
         def trial(
@@ -185,7 +196,8 @@ class StableKMeans(Clusterer):
         """Clusters of training rows after the refinements; keeps the witnesses of new rows."""
         from .refinement import spread_of
 
-        self._neighbourhood = Neighbourhood(rows, rows, rows, self.voters, False, self.device)
+        voters = self._n_voters(len(rows))
+        self._neighbourhood = Neighbourhood(rows, rows, rows, voters, False, self.device)
         links = self._neighbourhood.links
         spread = spread_of(links)
         device = resolve_device(self.device)

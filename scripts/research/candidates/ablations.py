@@ -21,7 +21,7 @@ class Unchosen(StableKMeans):
     """Without 2.: unit rows as they are."""
 
     name: ClassVar[str] = "stable-unchosen"
-    _choice: ClassVar[Choice] = Choice((None,), ((0, 0),))
+    _choice: ClassVar[Choice] = Choice((None,), smooth=False)
 
 
 class Unwhitened(StableKMeans):
@@ -35,7 +35,7 @@ class Unsmoothed(StableKMeans):
     """Without the choice of a smoothing."""
 
     name: ClassVar[str] = "stable-unsmoothed"
-    _choice: ClassVar[Choice] = Choice(smoothings=((0, 0),))
+    _choice: ClassVar[Choice] = Choice(smooth=False)
 
 
 class Voteless(StableKMeans):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import graph_plain as plain
@@ -20,7 +21,7 @@ from clusterbench.methods.graph.preparation import (
     principal_basis,
     principal_rows,
     scalings,
-    smoothed,
+    smoothing_tried,
     tried_rows,
 )
 from clusterbench.metrics import score
@@ -48,8 +49,9 @@ def test_the_taken_preparation_is_the_one_with_the_largest_agreement() -> None:
     rows, _ = groups([60] * 5, spread=0.5)
     found = made(5).fit(rows)
     agreement = found.diagnostics_["agreement"]
-    assert len(agreement) == 6  # three powers, then three smoothings
-    assert found.preparation_ == max(agreement, key=agreement.__getitem__)
+    assert len(agreement) == 4  # three powers, then one smoothing
+    best = max(agreement, key=agreement.__getitem__)
+    assert found.preparation_ == best.replace("12 neighbours", "7 neighbours")
     assert found.preparation_ == found.diagnostics_["preparation"]
 
 
@@ -68,7 +70,8 @@ def test_without_refinements_it_is_smoothed_kmeans_of_what_was_taken() -> None:
     rows, _ = groups([30] * 6, spread=0.4)
     new = groups([9] * 6, spread=0.4, seed=1)[0]
     found = made(6, refinements=0).fit(rows)
-    every = [c for plainly in scalings(8, Choice()) for c in smoothed(plainly, 180, 6, Choice())]
+    powers = scalings(8, Choice())
+    every = powers + [replace(c, n_neighbors=7, rounds=2) for c in powers]
     taken = next(c for c in every if c.text == found.preparation_)
     kmeans = SmoothedKMeans(
         6, device="cpu", scaling=taken.scaling, n_neighbors=max(1, taken.n_neighbors),
@@ -79,11 +82,23 @@ def test_without_refinements_it_is_smoothed_kmeans_of_what_was_taken() -> None:
     np.testing.assert_array_equal(found.predict_top(new, 3), kmeans.predict_top(plain.unit(new), 3))
 
 
-def test_few_rows_per_cluster_are_not_smoothed() -> None:
+@pytest.mark.parametrize(
+    ("n", "tried"), [(139, None), (140, (7, 2)), (239, (7, 2)), (240, (12, 2))]
+)
+def test_the_smoothing_that_is_tried_has_rows_enough(n: int, tried: tuple[int, int] | None) -> None:
     plainly = Preparation("l2", 0, 0)
-    assert smoothed(plainly, 99, 10, Choice()) == [plainly]
-    assert [c.n_neighbors for c in smoothed(plainly, 100, 10, Choice())] == [0, 5]
-    assert [c.n_neighbors for c in smoothed(plainly, 240, 10, Choice())] == [0, 5, 7, 12]
+    found = smoothing_tried(plainly, n, 10, Choice())
+    assert (found and (found.n_neighbors, found.rounds)) == tried
+    assert smoothing_tried(plainly, n, 10, Choice(smooth=False)) is None
+
+
+@pytest.mark.parametrize(
+    ("n", "k", "voters", "vote"),
+    [(300, 10, 10, 10), (120, 10, 10, 6), (30, 10, 10, 4), (30, 10, 2, 2)],
+)
+def test_no_more_rows_vote_than_half_a_cluster_has(n: int, k: int, voters: int, vote: int) -> None:
+    rows = groups([n // k] * k, spread=0.3)[0]
+    assert made(k, voters=voters).fit(rows)._neighbourhood.links.ids.shape == (n, vote)
 
 
 @settings(max_examples=40, deadline=None)
@@ -142,25 +157,40 @@ def test_large_sets_are_tried_on_a_part(monkeypatch: pytest.MonkeyPatch) -> None
     np.testing.assert_array_equal(near, tried_rows(rows, 80, 0)[0])
 
 
-def test_powers_are_tried_first_then_smoothings_with_the_best_power() -> None:
-    rows = plain.unit(groups([20] * 3)[0])
-    asked: list[tuple[str, int, int, int]] = []
-    good = {"whiten(8, 0.5)", "whiten(8, 0.5), 5 neighbours, 1 rounds"}
+def trials_of(good: set[str], rows: np.ndarray) -> tuple[Preparation, dict[str, float]]:
+    """What is chosen where the good preparations agree fully and the others not at all."""
+    asked: list[tuple[int, int, int]] = []
 
     def trial(c: Preparation, k: int, own: np.ndarray, others: np.ndarray) -> Any:
-        asked.append((c.text, k, len(own), len(others)))
+        asked.append((k, len(own), len(others)))
         told = np.arange(len(others)) if c.text in good else np.zeros(len(others), dtype=int)
         return np.arange(len(own)) % k, told % k
 
-    best, found = chosen(rows, 3, trial, 0, Choice())
-    assert best.text == "whiten(8, 0.5)"  # of equals the first
-    assert list(found) == [
-        "l2", "whiten(8, 0.25)", "whiten(8, 0.5)", "whiten(8, 0.5), 5 neighbours, 1 rounds",
-        "whiten(8, 0.5), 7 neighbours, 2 rounds",
-    ]  # fmt: skip
-    assert {a[1:] for a in asked} == {(3, 30, 30)}
-    assert [found[text] for text in found] == pytest.approx([0, 0, 1, 1, 0])
-    assert chosen(rows[:3], 3, trial, 0, Choice()) == (Preparation("l2", 0, 0), {})
+    found = chosen(rows, 3, trial, 0, Choice())
+    assert set(asked) <= {(3, len(rows) // 2, len(rows) // 2)}
+    return found
+
+
+def test_powers_are_tried_first_then_whether_to_smooth_with_the_best_power() -> None:
+    rows = plain.unit(groups([20] * 3)[0])
+    strong = "whiten(8, 0.5), 7 neighbours, 2 rounds"
+    for good, taken, agreement in (
+        ({"whiten(8, 0.5)"}, "whiten(8, 0.5)", [0, 0, 1, 0]),
+        ({"whiten(8, 0.5)", strong}, "whiten(8, 0.5)", [0, 0, 1, 1]),  # of equals the first
+        ({strong}, "l2", [0, 0, 0, 0]),  # tried with the power that was taken alone
+    ):
+        best, found = trials_of(good, rows)
+        assert best.text == taken
+        power = strong if taken != "l2" else "l2, 7 neighbours, 2 rounds"
+        assert list(found) == ["l2", "whiten(8, 0.25)", "whiten(8, 0.5)", power]
+        assert list(found.values()) == pytest.approx(agreement)
+    assert trials_of(set(), rows[:3]) == (Preparation("l2", 0, 0), {})
+
+
+def test_a_strong_smoothing_is_tried_for_the_one_that_is_done() -> None:
+    rows = plain.unit(groups([40] * 3)[0])
+    best, found = trials_of({"l2, 12 neighbours, 2 rounds"}, rows)
+    assert best == Preparation("l2", 7, 2) and "l2, 7 neighbours, 2 rounds" not in found
 
 
 @pytest.mark.parametrize(
