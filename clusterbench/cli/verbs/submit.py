@@ -241,8 +241,16 @@ def as_dict(submission: Submission) -> dict[str, object]:
 
 
 def notes_of(submissions: list[Submission]) -> list[str]:
-    """A line for each note."""
-    return [f"note: {s.path}: {note}" for s in submissions for note in s.notes]
+    """A line for each note, with the first file that it is of and how many more these are."""
+    files: dict[str, list[Path]] = {}
+    for submission in submissions:
+        for note in submission.notes:
+            files.setdefault(note, []).append(submission.path)
+    return [f"note: {_and_more(of)}: {note}" for note, of in files.items()]
+
+
+def _and_more(files: list[Path]) -> str:
+    return f"{files[0]} and {len(files) - 1:,} more" if len(files) > 1 else str(files[0])
 
 
 def tell(lines: list[str], what: str) -> None:
