@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from .trained.turtle import TURTLE as TURTLE
 
 #: Methods of a run that names none.
-DEFAULT = ("kmeans", "smoothed-kmeans", "temi", "scanv2")
+DEFAULT = ("kmeans", "smoothed-kmeans", "stable-kmeans", "temi", "scanv2")
 
 __all__ = [
     "DEFAULT",

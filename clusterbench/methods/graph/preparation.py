@@ -18,8 +18,10 @@ SMOOTHING = (7, 2)
 TRIED = ((12, 2), (7, 2))
 #: Rows per cluster that k neighbours of a row need: with fewer than 2 k most are of other clusters.
 _PER_NEIGHBOUR = 2
-#: Rows that settings are tried on, at most, and the rows of a region of them.
-MOST_ROWS, _REGION = 10_000, 1_250
+#: Rows that settings are tried on, at least, if there are so many, and at most.
+LEAST_ROWS, MOST_ROWS = 2_000, 10_000
+#: Of them in a region.
+_REGION = 1_250
 #: Rows per cluster from which a random part of the rows still shows the clusters.
 _ENOUGH = 50
 
@@ -126,19 +128,25 @@ def chosen(
     return plain, found
 
 
+def n_tried(n: int, n_clusters: int) -> int:
+    """How many of n rows `tried_rows` has at most."""
+    return min(n, MOST_ROWS, max(LEAST_ROWS, n_clusters * _ENOUGH))
+
+
 def tried_rows(rows: np.ndarray, n_clusters: int, seed: int) -> tuple[np.ndarray, int]:
     """Numbers of at most `MOST_ROWS` of (n, dim) unit rows, and the clusters to look for in them.
 
-    All rows of a small set. Of a large one with many rows per cluster a random part. Else regions:
-    a few random rows with the rows nearest to each, where clusters have their full size; there are
-    as many fewer of them as there are fewer rows.
+    All rows of a small set. Of one with many rows per cluster a random part. Else regions: a few
+    random rows with the rows nearest to each, where clusters have their full size; there are as
+    many fewer of them as there are fewer rows.
     """
     n = len(rows)
-    if n <= MOST_ROWS:
+    most = n_tried(n, n_clusters)
+    if n == most:
         return np.arange(n), n_clusters
     generator = np.random.default_rng([seed, n])
-    if n_clusters * _ENOUGH <= MOST_ROWS:
-        return np.sort(generator.choice(n, MOST_ROWS, replace=False)), n_clusters
+    if n_clusters * _ENOUGH <= most:
+        return np.sort(generator.choice(n, most, replace=False)), n_clusters
     centres = generator.choice(n, MOST_ROWS // _REGION, replace=False)
     taken = np.zeros(n, dtype=bool)
     for centre in centres:

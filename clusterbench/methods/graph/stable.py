@@ -17,10 +17,10 @@ from ..scaling import warn_of_zeros
 from ..top_order import led_by
 from .links import Links, Neighbourhood, row_hashes, search_bytes
 from .preparation import (
-    MOST_ROWS,
     Choice,
     Preparation,
     chosen,
+    n_tried,
     principal_basis,
     principal_rows,
     scalings,
@@ -53,8 +53,8 @@ class StableKMeans(Clusterer):
        where its nearest centroid stands for what was said before. Rows that were trained on keep
        their labels.
 
-    The sizes of clusters are nowhere forced. More than 10,000 rows are tried in 2. on a part: a
-    random one where this has 50 rows per cluster, else eight regions of 1,250 rows.
+    The sizes of clusters are nowhere forced. Tried in 2. are 50 rows per cluster drawn at random,
+    2,000 at least; with fewer per cluster all rows, of more than 10,000 eight regions of 1,250.
 
     Memory: as `SmoothedKMeans`, rows twice more, and a table of 32 MB.
 
@@ -117,7 +117,7 @@ class StableKMeans(Clusterer):
     def cost(self, n_train: int, n_eval: int, dim: int) -> Cost:
         """Trials on halves, k-means of all rows, votes and discriminants."""
         width = min(self.dims, dim)
-        tried = min(n_train, MOST_ROWS) // 2
+        tried = n_tried(n_train, self.n_clusters) // 2
         found = Cost(0.0)
         candidates = scalings(width, self._choice)
         further = smoothing_tried(candidates[-1], n_train, self.n_clusters, self._choice)

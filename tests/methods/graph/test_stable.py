@@ -18,6 +18,7 @@ from clusterbench.methods.graph.preparation import (
     Choice,
     Preparation,
     chosen,
+    n_tried,
     principal_basis,
     principal_rows,
     scalings,
@@ -142,13 +143,16 @@ def test_principal_rows_keep_cosines_and_their_bits_in_any_block() -> None:
 
 
 def test_large_sets_are_tried_on_a_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preparation, "LEAST_ROWS", 100)
     monkeypatch.setattr(preparation, "MOST_ROWS", 400)
     monkeypatch.setattr(preparation, "_REGION", 50)
     rows = plain.unit(groups([25] * 80, dim=80)[0])
     every, k = tried_rows(rows[:400], 16, 0)
     assert (len(every), k) == (400, 16)
-    few, k = tried_rows(rows, 8, 0)
-    assert (len(few), k) == (400, 8)
+    for n_clusters, drawn in ((8, 400), (6, 300), (2, 100), (1, 100)):
+        few, k = tried_rows(rows, n_clusters, 0)
+        assert (len(few), k) == (drawn, n_clusters) and (np.diff(few) > 0).all()
+        assert n_tried(2000, n_clusters) == drawn
     near, k = tried_rows(rows, 80, 0)
     assert 50 <= len(near) <= 400 and k == round(80 * len(near) / 2000)
     assert (np.diff(near) > 0).all()
