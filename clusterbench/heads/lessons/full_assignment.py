@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ..stack import HeadStack, logits, n_clusters_of, select_head
+from ..transport.kernel_sums import kernel_bytes
 from ..transport.sinkhorn_scaling import sinkhorn, uniform
 from .lesson import TrainingBatch
 from .recorded import RecordedLesson, recorded_bytes
@@ -85,8 +86,9 @@ class FullAssignment(RecordedLesson):
         return -said[:, :, 0].mean(dim=1), scores
 
 
-def assignment_bytes(n: int, n_heads: int, pairs: int, n_clusters: int) -> float:
+def assignment_bytes(n: int, n_heads: int, pairs: int, n_clusters: int, device: str) -> float:
     """The scores of all rows for one head, its plan's blocks, the labels, and what a step holds."""
     blocks = 3 * 8.0 * max(1 << 20, 8192 * n_clusters)
+    blocks = max(blocks, kernel_bytes(n * n_clusters, device))
     labels = 4.0 * n_heads * n
     return 4.0 * n * n_clusters + blocks + labels + recorded_bytes(n_heads, 2 * pairs, n_clusters)

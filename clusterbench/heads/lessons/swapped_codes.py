@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ..stack import HeadStack, logits, n_clusters_of
+from ..transport.kernel_sums import kernel_bytes
 from ..transport.sinkhorn_scaling import sinkhorn, uniform
 from .lesson import TrainingBatch
 from .recorded import RecordedLesson, recorded_bytes, views
@@ -74,8 +75,9 @@ def without_gain(student: HeadStack) -> HeadStack:
     return {name: t.detach() if name == "gain" else t for name, t in student.items()}
 
 
-def codes_bytes(n_heads: int, pairs: int, queue: int, n_clusters: int) -> float:
+def codes_bytes(n_heads: int, pairs: int, queue: int, n_clusters: int, device: str) -> float:
     """What a step holds, in float32 and double precision, and the queue of both views."""
     known = n_heads * (pairs + queue) * n_clusters
     blocks = 3 * 8.0 * n_heads * max(1 << 20, n_clusters)
+    blocks = max(blocks, kernel_bytes(known, device))
     return recorded_bytes(n_heads, 2 * pairs, n_clusters) + 4.0 * 3 * known + blocks

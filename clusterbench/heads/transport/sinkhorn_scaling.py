@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .kernel_sums import KernelSums, LogSums, kernel_bytes
+
 #: Numbers of one head that are worked on at a time, in double precision.
 _BLOCK_NUMBERS = 1 << 20
 
@@ -49,8 +51,9 @@ def sinkhorn(
 
     An iteration scales columns, then rows, so masses of rows are exact whenever it stops. With
     scores = -cost / epsilon it finds the plan of least cost - epsilon * entropy. Scores of any size
-    are safe, since all is done with logarithms; sums are made in double precision. Beside the
-    scores it holds a few blocks of rows.
+    are safe, since scales are logarithms; sums are made in double precision. Beside the scores it
+    holds a few blocks of rows, and of few scores their exponentials (`kernel_sums.kernel_bytes`),
+    which spares most of the time.
 
     Args:
         scores: (..., n, K) finite numbers; leading axes are problems of their own.
@@ -70,30 +73,14 @@ def sinkhorn(
     exact = torch.float32 if scores.device.type == "mps" else torch.float64
     log_rows, log_columns = row_mass.to(exact).log(), column_mass.to(exact).log()
     lead, n, n_columns = scores.shape[:-2], scores.shape[-2], scores.shape[-1]
-    size = max(1, _BLOCK_NUMBERS // n_columns)  # whatever the number of problems beside it
-    starts = range(0, n, size)
-
-    def column_sums(rows: Tensor) -> Tensor:
-        """Logarithms of the sums of columns, before their own scale."""
-        found = rows.new_full((*lead, n_columns), -torch.inf)
-        for start in starts:
-            block = scores[..., start : start + size, :] + rows[..., start : start + size, None]
-            found = torch.logaddexp(found, block.logsumexp(dim=-2))
-        return found
-
-    def scaled_rows(columns: Tensor) -> Tensor:
-        sums = [
-            (scores[..., start : start + size, :] + columns[..., None, :]).logsumexp(dim=-1)
-            for start in starts
-        ]
-        return log_rows - torch.cat(sums, dim=-1)
-
+    held = kernel_bytes(scores.numel(), scores.device.type) > 0
+    sums: LogSums = KernelSums(scores, exact) if held else _BlockSums(scores)
     rows = torch.zeros((*lead, n), dtype=exact, device=scores.device)
     columns = torch.zeros((*lead, n_columns), dtype=exact, device=scores.device)
     change = torch.full(lead, torch.inf, dtype=exact, device=scores.device)
     has_mass = torch.isfinite(log_columns)
     for i in range(iterations):
-        new = column_power * (log_columns - column_sums(rows))
+        new = column_power * (log_columns - sums.of_columns(rows, columns))
         goes_on = torch.ones_like(change, dtype=torch.bool)
         if tolerance is not None and i > 0:
             moves = torch.where(has_mass, new - columns, 0.0).abs()
@@ -102,8 +89,36 @@ def sinkhorn(
             if not goes_on.any():
                 break
         columns = torch.where(goes_on[..., None], new, columns)
-        rows = torch.where(goes_on[..., None], scaled_rows(columns), rows)
+        scaled = log_rows - sums.of_rows(rows, columns)
+        rows = torch.where(goes_on[..., None], scaled, rows)
     return Scaling(rows, columns, change)
+
+
+class _BlockSums:
+    """`LogSums` of blocks of rows, one after the other: for any scores and in little memory."""
+
+    def __init__(self, scores: Tensor) -> None:
+        self._scores = scores
+        size = max(1, _BLOCK_NUMBERS // scores.shape[-1])  # whatever the number of problems
+        self._blocks = [slice(a, a + size) for a in range(0, scores.shape[-2], size)]
+
+    def of_columns(self, rows: Tensor, columns: Tensor) -> Tensor:
+        """As `LogSums.of_columns`."""
+        found = torch.full_like(columns, -torch.inf)
+        for block in self._blocks:
+            scaled = self._scores[..., block, :] + rows[..., block, None]
+            found = torch.logaddexp(found, scaled.logsumexp(dim=-2))
+        return found
+
+    def of_rows(self, rows: Tensor, columns: Tensor) -> Tensor:
+        """As `LogSums.of_rows`."""
+        return torch.cat(
+            [
+                (self._scores[..., block, :] + columns[..., None, :]).logsumexp(dim=-1)
+                for block in self._blocks
+            ],
+            dim=-1,
+        )
 
 
 def uniform(n: int, like: Tensor) -> Tensor:

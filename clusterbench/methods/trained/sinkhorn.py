@@ -189,11 +189,11 @@ class Sinkhorn(DeepClusterer):
         return FullAssignment(self.power, self.iterations, self.student_temperature, self.every)
 
     def _lesson_bytes(self, n: int, n_heads: int) -> float:
-        batch = min(self.batch_size, n)
+        batch, kind = min(self.batch_size, n), resolve_device(self.device).type
         if self.assignment == "batch":
             from ...heads.lessons.swapped_codes import codes_bytes
 
-            return codes_bytes(n_heads, batch, self._queued(n), self.n_clusters)
+            return codes_bytes(n_heads, batch, self._queued(n), self.n_clusters, kind)
         from ...heads.lessons.full_assignment import assignment_bytes
 
-        return assignment_bytes(n, n_heads, batch, self.n_clusters)
+        return assignment_bytes(n, n_heads, batch, self.n_clusters, kind)
