@@ -10,7 +10,8 @@ here=$(cd "$(dirname "$0")/.." && pwd)
 folder=${1:-study}
 seeds=${SEEDS:-5}
 run() {
-  clusterbench run --results "$folder/results" --method kmeans,smoothed-kmeans,temi,scanv2 "$@"
+  clusterbench run --results "$folder/results" \
+    --method kmeans,smoothed-kmeans,temi,scanv2 -p temi.n_neighbors=6 "$@"
   # k-means as it is commonly run, for what its start gives.
   local words=()
   for word in "$@"; do [ "$word" = --references ] || words+=("$word"); done
