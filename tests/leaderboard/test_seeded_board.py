@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from clusterbench.benchmarks import build
-from clusterbench.datasets import load
+from clusterbench.datasets.registry import load
 from clusterbench.leaderboard import read_leaderboard
 from clusterbench.leaderboard.board.models import Leaderboard
 from clusterbench.leaderboard.submissions.published import read_published
