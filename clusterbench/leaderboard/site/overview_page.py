@@ -117,7 +117,9 @@ def _answer(contents: SiteContents, summary: dict[str, VersusAll]) -> list[str]:
         f"{'has' if len(above) < 2 else 'have'} a higher AMI than k-means on average"
         + (f" ({', '.join(above)})." if 0 < len(above) <= 4 else ".")
     ]
-    best, found = heads[0]
+    # Not one that lacks a task, perhaps a hard one, where another has them all.
+    most = max(found.n_tasks for _, found in heads)
+    best, found = next(pair for pair in heads if pair[1].n_tasks == most)
     said.append(
         f"The best of them, {best.label}, differs from it by {signed(found.mean)} points: "
         f"better on {found.better} of {found.n_tasks} tasks, clearly better on "

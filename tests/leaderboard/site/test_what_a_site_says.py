@@ -76,6 +76,21 @@ def test_headings_say_over_how_many_tasks_a_column_is(tmp_path: Path) -> None:
     assert (labels["ami"], labels["difference"]) == ("AMI", "Against k-means")
 
 
+def test_the_best_head_is_none_that_lacks_a_task() -> None:
+    """Whichever of two heads is ahead: once it lacks the other's third task, it is not named."""
+    some = board(methods=("kmeans", "temi", "scan"), benchmarks=("scale",), n_tasks=3)
+
+    def named(entries: Any) -> str:
+        whole = some.model_copy(update={"entries": tuple(entries)})
+        answer = " ".join(overview_page(site_contents(whole, (), {})).context["answer"])
+        return answer.partition("The best of them, ")[2].partition(",")[0]
+
+    ahead = named(some.entries)
+    other = {"temi": "scan", "scan": "temi"}[ahead]
+    lacks = [e for e in some.entries if (e.method, e.task) != (ahead, "task-2")]
+    assert named(lacks) == other
+
+
 def test_files_hold_both_ends_of_what_is_shown_as_one(tmp_path: Path) -> None:
     some = board(methods=("kmeans", "m" * 120), benchmarks=("scale",), n_tasks=2)
     (ranking,) = rank(some)
