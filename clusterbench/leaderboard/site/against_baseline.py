@@ -33,14 +33,15 @@ class VersusAll:
     """An entrant against k-means over the tasks that both have.
 
     mean: of the differences; each benchmark on a data set weighs the same. better: tasks with a
-    higher mean AMI; clearly_better, clearly_worse: those where they are told apart.
+    higher mean AMI; clearly_better, clearly_worse: those where they are told apart, None where no
+    task's ranking says, as of a reference.
     """
 
     n_tasks: int
     mean: float
     better: int
-    clearly_better: int
-    clearly_worse: int
+    clearly_better: int | None
+    clearly_worse: int | None
 
 
 def against_baseline(contents: SiteContents) -> list[Versus]:
@@ -114,12 +115,13 @@ def _summary(by_task: dict[TaskKey, list[Versus]]) -> VersusAll:
     for (benchmark, dataset, _, protocol), mean in means.items():
         families[benchmark, dataset, protocol].append(mean)
     clear = {key: all(v.apart for v in found) for key, found in by_task.items()}
+    asked = any(v.apart is not None for found in by_task.values() for v in found)
     return VersusAll(
         n_tasks=len(means),
         mean=statistics.fmean(statistics.fmean(values) for values in families.values()),
         better=sum(mean > 0 for mean in means.values()),
-        clearly_better=sum(mean > 0 and clear[key] for key, mean in means.items()),
-        clearly_worse=sum(mean < 0 and clear[key] for key, mean in means.items()),
+        clearly_better=sum(m > 0 and clear[key] for key, m in means.items()) if asked else None,
+        clearly_worse=sum(m < 0 and clear[key] for key, m in means.items()) if asked else None,
     )
 
 

@@ -122,8 +122,13 @@ def _answer(contents: SiteContents, summary: dict[str, VersusAll]) -> list[str]:
     best, found = next(pair for pair in heads if pair[1].n_tasks == most)
     said.append(
         f"The best of them, {best.label}, differs from it by {signed(found.mean)} points: "
-        f"better on {found.better} of {found.n_tasks} tasks, clearly better on "
-        f"{found.clearly_better}, clearly worse on {found.clearly_worse}."
+        f"better on {found.better} of {found.n_tasks} tasks"
+        + (
+            "."
+            if found.clearly_better is None
+            else f", clearly better on {found.clearly_better}, "
+            f"clearly worse on {found.clearly_worse}."
+        )
     )
     return said
 

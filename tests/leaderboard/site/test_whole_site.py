@@ -212,6 +212,10 @@ def test_incomplete_entrants_and_references_stand_apart(tmp_path: Path) -> None:
     assert [kind for _, kind in rows] == ["", "", "", "incomplete", "reference"]
     shown = {row["method"]: row for row in table_of(out, "ranking-imbalanced")}
     assert shown["temi"]["place"] == shown["temi"]["ami"] == shown[REFERENCE]["place"] == ""
+    # No test is made of a reference, so it is not 0 times clearly better.
+    overview = {row["method"]: row for row in table_of(out, "overview-methods")}
+    assert overview[REFERENCE]["better"] and not overview[REFERENCE]["clearly_better"]
+    assert overview["temi"]["clearly_better"].isdigit()
     assert "lacks seeds" in path.read_text()
 
 
