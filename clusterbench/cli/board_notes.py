@@ -82,7 +82,8 @@ def _meaning(ranking: Ranking, ranked: list[BoardRow]) -> Iterator[str]:
             "their differences are over seeds alone."
         )
     if all(row.status == "verified" for row in ranking.rows):
-        yield "Every row is verified: scored again from its predictions."
+        yield "Every row is verified: scored from its predictions when it was submitted;"
+        yield "clusterbench leaderboard check scores it again."
 
 
 def _marks(ranking: Ranking, labels: Mapping[str, str]) -> Iterator[str]:

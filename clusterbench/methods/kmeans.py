@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -21,6 +20,7 @@ from ..kmeans.starting import starts
 from ..progress import Progress
 from .centroids import CentroidClusterer, checked_init, start_of
 from .scaling import Scaler
+from .told_once import warn
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -284,7 +284,7 @@ def _warn_of_rounding(extent: Extent, found: Fitted, dim: int) -> None:
     rounding = 0.5 / extent.units().features.factor
     spread = (found.inertia / extent.n / dim) ** 0.5
     if rounding > 1e-3 * spread > 0.0:
-        warnings.warn(
+        warn(
             f"X has numbers of up to {extent.largest:.3g}, beside which most rows lie "
             f"{spread:.3g} from their centroids in each dimension: means are rounded to "
             f"{2 * rounding:.3g}; leave out the rows that are so far away",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from ..errors import InputError
 from ..feature_rows import check_arrays, check_standardised, to_unit_length, unit_rows
 from ..kmeans.row_sources import ArrayRows, Rows
 from . import whitening
+from .told_once import warn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -189,7 +189,7 @@ def warn_of_zeros(features: np.ndarray) -> None:
 
 def _warn_of(zeros: np.ndarray, n: int) -> None:
     if len(zeros):
-        warnings.warn(
+        warn(
             f"{len(zeros)} of {n} rows are all zeros, first row {zeros[0]}: they "
             "have no direction and stay zeros, equally far from everything of length 1",
             stacklevel=5,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from ..errors import InputError
 from ..feature_rows import check_arrays
 from ..kmeans.row_totals import total
 from ..limits import DIMENSIONS, ROW_LENGTH
+from .told_once import warn
 
 if TYPE_CHECKING:
     import torch
@@ -108,7 +108,7 @@ class Whitening:
         deviation, components = _principal(covariance, self.n_components)
         kept = deviation > max(_OF_FIRST * deviation[0], _OF_NUMBERS * numbers)
         if not kept.any():
-            warnings.warn(
+            warn(
                 f"all {rows.n} rows are the same but for rounding, so whitening leaves nothing of "
                 "them: they are zeros, equally far from everything of length 1",
                 stacklevel=5,

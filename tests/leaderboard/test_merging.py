@@ -73,7 +73,7 @@ def test_entries_that_differ_are_named_and_one_is_chosen(boards: list[Path], cli
                 entry["metrics"]["ami"] = -0.5
 
     edit(B, lower)
-    with pytest.raises(InputError, match="differ about 1 entries") as caught:
+    with pytest.raises(InputError, match="differ about 1 entry;") as caught:
         merge(A, B, C)
     assert all(key[:12] in str(caught.value) for key in common) and not C.exists()
     assert not Path("c.json.predictions").exists()

@@ -84,7 +84,7 @@ def report(
         typer.echo(json.dumps(document, indent=2))
     else:
         notes = [f"{built.n_failed} failed"] if built.n_failed else []
-        notes += [f"{built.n_unchecked} not checked"] if built.n_unchecked else []
+        notes += [f"{built.n_unchecked} not borne out by predictions"] if built.n_unchecked else []
         notes += [f"{built.n_images} images"] if images != "none" else []
         of = "".join(f", {note}" for note in notes)
         plural = "" if built.n_runs == 1 else "s"

@@ -251,7 +251,7 @@ def factor_chart(
         key=page_id("factor", view.benchmark, view.dataset, ranking.protocol, str(number)),
         title=what[0].upper() + what[1:],
         summary=(
-            f"Tasks that differ in nothing else: {', '.join(shown)}. Shown are "
+            f"Tasks of this factor: {', '.join(shown)}. Shown are "
             f"{', '.join(others)}, on these tasks; vertical lines are 95 % intervals."
         ),
         x=ChartAxis(along.name, along.kind, percent=along.percent),

@@ -242,8 +242,9 @@ def _picture(
 def _environments(facts: Sequence[RunFacts]) -> list[str]:
     """The machines and versions of its runs, each once."""
     lines = {
-        f"{e.device_name} ({e.device}, {e.threads} threads); Python {e.python}, clusterbench "
-        f"{e.clusterbench}; " + ", ".join(f"{k} {v}" for k, v in sorted(e.packages.items()))
+        f"{e.device_name} ({e.device}, {e.threads} thread{'s' if e.threads != 1 else ''}); "
+        f"Python {e.python}, clusterbench {e.clusterbench}; "
+        + ", ".join(f"{k} {v}" for k, v in sorted(e.packages.items()))
         for e in (fact.environment for fact in facts)
     }
     return sorted(lines)[:20]

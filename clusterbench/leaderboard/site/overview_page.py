@@ -73,8 +73,12 @@ def overview_page(contents: SiteContents) -> SitePage:
                 cards.append((view, ranked, leaders, n_methods))
     return SitePage(
         path="index.html",
-        title="Do trained heads beat k-means, and where?",
-        description="Deep clustering heads and k-means on the same frozen features, task by task.",
+        title=(
+            "Do trained heads beat k-means, and where?"
+            if any(view.family == "head" for view in contents.entrants.values())
+            else "How do clustering methods compare with k-means?"
+        ),
+        description="Clustering methods and k-means on the same frozen features, task by task.",
         template="overview.html",
         section="overview",
         context={

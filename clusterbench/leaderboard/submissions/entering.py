@@ -196,11 +196,11 @@ def with_train_floors(known: BoardBenchmark, built: BoardBenchmark) -> BoardBenc
     return known.model_copy(update={"tasks": tuple(tasks)})
 
 
-def difference(known: Entry, entry: Entry) -> str:
+def difference(known: Entry, entry: Entry, says: str = "its predictions give") -> str:
     """What an entry of the leaderboard has otherwise than another of its run; "" for nothing.
 
     As the end of a sentence. Scores count as equal within TOLERANCE, and those that one of both
-    lacks are not compared.
+    lacks are not compared. says: who has the scores of `entry`.
     """
     for name in _NAMES:
         there, here = getattr(known, name), getattr(entry, name)
@@ -213,7 +213,7 @@ def difference(known: Entry, entry: Entry) -> str:
     for name, there in known.metrics.items():
         here = entry.metrics.get(name, there)
         if not math.isclose(there, here, rel_tol=0, abs_tol=TOLERANCE):
-            return f"another {name} ({there:.12g}; its predictions give {here:.12g})"
+            return f"another {name} ({there:.12g}; {says} {here:.12g})"
     if known.resampled is not None and entry.resampled is not None:
         furthest = abs(decoded(known.resampled) - decoded(entry.resampled)).max()
         if furthest > HALF:
@@ -221,7 +221,7 @@ def difference(known: Entry, entry: Entry) -> str:
     if (known.ranked is None) != (entry.ranked is None):
         return "other ranked scores"
     for place, there_text, here_text in _ranked(known, entry):
-        return f"another ranked.{place} ({there_text}; its predictions give {here_text})"
+        return f"another ranked.{place} ({there_text}; {says} {here_text})"
     return ""
 
 

@@ -115,7 +115,7 @@ def _union(
     preferred: set[str] = set()
 
     def chosen(a: Entry, b: Entry) -> Entry:
-        found = difference(a, b)
+        found = difference(a, b, "the second has")
         if not found:
             return min(a, b, key=lambda entry: entry.submitted)
         preferred.add(a.key)
@@ -138,10 +138,12 @@ def _union(
     )
     _check_names(entries.values())
     if faults:
+        entries_text = f"{len(faults)} {'entry' if len(faults) == 1 else 'entries'}"
         more = f"; and {len(faults) - _LISTED} more" if len(faults) > _LISTED else ""
         raise InputError(
-            f"the leaderboards differ about {len(faults)} entries; choose with --prefer first or "
-            f"second: {'; '.join(faults[:_LISTED])}{more}"
+            f"the leaderboards differ about {entries_text}; choose with --prefer first or second, "
+            "and see with `clusterbench leaderboard check` "
+            f"which one its predictions bear out: {'; '.join(faults[:_LISTED])}{more}"
         )
     board = Leaderboard(
         benchmarks=tuple(benchmarks[where] for where in sorted(benchmarks)),

@@ -14,6 +14,7 @@ from ...progress import Progress, unseen
 from ..centroids import checked_init
 from ..clusterer import Clusterer
 from ..scaling import warn_of_zeros
+from ..told_once import inside
 from ..top_order import led_by
 from .links import Links, Neighbourhood, row_hashes, search_bytes
 from .preparation import (
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 #: Neighbours that vote, at least, if so many are wanted.
 _LEAST_VOTERS = 4
+#: Rows per cluster without which clusters stay k-means': most have no other row to vote then.
+_FEWEST = 2.5
 
 
 class StableKMeans(Clusterer):
@@ -48,10 +51,10 @@ class StableKMeans(Clusterer):
     3. `SmoothedKMeans` of all rows with this preparation.
     4. `refinements` times, all rows are told anew which cluster is theirs: by the votes of their
        `voters` nearest rows, or as many as half the rows of a cluster, four at least, weighted by
-       similarity, by a linear discriminant among the clusters
-       that are voted for (0.5), and by what they were told before (0.3). A new row is told once,
-       where its nearest centroid stands for what was said before. Rows that were trained on keep
-       their labels.
+       similarity; by a linear discriminant among the clusters that are voted for (0.5); and by
+       what they were told before (0.3). A new row is told once, where its nearest centroid stands
+       for what was said before. Rows that were trained on keep their labels. With fewer than 2.5
+       rows per cluster this is left out.
 
     The sizes of clusters are nowhere forced. Tried in 2. are 50 rows per cluster drawn at random,
     2,000 at least; with fewer per cluster all rows, of more than 10,000 eight regions of 1,250.
@@ -178,9 +181,10 @@ class StableKMeans(Clusterer):
             progress(done, total)
             return method.labels_, method.predict(others)
 
-        taken, agreement = chosen(rows, self.n_clusters, trial, self.random_state, self._choice)
-        base = self._smoothed(taken, self.n_clusters, self.n_init, self.init)
-        self._base = base.fit(rows, progress=unseen)
+        with inside():  # what there is to say of the rows was said
+            taken, agreement = chosen(rows, self.n_clusters, trial, self.random_state, self._choice)
+            base = self._smoothed(taken, self.n_clusters, self.n_init, self.init)
+            self._base = base.fit(rows, progress=unseen)
         self.preparation_ = taken.text
         labels = self._refined(rows, self._base.labels_)
         self.diagnostics_ = {
@@ -202,7 +206,8 @@ class StableKMeans(Clusterer):
         spread = spread_of(links)
         device = resolve_device(self.device)
         _, first, group = np.unique(row_hashes(rows), return_index=True, return_inverse=True)
-        for _ in range(self.refinements):
+        self._refines = self.refinements > 0 and len(rows) >= _FEWEST * self.n_clusters
+        for _ in range(self.refinements if self._refines else 0):
             labels = self._witnesses(rows, labels, spread).told(rows, links, labels, device)
             labels = labels[first][group]  # equal rows belong together, with the first of them
         self._told = self._witnesses(rows, labels, spread)
@@ -227,7 +232,7 @@ class StableKMeans(Clusterer):
     def _first(
         self, rows: np.ndarray, links: Links, seen: np.ndarray, said: np.ndarray
     ) -> np.ndarray:
-        if not self.refinements:
+        if not self._refines:
             return said
         told = self._told.told(rows, links, said, resolve_device(self.device))
         known = seen >= 0
@@ -236,7 +241,7 @@ class StableKMeans(Clusterer):
 
     def _predict_top(self, features: np.ndarray, n: int) -> np.ndarray:
         rows, links, seen, said = self._asked(features)
-        if not self.refinements:
+        if not self._refines:
             return self._base.predict_top(rows, n)
         ranked = self._base.predict_top(rows, n)
         order = self._told.ranked(rows, links, ranked, n, resolve_device(self.device))

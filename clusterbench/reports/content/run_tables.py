@@ -107,7 +107,13 @@ def unchecked_table(runs: Sequence[ReportRun]) -> DataTable:
         )
         for r in runs
     ]
-    return DataTable("unchecked", "Results as their JSON has them", columns, tuple(rows), "method")
+    return DataTable(
+        "unchecked",
+        "Results that their predictions do not bear out",
+        columns,
+        tuple(rows),
+        "method",
+    )
 
 
 def settings_table(found: SectionAnalysis) -> DataTable:

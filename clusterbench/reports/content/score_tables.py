@@ -97,8 +97,10 @@ def _name_cell(found: SectionAnalysis, contender: Contender) -> DataCell:
     tags = ["reference"] if contender.reference else []
     if any(run.failed for run in runs):
         tags.append("failed runs")
-    if any(run.fault for run in runs):
+    if any(run.fault and run.clusters is None for run in runs):
         tags.append("not checked")
+    if any(run.fault and run.clusters is not None for run in runs):
+        tags.append("JSON differs")
     return DataCell(section.labels[contender], tags=tuple(tags))
 
 

@@ -258,7 +258,12 @@ def _faults(analysis: Analysis) -> list[ReportPart]:
     runs, parts = analysis.collected.runs, []
     for key, title, members, table in (
         ("failed", "Failed runs", [run for run in runs if run.failed], failure_table),
-        ("unchecked-results", "Not checked", [run for run in runs if run.fault], unchecked_table),
+        (
+            "unchecked-results",
+            "Not borne out by predictions",
+            [run for run in runs if run.fault],
+            unchecked_table,
+        ),
     ):
         if members:
             blocks: list[Block] = [table(members[:_FAULTS])]

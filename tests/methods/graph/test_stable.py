@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -127,6 +128,31 @@ def test_training_rows_get_their_labels_again(
     top = found.predict_top(rows, min(k, n))
     np.testing.assert_array_equal(top[:, 0], found.labels_)
     assert all(len(set(row)) == len(row) for row in top.tolist())
+
+
+@pytest.mark.parametrize(("n", "k", "told"), [(99, 40, False), (100, 40, True), (3, 2, False)])
+def test_where_clusters_have_hardly_two_rows_they_stay_those_of_kmeans(
+    n: int, k: int, told: bool
+) -> None:
+    rows = np.random.default_rng(0).normal(size=(n, 16)).astype(np.float32)
+    found, plainly = made(k).fit(rows), made(k, refinements=0).fit(rows)
+    assert (found.labels_ == plainly.labels_).all() != told
+    if not told:
+        assert len(np.unique(found.labels_)) == k
+        new = np.random.default_rng(1).normal(size=(9, 16)).astype(np.float32)
+        np.testing.assert_array_equal(found.predict(new), plainly.predict(new))
+        np.testing.assert_array_equal(found.predict_top(new, 2), plainly.predict_top(new, 2))
+
+
+def test_it_warns_of_the_rows_that_were_given_and_of_no_half_of_them() -> None:
+    rows = np.concatenate([np.zeros((7, 8)), groups([20] * 3)[0]]).astype(np.float32)
+    for some, said in ((rows, "7 of 67 rows"), (np.zeros((100, 8), np.float32), "100 of 100")):
+        with pytest.warns(UserWarning) as caught:
+            made(3).fit(some)
+        assert len(caught) == 1 and str(caught[0].message).startswith(said)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        made(3).fit(np.ones((50, 8), np.float32))
 
 
 def test_principal_rows_keep_cosines_and_their_bits_in_any_block() -> None:
