@@ -130,7 +130,7 @@ def test_training_rows_get_their_labels_again(
     assert all(len(set(row)) == len(row) for row in top.tolist())
 
 
-@pytest.mark.parametrize(("n", "k", "told"), [(99, 40, False), (100, 40, True), (3, 2, False)])
+@pytest.mark.parametrize(("n", "k", "told"), [(99, 40, False), (300, 40, True), (3, 2, False)])
 def test_where_clusters_have_hardly_two_rows_they_stay_those_of_kmeans(
     n: int, k: int, told: bool
 ) -> None:
