@@ -56,7 +56,8 @@ def chosen(n: int, k: int, in_memory: bool) -> str:
 def cost(name: str, n: int, k: int, dim: int) -> float:
     """Floating-point operations of a start, roughly: products, and what takes as long."""
     if name == "ward":
-        exact = 3.0 * n * n * dim
+        # Beside products each pair's cost is looked at in turn, which is most of it in memory.
+        exact = 3.0 * n * n * dim + 600.0 * n * n
         return exact if 2.0 * n * n * dim <= _AT_ONCE else _NEAR * n
     if name == "micro-ward" and n > MICRO * k:
         return 2.0 * n * MICRO * k * dim + cost("ward", MICRO * k, k, dim)

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 #: Neighbours that vote, at least, if so many are wanted.
 _LEAST_VOTERS = 4
+#: What a fit of a half costs beside its work, however small: numbers moved.
+_OF_A_TRIAL = 2e7
 #: Rows per cluster without which clusters stay k-means': most have no other row to vote then.
 _FEWEST = 2.5
 
@@ -127,13 +129,13 @@ class StableKMeans(Clusterer):
         candidates += [] if further is None else [further]
         for candidate in candidates:
             one = self._smoothed(candidate, self.n_clusters, 1).cost(tried, tried, width)
-            found += one + one
+            found += one + one + Cost(0.0, 2 * _OF_A_TRIAL)
         base = self._smoothed(candidates[-1], self.n_clusters, self.n_init, self.init)
         found += base.cost(n_train, n_eval, width)
         told = self.refinements * n_train + n_eval
         products = 4.0 * n_train * width**2
         voters = self._n_voters(n_train)
-        tables = told * (voters + 1) * (3.0 * width + voters)
+        tables = 4.0 * told * (voters + 1) * (3.0 * width + voters)
         basis = 2.0 * n_train * dim * (dim + width) if dim > width else 0.0
         return found + search_cost(n_train, n_eval, width) + Cost(products + basis, tables)
 
