@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 #: Neighbours that vote, at least, if so many are wanted.
 _LEAST_VOTERS = 4
 #: What a fit of a half costs beside its work, however small: numbers moved.
-_OF_A_TRIAL = 2e7
+_OF_A_TRIAL = 1.2e8
 #: Rows per cluster without which clusters stay k-means': most have no other row to vote then.
 _FEWEST = 2.5
 
