@@ -9,6 +9,7 @@ meant to tell seconds from minutes from hours; within a factor of 2 it is good.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 import time
@@ -156,6 +157,17 @@ def check_memory(needed: float, what: str, instead: str, free: float | None = No
             f"{what} takes {needed / 1e9:,.1f} GB of memory, and {free / 1e9:,.1f} GB are "
             f"available; {instead}"
         )
+
+
+def give_back() -> None:
+    """Give memory that was freed back to the system, where the C library keeps some (glibc).
+
+    For the end of a phase after which much else is held: what was kept would stand beside that.
+    """
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+    except (AttributeError, OSError, TypeError):  # another C library, or another system
+        return
 
 
 def _of_machine() -> int | None:
