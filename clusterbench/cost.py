@@ -159,7 +159,7 @@ def check_memory(needed: float, what: str, instead: str, free: float | None = No
         )
 
 
-def give_back() -> None:
+def give_back_memory() -> None:
     """Give memory that was freed back to the system, where the C library keeps some (glibc).
 
     For the end of a phase after which much else is held: what was kept would stand beside that.

@@ -19,8 +19,8 @@ from ..kmeans.shard import Extent
 from ..kmeans.starting import starts
 from ..progress import Progress
 from .centroids import CentroidClusterer, checked_init, start_of
+from .fit_warnings import warn
 from .scaling import Scaler
-from .told_once import warn
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,7 +12,7 @@ from ..errors import InputError
 from ..feature_rows import check_arrays, check_standardised, to_unit_length, unit_rows
 from ..kmeans.row_sources import ArrayRows, Rows
 from . import whitening
-from .told_once import warn
+from .fit_warnings import warn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -15,7 +15,7 @@ from ..errors import InputError
 from ..feature_rows import check_arrays
 from ..kmeans.row_totals import total
 from ..limits import DIMENSIONS, ROW_LENGTH
-from .told_once import warn
+from .fit_warnings import warn
 
 if TYPE_CHECKING:
     import torch

@@ -13,8 +13,8 @@ from ...neighbours.kept import search_cost
 from ...progress import Progress, unseen
 from ..centroids import checked_init
 from ..clusterer import Clusterer
+from ..fit_warnings import inside_another_fit
 from ..scaling import warn_of_zeros
-from ..told_once import inside
 from ..top_order import led_by
 from .links import Links, Neighbourhood, row_hashes, search_bytes
 from .preparation import (
@@ -183,7 +183,7 @@ class StableKMeans(Clusterer):
             progress(done, total)
             return method.labels_, method.predict(others)
 
-        with inside():  # what there is to say of the rows was said
+        with inside_another_fit():  # what there is to say of the rows was said
             taken, agreement = chosen(rows, self.n_clusters, trial, self.random_state, self._choice)
             base = self._smoothed(taken, self.n_clusters, self.n_init, self.init)
             self._base = base.fit(rows, progress=unseen)

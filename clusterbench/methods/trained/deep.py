@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from ...cost import Cost, check_memory, give_back
+from ...cost import Cost, check_memory, give_back_memory
 from ...devices import resolve_device, team
 from ...errors import InputError
 from ...files import sha256_json
@@ -349,7 +349,7 @@ class DeepClusterer(HeadClusterer):
             heads = started_from(
                 seen.blocks, seen.dim, labels, self.n_clusters, schedule, self.random_state
             )
-            give_back()  # else what k-means took would stand beside the training
+            give_back_memory()  # else what k-means took would stand beside the training
             return heads
 
         return made

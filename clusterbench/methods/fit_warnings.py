@@ -1,6 +1,7 @@
-"""Warnings that are left out while a method tries settings on parts of its rows.
+"""Warnings of fits, left out where a fit is part of another one.
 
-What a fit inside a fit says is of rows that nobody gave: halves, or rows that were prepared.
+A method that tries settings fits others to halves of its rows, or to rows that it has prepared;
+what these would say is of rows that nobody gave.
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-_inside: ContextVar[bool] = ContextVar("inside", default=False)
+_inside: ContextVar[bool] = ContextVar("inside_another_fit", default=False)
 
 
 @contextmanager
-def inside() -> Iterator[None]:
-    """Fits within, in this thread, warn of nothing through `warn`."""
+def inside_another_fit() -> Iterator[None]:
+    """Fits within, in this thread, say nothing through `warn`."""
     token = _inside.set(True)
     try:
         yield
