@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..cost import give_back_memory
 from ..estimator import TrainingError
 from ..progress import Progress, unseen
 from .lessons.distillation import Distillation
@@ -162,6 +163,7 @@ def train_heads(
     found = keeper.load(own)
     if start is not None and found is None:
         fresh = start()
+        give_back_memory()  # else what made them would stand beside the training
     half = precision == "bf16"
     room = _Room()
     if isinstance(taught, Objective):

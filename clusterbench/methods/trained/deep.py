@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from ...cost import Cost, check_memory, give_back_memory
+from ...cost import Cost, check_memory
 from ...devices import resolve_device, team
 from ...errors import InputError
 from ...files import sha256_json
@@ -345,12 +345,9 @@ class DeepClusterer(HeadClusterer):
                 self.n_clusters, random_state=self.random_state, device=self.device, scaling="none"
             )
             labels = kmeans.clusters_of(seen.scaled)
-            del kmeans
-            heads = started_from(
+            return started_from(
                 seen.blocks, seen.dim, labels, self.n_clusters, schedule, self.random_state
             )
-            give_back_memory()  # else what k-means took would stand beside the training
-            return heads
 
         return made
 
