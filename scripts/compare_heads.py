@@ -9,9 +9,11 @@ Python loop over heads that are torch modules, autograd, AdamW, a loop for the t
 with autocast to bfloat16. Both have the same sizes, rates, batches and made-up rows (random, with
 50 random neighbours each: no number of a step depends on what they hold).
 
-Prints Markdown: milliseconds of a step (median), and the rate of its matrix products as a share of
-the rate at which this machine multiplies, in the same run: "alone" the products of this very step
-one after the other and nothing else, "large" two matrices of 4,096 (on a CPU 2,048) squared.
+Prints Markdown: milliseconds of a step, and the rate of its matrix products as a share of the rate
+at which this machine multiplies: "alone" the products of this very step one after the other and
+nothing else, "large" two matrices of 4,096 (on a CPU 2,048) squared. They are timed in turns, some
+steps and then the products, as a shared machine is not equally fast all the time; figures are
+medians.
 `--loss` trains both for some epochs on made-up groups and says when each has come to the loss that
 the plain one ends with.
 """
@@ -20,15 +22,13 @@ from __future__ import annotations
 
 import argparse
 import copy
-import itertools
 import statistics
 import sys
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
@@ -66,32 +66,66 @@ class Stop(Exception):
 
 
 class Clock:
-    """Seconds of steps, after the first ones.
+    """Seconds of steps, after the first ones, and in turns with them of something beside.
 
     A GPU is waited for after many steps only, as it works behind the program's back.
+
+    Args:
+        device: of the steps.
+        seconds: that steps are timed for.
+        beside: by name; done and timed after every few steps.
+        first: steps that are not timed.
     """
 
-    def __init__(self, device: torch.device, seconds: float, first: int = 5) -> None:
-        self._device, self._seconds, self._first = device, seconds, first
+    def __init__(
+        self,
+        device: torch.device,
+        seconds: float,
+        beside: Mapping[str, Callable[[], object]],
+        first: int = 5,
+    ) -> None:
+        self._device, self._seconds, self._beside, self._first = device, seconds, beside, first
         self._together = 50 if device.type == "cuda" else 1
-        self._ticks, self._times = 0, list[float]()
+        self._ticks, self._spent, self._last = 0, 0.0, 0.0
+        self._steps = list[float]()
+        self._others = {name: list[float]() for name in beside}
 
     def tick(self) -> None:
         """A step begins; raises Stop when enough of them are known."""
         self._ticks += 1
-        if self._ticks < self._first or (self._ticks - self._first) % self._together:
+        since = self._ticks - self._first
+        if since < 0 or since % self._together:
             return
-        if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)
-        self._times.append(time.perf_counter())
-        if len(self._times) > 3 and self._times[-1] - self._times[0] > self._seconds:
+        now = self._now()
+        if since and self._last:
+            self._steps.append((now - self._last) / self._together)
+            self._spent += now - self._last
+        turn = since // self._together
+        if self._spent > self._seconds and len(self._steps) > 3:
             raise Stop
+        self._last = now
+        if turn % 10 == 9:
+            for name, action in self._beside.items():
+                for again in range(5):
+                    begin = self._now()
+                    action()
+                    if again > 1:
+                        self._others[name].append(self._now() - begin)
+            self._last = 0.0  # the next step finds other things in the caches
 
     @property
     def step(self) -> float:
         """Median seconds of a step."""
-        pairs = itertools.pairwise(self._times)
-        return statistics.median(b - a for a, b in pairs) / self._together
+        return statistics.median(self._steps)
+
+    def beside(self, name: str) -> float:
+        """Median seconds of something beside."""
+        return statistics.median(self._others[name])
+
+    def _now(self) -> float:
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+        return time.perf_counter()
 
 
 class ClockedRows(HeldRows):
@@ -231,17 +265,29 @@ def objective(method: str) -> Objective:
     return TemiObjective(BETA, 0.9, True) if method == "temi" else ScanObjective(ALPHA)
 
 
-def step_seconds(
+def clocked(
     engine: str, shape: Shape, method: str, device: torch.device, seconds: float, n: int
-) -> float:
-    """Median seconds of a step."""
+) -> Clock:
+    """Steps of an engine, and "alone" and "large" products in turns with them."""
     generator = torch.Generator().manual_seed(0)
     rows = torch.randn(n, shape.dim, generator=generator)
     neighbours = torch.randint(n, (n, NEIGHBOURS), generator=generator, dtype=torch.int32)
     schedule = Schedule(
         n_heads=shape.n_heads, epochs=1_000, batch_size=shape.batch, warmup_epochs=1
     )
-    clock = Clock(device, seconds)
+    threads = torch.get_num_threads()
+
+    def in_all_threads(action: Callable[[], object]) -> Callable[[], object]:
+        def done() -> None:
+            own = torch.get_num_threads()  # a training may have set it
+            torch.set_num_threads(threads)
+            action()
+            torch.set_num_threads(own)
+
+        return done
+
+    beside = {"alone": products(shape, device), "large": large_product(device)}
+    clock = Clock(device, seconds, {name: in_all_threads(each) for name, each in beside.items()})
     try:
         if engine == "plain":
             plain(rows, neighbours, shape, schedule, method, device, clock.tick)
@@ -251,25 +297,11 @@ def step_seconds(
             train_heads(held, shape.n_clusters, objective(method), schedule, 0, precision=precision)
     except Stop:
         pass
-    return clock.step
+    return clock
 
 
-def best_seconds(action: Callable[[], object], device: torch.device, times: int) -> float:
-    """The shortest of several times that something takes."""
-    best = np.inf
-    for _ in range(times):
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        begin = time.perf_counter()
-        action()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        best = min(best, time.perf_counter() - begin)
-    return float(best)
-
-
-def alone_seconds(shape: Shape, device: torch.device) -> float:
-    """Seconds of the matrix products of a step, one after the other, and nothing else."""
+def products(shape: Shape, device: torch.device) -> Callable[[], object]:
+    """The matrix products of a step, one after the other, and nothing else."""
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
     rows, heads, k = 2 * shape.batch, shape.n_heads, shape.n_clusters
 
@@ -286,15 +318,18 @@ def alone_seconds(shape: Shape, device: torch.device) -> float:
             x @ wide, h @ second, z @ last
         x.T @ a, h.mT @ z, z @ second.mT, z.mT @ logits, logits @ last.mT
 
-    return best_seconds(step, device, 10)
+    return step
 
 
-def large_rate(device: torch.device) -> float:
-    """Operations per second of one large product."""
-    n = 4096 if device.type == "cuda" else 2048
+def _large(device: torch.device) -> int:
+    return 4096 if device.type == "cuda" else 2048
+
+
+def large_product(device: torch.device) -> Callable[[], object]:
+    """One large product."""
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
-    a, b = (torch.randn(n, n, device=device, dtype=dtype) for _ in range(2))
-    return 2 * n**3 / best_seconds(lambda: a @ b, device, 10)
+    a, b = (torch.randn(_large(device), _large(device), device=device, dtype=dtype) for _ in "ab")
+    return lambda: a @ b
 
 
 def to_the_same_loss(shape: Shape, method: str, device: torch.device, epochs: int) -> str:
@@ -358,18 +393,19 @@ def main() -> None:
         shape = Shape(*map(int, text.split(",")))
         found: dict[str, float] = {}
         for engine in ("ours", "plain"):
-            if arguments.only in (None, engine):
-                found[engine] = step_seconds(
-                    engine, shape, arguments.method, device, arguments.seconds, arguments.rows
-                )
-            alone, large = alone_seconds(shape, device), large_rate(device)
-            if engine in found:
-                seconds = found[engine]
-                print(
-                    f"| {text.replace(',', ', ')} | {engine} | {1e3 * seconds:.2f} | "
-                    f"{alone / seconds:.2f} | {shape.flops / seconds / large:.2f} |",
-                    flush=True,
-                )
+            if arguments.only not in (None, engine):
+                continue
+            clock = clocked(
+                engine, shape, arguments.method, device, arguments.seconds, arguments.rows
+            )
+            found[engine] = clock.step
+            large = 2 * _large(device) ** 3 / clock.beside("large")
+            print(
+                f"| {text.replace(',', ', ')} | {engine} | {1e3 * clock.step:.2f} | "
+                f"{clock.beside('alone') / clock.step:.2f} | "
+                f"{shape.flops / clock.step / large:.2f} |",
+                flush=True,
+            )
         if len(found) == 2:
             print(
                 f"{text}: a plain step takes {found['plain'] / found['ours']:.2f} of ours",

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import torch
+
+from .lanes import Lanes
 from .losses.tiling import TILE_NUMBERS, Tiling
 from .schedule import Schedule, widths
 
-#: What a CPU's memory allocator keeps of what was freed, at most (see `trainer`).
+#: What a CPU's memory allocator keeps of what was freed, at most (see `lessons.distillation`).
 _KEPT_FREE = 64 << 20
 
 
@@ -45,8 +48,12 @@ def training_bytes(
     bottleneck = of_rows[-1]
     last = n_heads * (bottleneck * n_clusters + n_clusters)
     half = precision == "bf16"
-    # Student, teacher, two moments and the gradient.
-    weights = 4.0 * 5 * (body + last)
+    # Heads that are taught at once; without a distillation all of them are.
+    at_once = n_heads
+    if recorded is None and device == "cpu":
+        at_once = Lanes.of(n_heads, torch.device(device)).n
+    # Student, teacher and two moments, and the gradient.
+    weights = 4.0 * (4 + at_once / n_heads) * (body + last)
     # Copies of the student's and the teacher's weights of the body.
     halves = 2.0 * 2 * n_heads * products if half else 0.0
     features = {
@@ -58,18 +65,20 @@ def training_bytes(
     table = 4.0 * n * n_neighbors + 16.0 * n
     batch = min(schedule.batch_size, n)
     rows = 2.0 * batch
-    # Of the layers below the last: what is kept of the first, its activations and their gradient;
-    # rows of the bottleneck of student and teacher, their product, and gradients.
-    layers = (
-        (2.5 if half else 4.0)
-        * rows
-        * (n_heads * (3 * sum(of_rows[1:-1]) + 5 * bottleneck) + 2 * dim)
-    )
+    # Of the layers below the last: what is kept of the first and its activations, and rows of the
+    # bottleneck of student and teacher, of all; gradients and products of those that are taught.
+    hidden = sum(of_rows[1:-1])
+    kept = n_heads * 2 * (hidden + bottleneck)
+    layers = (2.5 if half else 4.0) * rows * (kept + at_once * (hidden + 3 * bottleneck) + 2 * dim)
     numbers = TILE_NUMBERS.get(device, TILE_NUMBERS["cpu"])
-    tiling = Tiling.of(n_heads, batch, n_clusters, numbers)
-    logits = 2.0 * (2 if half else 4) * tiling.numbers
-    # The last layer's weights of a group of heads, of both networks, and their gradient by parts.
-    group = 4.0 * 5 * tiling.heads * bottleneck * n_clusters
+    size = 1 if device == "cpu" else n_heads
+    tiling = Tiling.of(size, batch, n_clusters, numbers)
+    logits = 2.0 * at_once / size * tiling.numbers
+    if Tiling.of(n_heads, batch, n_clusters, numbers).single and device == "cpu":
+        logits += n_heads * tiling.numbers  # what is surveyed stays
+    logits *= 2 if half else 4
+    # The last layer's weights of both networks, and their gradient by parts.
+    group = 4.0 * 5 * at_once / size * tiling.heads * bottleneck * n_clusters
     if recorded is not None:
         logits, group = recorded, 0.0
     sums = 4.0 * n_heads * n_clusters * 8

@@ -8,10 +8,13 @@ from torch import Tensor
 _HALF = (torch.float16, torch.bfloat16)
 
 
-def multiplied(a: Tensor, b: Tensor) -> Tensor:
-    """a @ b of batches (H, m, k) and (H, k, n): (H, m, n), float32 of half precision."""
+def multiplied(a: Tensor, b: Tensor, into: Tensor | None = None) -> Tensor:
+    """a @ b of batches (H, m, k) and (H, k, n): (H, m, n), float32 of half precision.
+
+    It is put into `into`, if that is given, unless they are in half precision.
+    """
     if a.dtype not in _HALF:
-        return torch.bmm(a, b)
+        return torch.bmm(a, b) if into is None else torch.bmm(a, b, out=into)
     if a.device.type == "cuda":
         return torch.bmm(a, b, out_dtype=torch.float32)
     return torch.bmm(a.float(), b.float())
@@ -30,6 +33,4 @@ def shared_transposed(x: Tensor, b: Tensor, room: Tensor | None = None) -> Tenso
     if x.device.type == "cpu" and x.dtype in _HALF:
         x, b = x.float(), b.float()  # before x is repeated for each head
     turned = x.T.expand(b.shape[0], x.shape[1], x.shape[0])
-    if room is None:
-        return multiplied(turned, b)
-    return torch.bmm(turned, b, out=room)
+    return multiplied(turned, b, room)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -19,6 +20,7 @@ from torch import Tensor
 from ..cost import give_back_memory
 from ..estimator import TrainingError
 from ..progress import Progress, unseen
+from .lanes import Lanes
 from .lessons.distillation import Distillation
 from .lessons.lesson import Lesson, Taught, TrainingBatch
 from .losses.objectives import Objective
@@ -165,12 +167,12 @@ def train_heads(
         fresh = start()
         give_back_memory()  # else what made them would stand beside the training
     half = precision == "bf16"
-    room = _Room()
+    lanes = Lanes()
     if isinstance(taught, Objective):
-        taught = Distillation(taught, schedule, mates, half, tile_numbers, room.tensor)
+        lanes = Lanes.of(own.stop - own.start, device)
+        taught = Distillation(taught, schedule, mates, half, tile_numbers, lanes)
     mine = {n: t[own] for n, t in fresh.items()}
     now = _begin(mine, taught, schedule, generator, device, half)
-    room.make(now.student)
     taught.begin(now.student, own.start, rows.n)
     del fresh, mine  # else they would stay until the end
     batch = min(schedule.batch_size, rows.n)
@@ -193,7 +195,7 @@ def train_heads(
         if now.step == 0:
             taught.before_epoch(now.epoch, now.student, now.teacher, rows)
         # Closed whatever happens: a thread may be reading ahead.
-        with closing(rows.batches(order, drawn, batch, now.step)) as batches:
+        with lanes, closing(rows.batches(order, drawn, batch, now.step)) as batches:
             for x in batches:
                 these = slice(now.step * batch, (now.step + 1) * batch)
                 given = TrainingBatch(
@@ -204,8 +206,9 @@ def train_heads(
                 rate = schedule.rate(at, in_epoch, batch)
                 momentum = schedule.teacher_momentum(at, schedule.epochs * in_epoch)
                 student, teacher = now.optimiser.multiplied
-                stepped = taught.teach(student, teacher, given)
-                now.optimiser.step(stepped.gradients, rate, momentum)
+                move = partial(now.optimiser.move, rate=rate, momentum=momentum)
+                stepped = taught.step(student, teacher, given, move)
+                now.optimiser.end_step()
                 _watch(now, stepped)
                 now.step += 1
                 if now.step < in_epoch:
@@ -232,27 +235,6 @@ def train_heads(
         steps=schedule.epochs * in_epoch,
         resumed=resumed,
     )
-
-
-class _Room:
-    """A place for the largest gradient of a CPU's training.
-
-    Memory that is asked for anew at each step is given by the system page by page. The C library
-    keeps what is freed up to twice the largest block, of 32 MiB at most, that it has seen freed
-    (glibc's M_MMAP_THRESHOLD); the largest gradient has its own for good.
-    """
-
-    def __init__(self) -> None:
-        self._tensor: Tensor | None = None
-
-    def make(self, student: HeadStack) -> None:
-        first = student.get("weight_1")
-        if first is not None and first.device.type == "cpu":
-            torch.empty((32 << 20) - (64 << 10), dtype=torch.uint8)
-            self._tensor = torch.empty_like(first)
-
-    def tensor(self) -> Tensor | None:
-        return self._tensor
 
 
 def _begin(

@@ -89,14 +89,16 @@ def unit_back(
     return of_unit.to(dtype), _of_heads(sums, heads)
 
 
-def last_weight(direction: Tensor, gain: Tensor, dtype: torch.dtype) -> Tensor:
+def last_weight(
+    direction: Tensor, gain: Tensor, dtype: torch.dtype, into: Tensor | None = None
+) -> Tensor:
     """`torch_layers.last_weight` of contiguous float32."""
     directions, gains = array(direction), array(gain)
-    weight = torch.empty(direction.shape, dtype=torch.float32)
-    into = weight.numpy()
+    weight = torch.empty(direction.shape, dtype=torch.float32) if into is None else into
+    weights = array(weight)
 
     def some(first: int, last: int) -> None:
-        head_layers.weight_columns(directions, gains, _SHORTEST, first, last, into)
+        head_layers.weight_columns(directions, gains, _SHORTEST, first, last, weights)
 
     _spread_columns(some, directions)
     return weight.to(dtype)

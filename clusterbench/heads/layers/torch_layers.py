@@ -81,14 +81,18 @@ def unit_back(
     return of_product.to(dtype), of_product.sum(dim=1, keepdim=True)
 
 
-def last_weight(direction: Tensor, gain: Tensor, dtype: torch.dtype) -> Tensor:
+def last_weight(
+    direction: Tensor, gain: Tensor, dtype: torch.dtype, into: Tensor | None = None
+) -> Tensor:
     """The weight of the last layer: unit columns times the gain.
 
     Args:
         direction: (H, bottleneck, n_clusters).
         gain: (H, 1, n_clusters).
         dtype: of the weight.
+        into: where it may be put.
     """
+    del into
     return (functional.normalize(direction, dim=1, eps=SHORTEST) * gain).to(dtype)
 
 

@@ -124,7 +124,9 @@ def unit_back(
     return found, sums.sum(dim=1, keepdim=True)
 
 
-def last_weight(direction: Tensor, gain: Tensor, dtype: torch.dtype) -> Tensor:
+def last_weight(
+    direction: Tensor, gain: Tensor, dtype: torch.dtype, into: Tensor | None = None
+) -> Tensor:
     """As `torch_layers.last_weight`.
 
     Raises:
@@ -132,6 +134,7 @@ def last_weight(direction: Tensor, gain: Tensor, dtype: torch.dtype) -> Tensor:
     """
     from . import layer_kernels as kernels
 
+    del into
     _check(direction, gain)
     found = torch.empty_like(direction, dtype=dtype)
     _run_columns(kernels.weigh, _WEIGHT, direction, direction, gain, found)

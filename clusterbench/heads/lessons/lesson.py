@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -62,6 +62,10 @@ class Taught:
     best: Tensor
 
 
+#: Moves some heads by their gradients; as `HeadOptimiser.move`, with a rate and a momentum.
+Move = Callable[[slice, Mapping[str, Tensor | None]], None]
+
+
 class Lesson(ABC):
     """Losses of a stack of heads, and what is kept of them between steps.
 
@@ -96,6 +100,24 @@ class Lesson(ABC):
     @abstractmethod
     def teach(self, student: HeadStack, teacher: HeadStack, batch: TrainingBatch) -> Taught:
         """Losses of a batch and their gradients."""
+
+    def step(
+        self, student: HeadStack, teacher: HeadStack, batch: TrainingBatch, move: Move
+    ) -> Taught:
+        """Teach, and have all heads moved.
+
+        Args:
+            student: as of `teach`, as are teacher and batch.
+            teacher: likewise.
+            batch: likewise.
+            move: called for each head once.
+
+        Returns:
+            What `teach` found; perhaps without the gradients, which are used up.
+        """
+        taught = self.teach(student, teacher, batch)
+        move(slice(0, len(taught.losses)), taught.gradients)
+        return taught
 
 
 def drawing(*numbers: Any) -> torch.Generator:

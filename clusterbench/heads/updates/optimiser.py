@@ -26,8 +26,7 @@ _BLOCK = 1 << 15
 class _Moved:
     """A tensor of the student and what moves with it, all of one shape; `updates` it has had.
 
-    halves: student and teacher in half precision, if there are such copies. count: the updates
-    where torch keeps them, if it does.
+    halves: student and teacher in half precision, if there are such copies.
     """
 
     student: Tensor
@@ -37,7 +36,6 @@ class _Moved:
     decay: float
     halves: tuple[Tensor, Tensor] | None
     updates: int = 0
-    count: Tensor | None = None
 
     @property
     def tensors(self) -> tuple[Tensor, ...]:
@@ -45,11 +43,18 @@ class _Moved:
         return self.student, self.exp_avg, self.exp_avg_sq, self.teacher
 
     def numbers(self, rate: float, momentum: float) -> tuple[float, ...]:
-        """Of a step, as `kernels.adamw.adamw_and_follow` takes them."""
+        """Of the next step, as `kernels.adamw.adamw_and_follow` takes them."""
+        t = self.updates + 1
         return (
-            1 - rate * self.decay, 1 - BETA_1, BETA_2, 1 - BETA_2,
-            math.sqrt(1 - BETA_2**self.updates), EPS, rate / (1 - BETA_1**self.updates),
-            1 - momentum,
+            1 - rate * self.decay, 1 - BETA_1, BETA_2, 1 - BETA_2, math.sqrt(1 - BETA_2**t), EPS,
+            rate / (1 - BETA_1**t), 1 - momentum,
+        )  # fmt: skip
+
+    def of(self, heads: slice) -> _Moved:
+        """Of some heads, without halves."""
+        return _Moved(
+            self.student[heads], self.teacher[heads], self.exp_avg[heads],
+            self.exp_avg_sq[heads], self.decay, None, self.updates,
         )  # fmt: skip
 
     def halve(self) -> None:
@@ -96,11 +101,14 @@ class HeadOptimiser:
                 raise ValueError(f"{name}: heads are trained in contiguous tensors only")
         #: The memory of all that a kernel moves; empty where torch moves it.
         self._arrays: dict[str, list[np.ndarray]] = {}
+        self._views: dict[tuple[int, int], dict[str, list[np.ndarray]]] = {}
+        #: Tensors that move in this step.
+        self._moving: tuple[str, ...] = ()
         first = next(iter(student.values()))
         self._engine = adamw_engine(first.device, first.dtype)
         if self._engine is None and first.device.type == "cpu" and first.dtype == torch.float32:
             self._arrays = {
-                name: [array(tensor).reshape(-1) for tensor in each.tensors]
+                name: [array(tensor) for tensor in each.tensors]
                 for name, each in self._moved.items()
             }
 
@@ -135,7 +143,7 @@ class HeadOptimiser:
         for name, tensor in self.state.items():
             tensor.copy_(tensors[name])
         for name, moved in self._moved.items():
-            moved.updates, moved.count = int(updates[name]), None
+            moved.updates = int(updates[name])
             moved.halve()
 
     def step(self, gradients: Mapping[str, Tensor | None], rate: float, momentum: float) -> None:
@@ -147,32 +155,63 @@ class HeadOptimiser:
             rate: r.
             momentum: share of itself that a teacher keeps.
         """
+        first = next(iter(self._moved.values()))
+        self.move(slice(0, len(first.student)), gradients, rate, momentum)
+        self.end_step()
+
+    def move(
+        self, heads: slice, gradients: Mapping[str, Tensor | None], rate: float, momentum: float
+    ) -> None:
+        """Move some heads; other threads may move others. `end_step` comes after all of them.
+
+        Args:
+            heads: which; all of them where there are copies in half precision.
+            gradients: of these heads; else as of `step`, as is the rest.
+            rate: r.
+            momentum: share of itself that a teacher keeps.
+        """
         moving = {name: g for name in self._moved if (g := gradients[name]) is not None}
-        for name in moving:
-            self._moved[name].updates += 1
+        self._moving = tuple(moving)  # of all heads the same
         if self._engine is not None:
             for name, moved in self._moved.items():
                 _in_one_kernel(self._engine, moved, moving.get(name), rate, momentum)
             return
         if self._arrays:
+            arrays = self._arrays_of(heads.start, heads.stop)
             numbers: dict[tuple[int, float], list[np.float32]] = {}  # the same for most tensors
             for name, gradient in moving.items():
                 key = self._moved[name].updates, self._moved[name].decay
                 if key not in numbers:
                     told = self._moved[name].numbers(rate, momentum)
                     numbers[key] = [np.float32(number) for number in told]
-                _in_one_pass(array(gradient).reshape(-1), self._arrays[name], numbers[key])
+                _in_one_pass(array(gradient).reshape(-1), arrays[name], numbers[key])
             follow = [moved for name, moved in self._moved.items() if name not in moving]
         else:
-            _by_torch([(self._moved[name], g) for name, g in moving.items()], rate)
+            _by_torch([(self._moved[name].of(heads), g) for name, g in moving.items()], rate)
             follow = list(self._moved.values())
         if follow:
             torch._foreach_lerp_(
-                [moved.teacher for moved in follow], [moved.student for moved in follow],
-                1.0 - momentum,
+                [moved.teacher[heads] for moved in follow],
+                [moved.student[heads] for moved in follow], 1.0 - momentum,
             )  # fmt: skip
-        for moved in self._moved.values():
-            moved.halve()
+
+    def _arrays_of(self, first: int, last: int) -> dict[str, list[np.ndarray]]:
+        """The memory of some heads; looked up, as making views takes as long as small heads do."""
+        found = self._views.get((first, last))
+        if found is None:
+            found = self._views[first, last] = {
+                name: [each[first:last].reshape(-1) for each in of_all]
+                for name, of_all in self._arrays.items()
+            }
+        return found
+
+    def end_step(self) -> None:
+        """All heads have taken a step."""
+        for name in self._moving:
+            self._moved[name].updates += 1
+        if self._engine is None:
+            for moved in self._moved.values():
+                moved.halve()
 
 
 def _in_one_kernel(
@@ -204,13 +243,10 @@ def _by_torch(moving: Sequence[tuple[_Moved, Tensor]], rate: float) -> None:
     """AdamW alone, in torch's own form for the device."""
     for decay in {moved.decay for moved, _ in moving}:
         some = [(moved, gradient) for moved, gradient in moving if moved.decay == decay]
-        for moved, _ in some:
-            if moved.count is None:
-                moved.count = _count(moved)
         adamw(
             [moved.student for moved, _ in some], [gradient.contiguous() for _, gradient in some],
             [moved.exp_avg for moved, _ in some], [moved.exp_avg_sq for moved, _ in some], [],
-            [moved.count for moved, _ in some if moved.count is not None],
+            [_count(moved) for moved, _ in some],
             fused=_has_fused(some[0][0].student), amsgrad=False, beta1=BETA_1, beta2=BETA_2,
             lr=rate, weight_decay=decay, eps=EPS, maximize=False,
         )  # fmt: skip
@@ -221,6 +257,6 @@ def _has_fused(parameter: Tensor) -> bool:
 
 
 def _count(moved: _Moved) -> Tensor:
-    """AdamW's count of the steps before this one, where its fused and its plain form keep it."""
+    """The steps before this one, where AdamW's fused and its plain form look for their number."""
     device = moved.student.device if _has_fused(moved.student) else torch.device("cpu")
-    return torch.tensor(float(moved.updates - 1), dtype=torch.float32, device=device)
+    return torch.full((), float(moved.updates), dtype=torch.float32, device=device)
