@@ -11,7 +11,7 @@ from .losses.tiling import TILE_NUMBERS, Tiling
 from .schedule import Schedule, widths
 
 #: What a CPU's memory allocator keeps of what was freed, at most (see `lessons.distillation`).
-_KEPT_FREE = 64 << 20
+_KEPT_FREE = 48 << 20
 
 
 def training_bytes(

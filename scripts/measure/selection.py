@@ -4,12 +4,15 @@
     python scripts/measure/selection.py WORK --also glyphs --processes 0      # tables alone
 
 WORK keeps a JSON file for each task, so that the same command goes on where it ended. `--also` adds
-data sets of one's own which have tasks below.
+data sets of one's own which have tasks below. `--second icons-wordnet=STORE` names features of the
+same images by another encoder (`clusterbench extract` on the images that `--images` of the script
+which builds the data set keeps); they are looked at by criteria only.
 
-For each task 18 partitions of the train rows are made that a user would have to choose among: three
-heads each of TEMI and SCANv2, half as wide as their default, with the settings of the preset laptop
-and with half the epochs at twice the rate; k-means of several preparations and starts; smoothed
-k-means. Criteria of `clusterbench.selection` see the train rows; "held-out" sees also the features
+For each task partitions of the train rows are made that a user would have to choose among: three
+heads each of every method with heads but P2OT (a fit of which takes minutes where K is large), half
+as wide as their default, with the settings of the preset laptop, and of TEMI and SCANv2 also with
+half the epochs at twice the rate; k-means of several preparations and starts; smoothed k-means.
+Criteria of `clusterbench.selection` see the train rows; "held-out" sees also the features
 of the val rows. Labels of the val rows score (`ami_oracle`), and nothing else.
 
 Prints tables for Markdown: Spearman's correlation with the AMI of the val rows, the regret (AMI of
@@ -39,6 +42,7 @@ from clusterbench import methods
 from clusterbench.benchmarks import build
 from clusterbench.datasets import registry
 from clusterbench.feature_rows import unit_rows
+from clusterbench.features import FeatureStore
 from clusterbench.files import write_json
 from clusterbench.heads.stack import assign, select_head
 from clusterbench.methods.graph.links import Neighbourhood
@@ -85,11 +89,13 @@ TASKS: dict[str, dict[str, list[str]]] = {
 SHIPPED = ("icons-wordnet", "emoji", "digits")
 #: Heads are half as wide as the methods make them, which takes a third of the time.
 WIDTHS = {"hidden": 256, "bottleneck": 128}
+_AS_IT_IS: dict[str, dict[str, float]] = {"as it is": {}}
+_HALF = {"epochs / 2, rate x 2": {"epochs": 0.5, "learning_rate": 2.0}}
 #: Factors of the preset's settings, of each method with heads.
 HEADS: dict[str, dict[str, dict[str, float]]] = {
-    method: {"as it is": {}, "epochs / 2, rate x 2": {"epochs": 0.5, "learning_rate": 2.0}}
-    for method in ("temi", "scan")
-}
+    "temi": _AS_IT_IS | _HALF, "scanv2": _AS_IT_IS | _HALF, "scan": _AS_IT_IS,
+    "icon": _AS_IT_IS, "sinkhorn": _AS_IT_IS, "turtle": _AS_IT_IS,
+}  # fmt: skip
 N_HEADS = 3
 #: Scaling and start; the start of few rows has no chance in it.
 KMEANS = [
@@ -104,8 +110,10 @@ SMOOTHED = [(7, True), (5, False)]
 _HELD = 10
 
 
-def cases(also: list[str]) -> Iterator[tuple[str, Callable[[], Case]]]:
-    """Name of each task, and what reads it."""
+def cases(
+    also: list[str], second: dict[str, Path]
+) -> Iterator[tuple[str, Callable[[], tuple[Case, np.ndarray | None]]]]:
+    """Name of each task, and what reads it, with train rows of another encoder if there are."""
     for name, benchmarks in TASKS.items():
         if name not in SHIPPED and name not in also:
             continue
@@ -114,18 +122,32 @@ def cases(also: list[str]) -> Iterator[tuple[str, Callable[[], Case]]]:
             for task in tasks:
                 yield (
                     f"{name} {benchmark} {task}",
-                    lambda d=dataset, b=benchmark, t=task: _read(d, b, t),  # type: ignore[misc]
+                    lambda d=dataset, b=benchmark, t=task: _read(  # type: ignore[misc]
+                        d, b, t, second.get(d.name)
+                    ),
                 )
     for case in digits():
-        yield case.name, lambda c=case: c  # type: ignore[misc]
+        yield case.name, lambda c=case: (c, None)  # type: ignore[misc]
 
 
-def _read(dataset: Any, benchmark: str, name: str) -> Case:
+def _read(
+    dataset: Any, benchmark: str, name: str, second: Path | None
+) -> tuple[Case, np.ndarray | None]:
     (task,) = build(benchmark, dataset, [name])
-    read = dataset.store().read
-    rows = read(task.train_rows), read(task.eval_rows)
+    store = dataset.store()
+    rows = store.read(task.train_rows), store.read(task.eval_rows)
     full = f"{dataset.name} {benchmark} {name}"
-    return Case(full, *rows, task.eval_targets, task.n_classes)
+    case = Case(full, *rows, task.eval_targets, task.n_classes)
+    if second is None:
+        return case, None
+    other = FeatureStore.open(second)
+    wanted = store.index.ids[task.train_rows]
+    order = np.argsort(other.index.ids)
+    at = np.searchsorted(other.index.ids, wanted, sorter=order)
+    found = order[np.minimum(at, len(order) - 1)]
+    if (other.index.ids[found] != wanted).any():
+        raise SystemExit(f"{second}: has not all images of {full}")
+    return case, other.read(found)
 
 
 def candidates(case: Case) -> Iterator[tuple[dict[str, Any], np.ndarray, np.ndarray]]:
@@ -133,9 +155,14 @@ def candidates(case: Case) -> Iterator[tuple[dict[str, Any], np.ndarray, np.ndar
     base = presets.load("laptop")
     for method, changes in HEADS.items():
         for setting, factors in changes.items():
-            settings = {**base[method], **WIDTHS, "n_heads": N_HEADS}
+            known = methods.get(method)(case.k).get_params()
+            widths = {name: width for name, width in WIDTHS.items() if name in known}
+            settings = {**base[method], **widths, "n_heads": N_HEADS}
             settings |= {name: settings[name] * factor for name, factor in factors.items()}
-            settings["epochs"] = max(1, round(settings["epochs"]))
+            if "epochs" in settings:
+                settings["epochs"] = max(1, round(settings["epochs"]))
+            if method == "turtle":  # which wants several rows a cluster in a batch
+                settings["batch_size"] = max(settings["batch_size"], 3 * case.k)
             model = methods.get(method)(case.k, random_state=0, device="cpu", **settings)
             for head, (loss, train, val) in enumerate(every_head(model, case)):
                 yield {"method": method, "setting": setting, "head": head, "loss": loss}, train, val
@@ -180,16 +207,23 @@ def every_head(model: Any, case: Case) -> list[tuple[float, np.ndarray, np.ndarr
     return found
 
 
-def spaces(rows: np.ndarray) -> dict[str, np.ndarray]:
-    """Spaces that the candidates were made in, but for that of the heads."""
+def spaces(rows: np.ndarray, other: np.ndarray | None) -> dict[str, np.ndarray]:
+    """Spaces that the candidates were made in, but for that of the heads; and another encoder's."""
     unit = unit_rows(rows)
     near = Neighbourhood(unit, unit, unit, min(7, len(unit) - 1), True, "cpu")
     smoothed = Smoothing(unit, near, 2, True).smoothed
     assert smoothed is not None
-    return {"l2": unit, "whitened": Scaler("whiten(64, 0.5)").fit(rows)(rows), "smoothed": smoothed}
+    found = {
+        "l2": unit,
+        "whitened": Scaler("whiten(64, 0.5)").fit(rows)(rows),
+        "smoothed": smoothed,
+    }
+    if other is not None:
+        found["second"] = unit_rows(np.asarray(other, dtype=np.float32))
+    return found
 
 
-def measured(case: Case) -> dict[str, Any]:
+def measured(case: Case, of_second: np.ndarray | None) -> dict[str, Any]:
     """Every candidate of a task with its oracle, and what the criteria say of it."""
     begin = time.process_time()
     said, train, val = zip(*candidates(case), strict=True)
@@ -199,7 +233,7 @@ def measured(case: Case) -> dict[str, Any]:
         what["ami_oracle"] = ami(case.targets, labels)
     rows = np.ascontiguousarray(case.train, dtype=np.float32)
     by_space: dict[str, dict[str, list[float]]] = {}
-    seen, k = spaces(rows), min(_HELD, len(rows) - 1)
+    seen, k = spaces(rows, of_second), min(_HELD, len(rows) - 1)
     every = np.arange(len(rows))
     seconds = {}
     for name, X in seen.items():
@@ -210,7 +244,7 @@ def measured(case: Case) -> dict[str, Any]:
             "calinski-harabasz": [calinski_harabasz(x, one) for one in found],
             "linear": [generalisation(folded, one) for one in found],
         }
-    tables = {name: neighbours_of(seen[name], k).ids for name in ("l2", "whitened")}
+    tables = {name: neighbours_of(seen[name], k).ids for name in seen if name != "smoothed"}
     held = nearest_of(case.val, case.train, k).ids
     agreed = np.eye(len(found))
     for i, one in enumerate(found):
@@ -232,14 +266,18 @@ def measured(case: Case) -> dict[str, Any]:
             for one, labels in zip(found, val, strict=True)
         ],
         "agreed": agreed.tolist(),
-    }
+    } | (
+        {"consistency, second": [consistency(one, tables["second"]) for one in found]}
+        if "second" in tables
+        else {}
+    )
 
 
-def work(name: str, also: list[str], folder: Path) -> str:
+def work(name: str, also: list[str], second: dict[str, Path], folder: Path) -> str:
     """Measure a task and keep what was found."""
     torch.set_num_threads(1)
-    read = dict(cases(also))[name]
-    found = measured(read())
+    read = dict(cases(also, second))[name]
+    found = measured(*read())
     write_json(folder / f"{name.replace(' ', '--')}.json", found)
     return f"{name}: {found['seconds']}"
 
@@ -253,9 +291,13 @@ def main() -> None:
     parser.add_argument("--also", nargs="*", default=[], metavar="DATASET", help="one's own")
     parser.add_argument("--tasks", nargs="*", metavar="NAME", help="fit no others")
     parser.add_argument("--processes", type=int, default=2, help="0 fits nothing")
+    parser.add_argument(
+        "--second", nargs="*", default=[], metavar="DATASET=STORE", help="another encoder's"
+    )
     arguments = parser.parse_args()
+    second = {name: Path(store) for name, store in (one.split("=", 1) for one in arguments.second)}
     arguments.folder.mkdir(parents=True, exist_ok=True)
-    names = [name for name, _ in cases(arguments.also)]
+    names = [name for name, _ in cases(arguments.also, second)]
     files = {name: arguments.folder / f"{name.replace(' ', '--')}.json" for name in names}
     wanted = [n for n in names if arguments.tasks is None or n in arguments.tasks]
     missing = [name for name in wanted if not files[name].exists()]
@@ -264,7 +306,9 @@ def main() -> None:
         with ProcessPoolExecutor(arguments.processes, mp_context=context) as pool:
             # In no order, so that what is there after a while is of all data sets.
             order = np.random.default_rng(0).permutation(missing).tolist()
-            futures = [pool.submit(work, n, arguments.also, arguments.folder) for n in order]
+            futures = [
+                pool.submit(work, n, arguments.also, second, arguments.folder) for n in order
+            ]
             for future in as_completed(futures):
                 print(future.result(), file=sys.stderr, flush=True)
     tables([json.loads(file.read_text()) for file in files.values() if file.exists()])

@@ -11,12 +11,21 @@ from smoothing import line
 
 from clusterbench.selection.centroid_index import pooled
 
+
+def _one_fit(method: str) -> Callable[[dict[str, Any]], str]:
+    return lambda one: one["setting"] if one["method"] == method else ""
+
+
 #: Candidates that are chosen among, by what is the same of them.
 GROUPS: dict[str, Callable[[dict[str, Any]], str]] = {
-    "TEMI, one fit": lambda one: one["setting"] if one["method"] == "temi" else "",
-    "SCANv2, one fit": lambda one: one["setting"] if one["method"] == "scan" else "",
+    "TEMI, one fit": _one_fit("temi"),
+    "SCANv2, one fit": _one_fit("scanv2"),
+    "SCAN, one fit": _one_fit("scan"),
+    "I-Con, one fit": _one_fit("icon"),
+    "Sinkhorn, one fit": _one_fit("sinkhorn"),
+    "TURTLE, one fit": _one_fit("turtle"),
     "TEMI, all": lambda one: "all" if one["method"] == "temi" else "",
-    "SCANv2, all": lambda one: "all" if one["method"] == "scan" else "",
+    "SCANv2, all": lambda one: "all" if one["method"] == "scanv2" else "",
     "k-means": lambda one: "all" if one["method"] in ("kmeans", "smoothed") else "",
     "everything": lambda one: "all",
 }
@@ -25,6 +34,15 @@ CRITERIA = [
     "silhouette", "silhouette, pooled", "calinski-harabasz", "calinski-harabasz, pooled",
     "linear", "linear, pooled",
 ]  # fmt: skip
+#: Of tasks with features of a second encoder: there alone, or pooled with the first's.
+OF_TWO = [
+    "consistency, second", "silhouette, second", "silhouette, two", "calinski-harabasz, second",
+    "calinski-harabasz, two", "linear, second", "linear, two",
+]  # fmt: skip
+_SPACES = {
+    "": ["l2"], "pooled": ["l2", "whitened", "smoothed"], "second": ["second"],
+    "two": ["l2", "second"],
+}  # fmt: skip
 
 
 def scores(found: dict[str, Any], criterion: str, among: np.ndarray) -> np.ndarray | None:
@@ -44,7 +62,7 @@ def scores(found: dict[str, Any], criterion: str, among: np.ndarray) -> np.ndarr
         held: np.ndarray = np.array(found[criterion])[among]
         return held
     name, _, how = criterion.partition(", ")
-    chosen = list(found["spaces"]) if how else ["l2"]
+    chosen = _SPACES[how]
     values = np.array([found["spaces"][s][name] for s in chosen], dtype=float)[:, among]
     if name == "linear":
         used = np.array(found["used"])[among]
@@ -94,21 +112,34 @@ def interval(values: np.ndarray, digits: int, sign: str = "") -> str:
 
 
 def tables(everything: list[dict[str, Any]]) -> None:
-    """Print them."""
-    names = ["at random", *CRITERIA]
+    """Print them, of all tasks and of those with a second encoder."""
+    of_one(everything)
+    both = [found for found in everything if "second" in found["spaces"]]
+    if both:
+        print("\n## With a second encoder\n")
+        of_one(both, CRITERIA + OF_TWO)
+
+
+def of_one(everything: list[dict[str, Any]], criteria: list[str] = CRITERIA) -> None:
+    """Print the tables of some tasks and criteria."""
+    names = ["at random", *criteria]
     values = np.array(
         [[[judged(f, g, c) for f in everything] for c in names] for g in GROUPS]
     )  # (groups, criteria, tasks, 3)
     print(f"{len(everything)} tasks\n\nSpearman's correlation with AMI\n")
     header(["", *GROUPS])
-    for i, name in enumerate(CRITERIA, 1):
+    for i, name in enumerate(criteria, 1):
         print(line([name, *(interval(values[g, i, :, 0], 2) for g in range(len(GROUPS)))]))
     print("\nRegret, points of AMI\n")
     header(["", *GROUPS])
     for i, name in enumerate(names):
         print(line([name, *(interval(values[g, i, :, 1], 2) for g in range(len(GROUPS)))]))
     print("\nAMI beyond that of the lowest loss, points\n")
-    of_heads = [g for g, name in enumerate(GROUPS) if name.startswith(("TEMI", "SCAN"))]
+    of_heads = [
+        g
+        for g, name in enumerate(GROUPS)
+        if name.endswith("fit") or name.startswith(("TEMI", "SCAN"))
+    ]
     header(["", *(list(GROUPS)[g] for g in of_heads)])
     for i, name in enumerate(names):
         if name != "loss":

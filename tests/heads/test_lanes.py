@@ -1,0 +1,121 @@
+"""Threads that share the heads come to the bits of one, meet once, and end together."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from clusterbench.heads import lanes
+from clusterbench.heads.lanes import Lanes, Meet
+from clusterbench.heads.losses.objectives import Objective, ScanObjective, TemiObjective
+from clusterbench.heads.schedule import Schedule
+from clusterbench.heads.trainer import Trained, train_heads
+from clusterbench.heads.training_rows import HeldRows
+
+CPU = torch.device("cpu")
+
+
+def with_threads(monkeypatch: pytest.MonkeyPatch, n: int) -> None:
+    monkeypatch.setattr(lanes, "torch_threads", lambda: n)
+
+
+def trained(objective: Objective, tile_numbers: int | None) -> Trained:
+    drawing = torch.Generator().manual_seed(0)
+    rows = torch.randn(70, 9, generator=drawing)
+    table = torch.randint(70, (70, 5), generator=drawing)
+    schedule = Schedule(n_heads=6, epochs=3, batch_size=20, hidden=30, bottleneck=12)
+    return train_heads(HeldRows(rows, table), 33, objective, schedule, 1, tile_numbers=tile_numbers)
+
+
+# 1 << 24 holds all logits, 3,000 those of two heads, and 700 a part of the pairs of one
+@pytest.mark.parametrize("numbers", [1 << 24, 3_000, 700])
+@pytest.mark.parametrize(
+    "objective", [lambda: TemiObjective(0.6, 0.9, True), lambda: ScanObjective(5.0)]
+)
+def test_any_number_of_lanes_gives_the_same_bits(
+    monkeypatch: pytest.MonkeyPatch, objective: Callable[[], Objective], numbers: int
+) -> None:
+    found = {}
+    for n in (1, 2, 3, 6):
+        with_threads(monkeypatch, n)
+        found[n] = trained(objective(), numbers)
+    assert torch.isfinite(found[1].losses).all()
+    for n in (2, 3, 6):
+        assert torch.equal(found[n].losses, found[1].losses)
+        for name, wanted in found[1].teacher.items():
+            assert torch.equal(found[n].teacher[name], wanted), name
+        for one, other in zip(found[n].history, found[1].history, strict=True):
+            assert (one.used, one.entropy) == (other.used, other.entropy)
+
+
+@pytest.mark.parametrize(
+    ("threads", "heads", "n"),
+    [(1, 4, 1), (2, 4, 2), (2, 1, 1), (2, 3, 1), (4, 2, 1), (4, 50, 4), (16, 50, 1), (16, 16, 16)],
+)
+def test_as_many_as_share_the_heads_evenly(
+    monkeypatch: pytest.MonkeyPatch, threads: int, heads: int, n: int
+) -> None:
+    with_threads(monkeypatch, threads)
+    assert Lanes.of(heads, CPU).n == n
+    assert Lanes.of(heads, torch.device("meta")).n == 1
+
+
+@pytest.mark.parametrize("n", [1, 2, 4])
+def test_lanes_meet_before_any_goes_on(n: int) -> None:
+    came: list[int] = []
+    told: list[list[int]] = []
+    after: list[int] = []
+
+    def work(lane: int, meet: Meet) -> None:
+        came.append(lane)
+        meet()
+        after.append(len(told))
+
+    with Lanes(n) as side_by_side:
+        for _ in range(50):
+            side_by_side.run(work, lambda: told.append(sorted(came)))
+            assert told == [list(range(n))]
+            assert after == [1] * n
+            came.clear(), told.clear(), after.clear()
+
+
+@pytest.mark.parametrize("lane", [0, 1, 2, "together"])
+@pytest.mark.parametrize("error", [ValueError("no such head"), KeyboardInterrupt()])
+def test_what_fails_in_one_ends_all(lane: int | str, error: BaseException) -> None:
+    threads, running = torch.get_num_threads(), threading.active_count()
+
+    def together() -> None:
+        if lane == "together":
+            raise error
+
+    def work(own: int, meet: Meet) -> None:
+        if own == lane:
+            raise error
+        meet()
+
+    with pytest.raises(type(error)) as found, Lanes(3) as side_by_side:
+        side_by_side.run(work, together)
+    assert found.value is error
+    assert torch.get_num_threads() == threads
+    assert threading.active_count() == running
+
+
+def test_a_lane_multiplies_in_one_thread_and_records_nothing() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        found = {}
+
+        def work(lane: int, meet: Meet) -> None:
+            found[lane] = torch.get_num_threads(), torch.is_grad_enabled()
+            meet()
+
+        with Lanes(2) as side_by_side:
+            side_by_side.run(work, lambda: None)
+        assert found == {0: (1, False), 1: (1, False)}
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
