@@ -1,11 +1,12 @@
 """Print how every method fares beside k-means and smoothed k-means, from a folder of results.
 
-    python scripts/methods_table.py RESULTS [--write]
+    python scripts/methods_table.py RESULTS [--also fast,paper] [--write]
 
 Every result is scored again from its predictions' task; runs that failed are left out, and where a
 method has none on a task it has no mean. A difference is of mean AMI over seeds, in
 points; its interval combines other seeds (Welch's t) and other images (all predictions resampled
-together). Over several tasks, which may share images, the half width is the mean of theirs, as if
+together). --also adds a table of results that lie in RESULTS-fast and RESULTS-paper. Over several
+tasks, which may share images, the half width is the mean of theirs, as if
 their errors went together. --write puts the tables into docs/methods.md.
 """
 
@@ -118,14 +119,50 @@ def by_task(study: Study) -> str:
     return text
 
 
+def by_preset(study: Study, also: dict[str, Study]) -> str:
+    """A row per method with heads, a column per task and preset: mean AMI and its deviation."""
+    every = {"laptop": study, **also}
+    names = [
+        (dataset, benchmark, task)
+        for dataset, benchmarks in next(iter(also.values())).items()
+        for benchmark, tasks in benchmarks.items()
+        for task in tasks
+    ]
+    columns = [(name, preset) for name in names for preset in every]
+    heads = [f"{dataset}, `{preset}`" for (dataset, _, _), preset in columns]
+    text = f"| method | {' | '.join(heads)} |\n|---|" + "--:|" * len(columns) + "\n"
+    with_heads = {m for other in also.values() for t in _all(other) for m in t.records}
+    for method in sorted(with_heads):
+        cells = []
+        for (dataset, benchmark, task), preset in columns:
+            found = every[preset].get(dataset, {}).get(benchmark, {}).get(task)
+            scores = [] if found is None else found.scores(method)
+            cells.append(f"{mean_and_std(scores)} ({len(scores)})" if scores else "–")
+        text += f"| {method} | {' | '.join(cells)} |\n"
+    return text
+
+
+def _all(study: Study) -> list[TaskResults]:
+    return [task for tasks in tasks_of(study).values() for task in tasks]
+
+
 def main() -> None:
     """Read, tabulate."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("results", type=Path)
     parser.add_argument("--write", action="store_true", help="replace the tables of the document")
+    parser.add_argument("--also", default="", help="presets, with commas between")
+    parser.add_argument("--only", nargs="*", help="some of the tables")
     arguments = parser.parse_args()
     study = read(arguments.results, failed=True)
     blocks = {"means": means(study), "differences": differences(study), "tasks": by_task(study)}
+    if arguments.also:
+        also = {
+            preset: read(Path(f"{arguments.results}-{preset}"), failed=True)
+            for preset in arguments.also.split(",")
+        }
+        blocks["presets"] = by_preset(study, also)
+    blocks = {name: blocks[name] for name in arguments.only or blocks}
     if arguments.write:
         documents.write_blocks(documents.DOCS / "methods.md", blocks)
     else:

@@ -1,6 +1,6 @@
 """Training of a stack of heads against their moving-average teacher.
 
-All heads see the same pairs in one batched computation, whatever the number of processes that
+All heads see the same pairs, whatever the number of threads and processes that
 share them. Draws come from one CPU generator, so a seed gives the same draws on every device.
 """
 

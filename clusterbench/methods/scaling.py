@@ -108,7 +108,7 @@ class Scaler:
                 for space, found in zip(self._spaces, zeros, strict=True):
                     found.append(start + np.flatnonzero(~block[:, space].any(axis=1)))
             for found in zeros:
-                _warn_of(np.concatenate(found), rows.n)
+                warn_of(np.concatenate(found), rows.n)
         return self
 
     @property
@@ -184,10 +184,11 @@ def _divisor(deviation: np.ndarray) -> np.ndarray:
 
 def warn_of_zeros(features: np.ndarray) -> None:
     """Say how many of (n, dim) rows are all zeros, if there are any."""
-    _warn_of(np.flatnonzero(~features.any(axis=1)), len(features))
+    warn_of(np.flatnonzero(~features.any(axis=1)), len(features))
 
 
-def _warn_of(zeros: np.ndarray, n: int) -> None:
+def warn_of(zeros: np.ndarray, n: int) -> None:
+    """Say which of n rows are all zeros, by their numbers, if there are any."""
     if len(zeros):
         warn(
             f"{len(zeros)} of {n} rows are all zeros, first row {zeros[0]}: they "

@@ -5,11 +5,13 @@
 #   bash scripts/study/methods_table.sh [FOLDER]             # default: methods
 #
 # glyphs, fashion-mnist and digits take part where they were built (scripts/build_*.py). SEEDS=5 and
-# METHODS=kmeans,temi,... change what is run.
+# METHODS=kmeans,temi,... change what is run. ALSO=fast,paper runs methods with heads with these
+# presets, too, on what has a hundred images a class.
 set -euo pipefail
 here=$(cd "$(dirname "$0")/.." && pwd) # scripts/
 folder=${1:-methods}
 seeds=${SEEDS:-5}
+ALSO=${ALSO:-}
 methods=${METHODS:-$(python -c 'from clusterbench.methods import METHODS; print(",".join(METHODS.built_in))')}
 if ! python -c 'import graspologic_native' 2>/dev/null; then methods=${methods/,leiden/}; fi
 known=$(clusterbench list datasets)
@@ -20,6 +22,14 @@ run() { # DATASET BENCHMARK TASKS
     echo "== $2 on $1"
     clusterbench run --results "$folder/results" --dataset "$1" --benchmark "$2" --task "$3" \
       --preset laptop --seeds "$seeds" --method "$methods" --references || failed=1
+  fi
+}
+
+with_preset() { # PRESET DATASET BENCHMARK TASKS
+  if grep -q "^$2 " <<<"$known"; then
+    echo "== $3 on $2, $1"
+    clusterbench run --results "$folder/results-$1" --dataset "$2" --benchmark "$3" --task "$4" \
+      --preset "$1" --seeds "$seeds" --method temi,scanv2,scan,turtle,icon,sinkhorn,p2ot || failed=1
   fi
 }
 
@@ -35,5 +45,10 @@ run fashion-mnist whole whole
 run digits whole whole
 run glyphs scale classes-1000 # the dearest last
 
-python "$here/methods_table.py" "$folder/results"
+for preset in ${ALSO//,/ }; do
+  with_preset "$preset" digits whole whole
+  with_preset "$preset" fashion-mnist whole whole
+done
+
+python "$here/methods_table.py" "$folder/results" ${ALSO:+--also "$ALSO"}
 exit $failed

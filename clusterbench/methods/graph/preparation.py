@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...feature_rows import unit_rows
+from ...kmeans.row_sources import Rows
 
 #: Powers of the whitening that are tried; none is unit rows as they are.
 POWERS: tuple[float | None, ...] = (None, 0.25, 0.5)
@@ -22,6 +23,8 @@ _PER_NEIGHBOUR = 2
 LEAST_ROWS, MOST_ROWS = 2_000, 10_000
 #: Of them in a region.
 _REGION = 1_250
+#: Rows that are read at a time.
+_READ = 8192
 #: Rows per cluster from which a random part of the rows still shows the clusters.
 _ENOUGH = 50
 
@@ -170,18 +173,29 @@ def principal_rows(rows: np.ndarray, basis: np.ndarray | None) -> np.ndarray:
     return unit_rows(result)
 
 
-def principal_basis(rows: np.ndarray, width: int) -> np.ndarray | None:
+def gathered(rows: Rows, basis: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """`principal_rows` of rows that are read in blocks, and the numbers of those of zeros."""
+    result = np.empty((rows.n, rows.dim if basis is None else basis.shape[1]), dtype=np.float32)
+    zeros = np.empty(rows.n, dtype=bool)
+    for start in range(0, rows.n, _READ):
+        block = rows.block(start, min(start + _READ, rows.n))
+        result[start : start + len(block)] = principal_rows(block, basis)
+        zeros[start : start + len(block)] = ~block.any(axis=1)
+    return result, np.flatnonzero(zeros)
+
+
+def principal_basis(rows: Rows, width: int) -> np.ndarray | None:
     """The `width` directions of the largest second moment of unit rows: (dim, width) float64.
 
     Whole numbers, so that products with whole numbers of `principal_rows` are exact. None where
     rows have no more dimensions than that. The mean is not taken off: cosines stay what they are.
     """
-    dim = rows.shape[1]
+    dim = rows.dim
     if dim <= width:
         return None
     moments = np.zeros((dim, dim))
-    for start in range(0, len(rows), 8192):
-        block = unit_rows(rows[start : start + 8192]).astype(np.float64)
+    for start in range(0, rows.n, _READ):
+        block = unit_rows(rows.block(start, min(start + _READ, rows.n))).astype(np.float64)
         moments += block.T @ block
     from scipy import linalg
 

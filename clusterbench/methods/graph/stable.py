@@ -9,18 +9,21 @@ import numpy as np
 from ...cost import Cost, check_memory
 from ...devices import resolve_device
 from ...estimator import positive_int, whole_number
+from ...kmeans.row_sources import ArrayRows, Rows
 from ...neighbours.kept import search_cost
 from ...progress import Progress, unseen
 from ..centroids import checked_init
-from ..clusterer import Clusterer
+from ..clusterer import Clusterer, check_enough
 from ..fit_warnings import inside_another_fit
-from ..scaling import warn_of_zeros
+from ..scaling import warn_of
+from ..streaming import streamed
 from ..top_order import led_by
 from .links import Links, Neighbourhood, row_hashes, search_bytes
 from .preparation import (
     Choice,
     Preparation,
     chosen,
+    gathered,
     n_tried,
     principal_basis,
     principal_rows,
@@ -30,12 +33,16 @@ from .preparation import (
 from .smoothed import SmoothedKMeans
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from .refinement import Witnesses
 
 #: Neighbours that vote, at least, if so many are wanted.
 _LEAST_VOTERS = 4
 #: What a fit of a half costs beside its work, however small: numbers moved.
 _OF_A_TRIAL = 1.2e8
+#: Rows whose clusters are told at a time, of those that are read in blocks.
+_READ = 1 << 16
 #: Rows per cluster without which clusters stay k-means': most have no other row to vote then.
 _FEWEST = 2.5
 
@@ -61,7 +68,8 @@ class StableKMeans(Clusterer):
     The sizes of clusters are nowhere forced. Tried in 2. are 50 rows per cluster drawn at random,
     2,000 at least; with fewer per cluster all rows, of more than 10,000 eight regions of 1,250.
 
-    Memory: as `SmoothedKMeans`, rows twice more, and a table of 32 MB.
+    Memory: 4 bytes for each of the `dims` directions of each row, seven times, and a table of
+    32 MB. A store, a memory map and an array of float16 are read in blocks.
 
     Args:
         n_clusters: K.
@@ -158,17 +166,43 @@ class StableKMeans(Clusterer):
             max_iter=self.max_iter,
         )
 
+    def fit(self, X: Any, y: Any = None, *, progress: Progress | None = None) -> Self:
+        """As `Clusterer.fit`; a store, a memory map and an array of float16 are read in blocks.
+
+        The answer is that of all rows in memory, which then holds their `dims` directions only.
+        """
+        rows = streamed(X)
+        if rows is None:
+            return super().fit(X, progress=progress)
+        self._begin_fit(rows.dim)
+        check_enough(rows.n, self.n_clusters)
+        self.labels_ = self._fit_rows(rows, progress or unseen)
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:
+        """As `Clusterer.predict`; what `fit` reads in blocks is read so."""
+        rows = streamed(X)
+        if rows is None:
+            return super().predict(X)
+        self._check_width(rows.dim)
+        starts = range(0, rows.n, _READ)
+        found = [self._predict(rows.block(a, min(a + _READ, rows.n))) for a in starts]
+        return np.concatenate(found)
+
     def _fit(self, features: np.ndarray, progress: Progress) -> np.ndarray:
-        n, dim = features.shape
+        return self._fit_rows(ArrayRows(features), progress)
+
+    def _fit_rows(self, given: Rows, progress: Progress) -> np.ndarray:
+        n, dim = given.n, given.dim
         width = min(self.dims, dim)
         check_memory(
             4.0 * 7 * n * width + 24.0 * n * self.voters + search_bytes(n, width, self.voters),
             f"{self.name} of {n:,} rows of {width:,} dimensions",
             "take fewer dims, or kmeans, which needs no copy of its rows",
         )
-        warn_of_zeros(features)
-        self._basis = principal_basis(features, self.dims)
-        rows = principal_rows(features, self._basis)
+        self._basis = principal_basis(given, self.dims)
+        rows, zeros = gathered(given, self._basis)
+        warn_of(zeros, n)
         plain = scalings(width, self._choice)
         further = smoothing_tried(plain[0], n, self.n_clusters, self._choice)
         total = 2 * (len(plain) + (further is not None)) + 1

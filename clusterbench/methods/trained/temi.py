@@ -25,7 +25,7 @@ class TEMI(DeepClusterer):
         n_clusters: K.
         random_state: seed of weights, batches and pairs.
         device: "auto", "cpu", "cuda[:N]" or "mps".
-        n_heads: H, trained together in one batched computation.
+        n_heads: H, trained on the same pairs.
         epochs: passes over the samples.
         batch_size: pairs per step, at most n_samples.
         n_neighbors: nearest neighbours (cosine, the sample excluded) a partner is drawn from.

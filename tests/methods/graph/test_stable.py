@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import graph_plain as plain
@@ -13,8 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clusterbench.errors import InputError
+from clusterbench.features import FeatureStore
+from clusterbench.kmeans.row_sources import ArrayRows
 from clusterbench.methods import SmoothedKMeans, StableKMeans
-from clusterbench.methods.graph import preparation
+from clusterbench.methods.graph import preparation, stable
 from clusterbench.methods.graph.preparation import (
     Choice,
     Preparation,
@@ -27,6 +30,7 @@ from clusterbench.methods.graph.preparation import (
     tried_rows,
 )
 from clusterbench.metrics import score
+from clusterbench.sources.dataset_index import DatasetIndex
 
 
 def made(k: int, **settings: Any) -> StableKMeans:
@@ -158,14 +162,45 @@ def test_it_warns_of_the_rows_that_were_given_and_of_no_half_of_them() -> None:
 def test_principal_rows_keep_cosines_and_their_bits_in_any_block() -> None:
     rng = np.random.default_rng(0)
     rows = (rng.normal(size=(300, 6)) @ rng.normal(size=(6, 40))).astype(np.float32)
-    basis = principal_basis(rows, 6)
+    basis = principal_basis(ArrayRows(rows), 6)
     assert basis is not None and basis.shape == (40, 6)
     found = principal_rows(rows, basis)
     unit = plain.unit(rows)
     np.testing.assert_allclose(found @ found.T, unit @ unit.T, atol=1e-5)
     alone = np.concatenate([principal_rows(rows[i : i + 1], basis) for i in range(300)])
     np.testing.assert_array_equal(alone, found)
-    assert principal_basis(rows, 40) is None
+    assert principal_basis(ArrayRows(rows), 40) is None
+
+
+@pytest.mark.parametrize("where", ["float16", "mapped", "store"])
+@pytest.mark.parametrize("dims", [6, 256])
+def test_rows_that_are_read_in_blocks_come_to_the_same(
+    where: str, dims: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preparation, "_READ", 64)
+    monkeypatch.setattr(stable, "_READ", 50)
+    rows = groups([50] * 5, dim=30, spread=0.3)[0].astype(np.float16)
+    rows[17] = 0
+    given: Any = rows
+    if where == "mapped":
+        np.save(tmp_path / "rows.npy", rows)
+        given = np.load(tmp_path / "rows.npy", mmap_mode="r")
+    elif where == "store":
+        ids = np.array([b"one/%03d" % i for i in range(len(rows))])
+        of_one = (np.zeros(len(rows), dt) for dt in (np.int32, np.uint8))
+        index = DatasetIndex(ids, ("one",), *of_one)
+        given = FeatureStore.write(tmp_path / "store", rows, index, encoder="toy")
+    with pytest.warns(UserWarning, match="1 of 250 rows are all zeros, first row 17"):
+        found = made(5, dims=dims).fit(given)
+    with pytest.warns(UserWarning, match="all zeros"):
+        wanted = made(5, dims=dims).fit(rows.astype(np.float32))
+    np.testing.assert_array_equal(found.labels_, wanted.labels_)
+    assert found.diagnostics_ == wanted.diagnostics_
+    np.testing.assert_array_equal(found.predict(given), found.labels_)
+    others = np.random.default_rng(1).normal(size=(130, 30)).astype(np.float16)
+    np.testing.assert_array_equal(found.predict(others), wanted.predict(others.astype(np.float32)))
+    with pytest.raises(InputError, match="7"):
+        found.predict(rows[:, :7])
 
 
 def test_large_sets_are_tried_on_a_part(monkeypatch: pytest.MonkeyPatch) -> None:
