@@ -130,6 +130,8 @@ class Distillation(Lesson):
             work, lambda: objective.couple(self._agreement, self._schedule.n_heads, self._mates.sum)
         )
         units = [taught for lane in found for taught in lane]
+        if len(units) == 1:
+            return units[0]
         return Taught(
             torch.cat([taught.losses for taught in units]), {},
             torch.cat([taught.mass for taught in units]),
