@@ -34,6 +34,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from clusterbench.cores import n_cores
+from clusterbench.devices import resolve_device
+from clusterbench.errors import InputError
 from clusterbench.heads.losses.objectives import Objective, ScanObjective, TemiObjective
 from clusterbench.heads.schedule import Schedule
 from clusterbench.heads.trainer import train_heads
@@ -101,7 +103,7 @@ class Clock:
             self._steps.append((now - self._last) / self._together)
             self._spent += now - self._last
         turn = since // self._together
-        if self._spent > self._seconds and len(self._steps) > 3:
+        if self._spent > self._seconds and len(self._steps) > 3 and all(self._others.values()):
             raise Stop
         self._last = now
         if turn % 10 == 9:
@@ -370,23 +372,45 @@ def to_the_same_loss(shape: Shape, method: str, device: torch.device, epochs: in
     )
 
 
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} should be at least 1")
+    return value
+
+
+def _shape(text: str) -> str:
+    parts = text.split(",")
+    if len(parts) != 4 or not all(part.isdigit() and int(part) for part in parts):
+        raise argparse.ArgumentTypeError(f"{text!r} should be four whole numbers: 768,1000,4,256")
+    return text
+
+
 def main() -> None:
     """Time each engine at each shape and print the table."""
     options = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    options.add_argument("--shapes", nargs="+", help="dim,K,heads,batch; default: by the device")
+    options.add_argument(
+        "--shapes", nargs="+", type=_shape, help="dim,K,heads,batch; default: by the device"
+    )
     options.add_argument("--method", choices=("temi", "scanv2"), default="temi")
     options.add_argument("--device", default="cpu")
-    options.add_argument("--threads", type=int, default=n_cores(), help="default: all cores")
+    options.add_argument("--threads", type=_positive, default=n_cores(), help="default: all cores")
     options.add_argument("--seconds", type=float, default=10.0, help="that steps are timed for")
-    options.add_argument("--rows", type=int, default=20_000, help="default: %(default)s")
+    options.add_argument("--rows", type=_positive, default=20_000, help="default: %(default)s")
     options.add_argument("--only", choices=("ours", "plain"))
-    options.add_argument("--loss", type=int, default=0, metavar="EPOCHS")
+    options.add_argument("--loss", type=_positive, default=0, metavar="EPOCHS")
     arguments = options.parse_args()
+    try:
+        device = torch.device(resolve_device(arguments.device))
+    except InputError as error:
+        options.error(str(error))
     torch.set_num_threads(arguments.threads)
-    device = torch.device(arguments.device)
     texts = arguments.shapes or (ON_GPU if device.type == "cuda" else ON_CPU)
+    for text in texts:
+        if Shape(*map(int, text.split(","))).batch > arguments.rows:
+            options.error(f"--shapes {text}: more pairs in a batch than --rows {arguments.rows}")
     print("| dim, K, heads, batch | engine | ms a step | of products alone | of a large product |")
     print("|---|---|--:|--:|--:|")
     for text in texts:

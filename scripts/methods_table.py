@@ -21,6 +21,9 @@ from study.gaps import Gap
 from study.results import BASE, SMOOTHED, Study, TaskResults, read
 from study.tables import REFERENCES, mean_and_std, percent
 
+from clusterbench.errors import ClusterbenchError
+
+TABLES = ("means", "differences", "tasks", "presets")
 _BASES = {BASE: "k-means", SMOOTHED: "smoothed k-means"}
 
 
@@ -152,21 +155,29 @@ def main() -> None:
     parser.add_argument("results", type=Path)
     parser.add_argument("--write", action="store_true", help="replace the tables of the document")
     parser.add_argument("--also", default="", help="presets, with commas between")
-    parser.add_argument("--only", nargs="*", help="some of the tables")
+    parser.add_argument("--only", nargs="*", choices=TABLES, help="some of the tables")
     arguments = parser.parse_args()
-    study = read(arguments.results, failed=True)
-    blocks = {"means": means(study), "differences": differences(study), "tasks": by_task(study)}
-    if arguments.also:
-        also = {
-            preset: read(Path(f"{arguments.results}-{preset}"), failed=True)
-            for preset in arguments.also.split(",")
-        }
-        blocks["presets"] = by_preset(study, also)
-    blocks = {name: blocks[name] for name in arguments.only or blocks}
+    try:
+        blocks = tables(arguments.results, arguments.also)
+    except ClusterbenchError as error:
+        parser.error(str(error))
+    blocks = {name: blocks[name] for name in arguments.only or blocks if name in blocks}
     if arguments.write:
         documents.write_blocks(documents.DOCS / "methods.md", blocks)
     else:
         print("\n".join(blocks.values()))
+
+
+def tables(results: Path, also: str) -> dict[str, str]:
+    """Every table by its name; that of presets where some are named, with commas between."""
+    study = read(results, failed=True)
+    blocks = {"means": means(study), "differences": differences(study), "tasks": by_task(study)}
+    if also:
+        others = {
+            preset: read(Path(f"{results}-{preset}"), failed=True) for preset in also.split(",")
+        }
+        blocks["presets"] = by_preset(study, others)
+    return blocks
 
 
 if __name__ == "__main__":

@@ -7,9 +7,10 @@ meets the others once, where heads are coupled, and multiplies by itself.
 
 from __future__ import annotations
 
+import queue
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,8 @@ from ..cores import torch_threads
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+#: Seconds that lanes have to end when one has failed.
+_PATIENCE = 5.0
 #: Shares of the heads may be so unequal: the largest by the mean, at most.
 _UNEVEN = 1.1
 
@@ -36,7 +39,8 @@ class Lanes:
 
     def __init__(self, n: int = 1) -> None:
         self.n = n
-        self._pool: ThreadPoolExecutor | None = None
+        self._tasks: list[queue.SimpleQueue[Callable[[], None] | None]] = []
+        self._lanes: list[threading.Thread] = []
         self._threads = 0
 
     @classmethod
@@ -51,7 +55,14 @@ class Lanes:
             # Threads that torch sees for the first time take the number that was set last.
             self._threads = torch.get_num_threads()
             torch.set_num_threads(1)
-            self._pool = ThreadPoolExecutor(self.n - 1, thread_name_prefix="lane")
+            self._tasks = [queue.SimpleQueue() for _ in range(self.n - 1)]
+            # Daemons: whatever becomes of a lane, the program can end.
+            self._lanes = [
+                threading.Thread(target=_work, args=(tasks,), name="lane", daemon=True)
+                for tasks in self._tasks
+            ]
+            for lane in self._lanes:
+                lane.start()
         return self
 
     def __exit__(
@@ -60,12 +71,14 @@ class Lanes:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._pool is not None:
-            self._pool.shutdown()
-            self._pool = None
+        if self.n > 1:
             torch.set_num_threads(self._threads)
+            for tasks in self._tasks:
+                tasks.put(None)
+            for lane in self._lanes:
+                lane.join(_PATIENCE)
 
-    def run(self, work: Callable[[int, Meet], None], together: Callable[[], None]) -> None:
+    def run(self, work: Callable[[int, Meet], object], together: Callable[[], None]) -> None:
         """Do `work(lane, meet)` in every lane; this thread is the first one.
 
         Args:
@@ -73,33 +86,47 @@ class Lanes:
             together: done by one of them when all have come to `meet`, before any goes on.
 
         Raises:
-            What a lane raised first, when none is at work any more.
+            What a lane raised first, when the others have ended too, or have had time to.
         """
         if self.n == 1:
             work(0, together)
             return
-        assert self._pool is not None  # opened
         barrier = threading.Barrier(self.n, together)
+        ended: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
+        inference = torch.is_inference_mode_enabled()  # which is kept for each thread
 
-        @torch.no_grad()  # which torch keeps for each thread
-        def run(lane: int) -> None:
+        def do(lane: int) -> None:
+            error: BaseException | None = None
             try:
-                work(lane, lambda: _wait(barrier))
-            except BaseException:
+                with torch.inference_mode(inference), torch.no_grad():
+                    work(lane, partial(_wait, barrier))
+            except BaseException as raised:
                 barrier.abort()  # else the others would wait for this one
-                raise
+                error = raised
+            ended.put(error)
 
-        others = [self._pool.submit(run, lane) for lane in range(1, self.n)]
-        errors: list[BaseException | None] = []
+        errors: list[BaseException] = []
         try:
-            run(0)
-        except BaseException as error:
-            errors.append(error)
-        errors += [other.exception() for other in others]
-        found = [error for error in errors if error is not None]
-        if found:
+            for lane, tasks in enumerate(self._tasks, 1):
+                tasks.put(partial(do, lane))
+            do(0)
+            for _ in range(self.n):
+                error = ended.get(timeout=_PATIENCE if errors else None)
+                if error is not None:
+                    errors.append(error)
+        except queue.Empty:
+            pass  # one does not end, perhaps as another was interrupted while it held a lock
+        except BaseException:
+            barrier.abort()
+            raise
+        if errors:
             # Those that waited for the one that failed say no more than that.
-            raise min(found, key=lambda each: isinstance(each, threading.BrokenBarrierError))
+            raise min(errors, key=lambda each: isinstance(each, threading.BrokenBarrierError))
+
+
+def _work(tasks: queue.SimpleQueue[Callable[[], None] | None]) -> None:
+    while (task := tasks.get()) is not None:
+        task()
 
 
 def _wait(barrier: threading.Barrier) -> None:

@@ -183,51 +183,52 @@ def train_heads(
     resumed = now.epoch * in_epoch + now.step
     if resumed:
         _log.info("goes on after step %d of %d", resumed, schedule.epochs * in_epoch)
-    while now.epoch < schedule.epochs:
-        begin = time.perf_counter()
-        if now.step == 0:
+    with lanes:
+        while now.epoch < schedule.epochs:
+            begin = time.perf_counter()
+            if now.step == 0:
+                now.order_from = generator.get_state()
+            generator.set_state(now.order_from)
+            order = torch.randperm(rows.n, generator=generator)
+            drawn = None
+            if taught.pairs:
+                drawn = torch.randint(rows.n_neighbors, (rows.n,), generator=generator)
+            if now.step == 0:
+                taught.before_epoch(now.epoch, now.student, now.teacher, rows)
+            # Closed whatever happens: a thread may be reading ahead.
+            with closing(rows.batches(order, drawn, batch, now.step)) as batches:
+                for x in batches:
+                    these = slice(now.step * batch, (now.step + 1) * batch)
+                    given = TrainingBatch(
+                        x, order[these], now.epoch, now.step, in_epoch, schedule.epochs,
+                        None if drawn is None else drawn[these],
+                    )  # fmt: skip
+                    at = given.at
+                    rate = schedule.rate(at, in_epoch, batch)
+                    momentum = schedule.teacher_momentum(at, schedule.epochs * in_epoch)
+                    student, teacher = now.optimiser.multiplied
+                    move = partial(now.optimiser.move, rate=rate, momentum=momentum)
+                    stepped = taught.step(student, teacher, given, move)
+                    now.optimiser.end_step()
+                    _watch(now, stepped)
+                    now.step += 1
+                    if now.step < in_epoch:
+                        if now.step % _LOOK_EVERY == 0:
+                            _check_finite(now.losses, now.epoch, schedule, mates)
+                        if keeper.due(at + 1):
+                            keeper.save(at + 1, own, now.tensors(), now.shared(), now.history)
+            _check_finite(now.losses, now.epoch, schedule, mates)
+            now.history.append(_ended(now, in_epoch, schedule, mates, time.perf_counter() - begin))
+            now.epoch, now.step = now.epoch + 1, 0
+            for tensor in (now.losses, now.mass, now.seen):
+                tensor.zero_()
             now.order_from = generator.get_state()
-        generator.set_state(now.order_from)
-        order = torch.randperm(rows.n, generator=generator)
-        drawn = None
-        if taught.pairs:
-            drawn = torch.randint(rows.n_neighbors, (rows.n,), generator=generator)
-        if now.step == 0:
-            taught.before_epoch(now.epoch, now.student, now.teacher, rows)
-        # Closed whatever happens: a thread may be reading ahead.
-        with lanes, closing(rows.batches(order, drawn, batch, now.step)) as batches:
-            for x in batches:
-                these = slice(now.step * batch, (now.step + 1) * batch)
-                given = TrainingBatch(
-                    x, order[these], now.epoch, now.step, in_epoch, schedule.epochs,
-                    None if drawn is None else drawn[these],
-                )  # fmt: skip
-                at = given.at
-                rate = schedule.rate(at, in_epoch, batch)
-                momentum = schedule.teacher_momentum(at, schedule.epochs * in_epoch)
-                student, teacher = now.optimiser.multiplied
-                move = partial(now.optimiser.move, rate=rate, momentum=momentum)
-                stepped = taught.step(student, teacher, given, move)
-                now.optimiser.end_step()
-                _watch(now, stepped)
-                now.step += 1
-                if now.step < in_epoch:
-                    if now.step % _LOOK_EVERY == 0:
-                        _check_finite(now.losses, now.epoch, schedule, mates)
-                    if keeper.due(at + 1):
-                        keeper.save(at + 1, own, now.tensors(), now.shared(), now.history)
-        _check_finite(now.losses, now.epoch, schedule, mates)
-        now.history.append(_ended(now, in_epoch, schedule, mates, time.perf_counter() - begin))
-        now.epoch, now.step = now.epoch + 1, 0
-        for tensor in (now.losses, now.mass, now.seen):
-            tensor.zero_()
-        now.order_from = generator.get_state()
-        if log is not None and mates.first:
-            log.write(now.history, now.epoch == schedule.epochs)
-        progress(now.epoch, schedule.epochs)
-        done = now.epoch * in_epoch
-        if now.epoch < schedule.epochs and keeper.due(done):
-            keeper.save(done, own, now.tensors(), now.shared(), now.history)
+            if log is not None and mates.first:
+                log.write(now.history, now.epoch == schedule.epochs)
+            progress(now.epoch, schedule.epochs)
+            done = now.epoch * in_epoch
+            if now.epoch < schedule.epochs and keeper.due(done):
+                keeper.save(done, own, now.tensors(), now.shared(), now.history)
     return Trained(
         teacher=now.teacher,
         losses=torch.tensor([epoch.losses for epoch in now.history], dtype=torch.float64)[:, own],

@@ -7,6 +7,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ..feature_rows import as_features
+
 
 class Rows(Protocol):
     """Rows of features in memory or on disk; several threads read at a time.
@@ -91,6 +93,8 @@ class ArrayRows:
 
 
 def _ready(rows: Any, scale: Callable[[np.ndarray], np.ndarray] | None) -> np.ndarray:
+    if rows.dtype.itemsize > 4:
+        rows = as_features(rows)  # which says what leaves float32, and where
     features = np.ascontiguousarray(rows, dtype=np.float32).view(np.ndarray)
     if scale is not None:
         features = np.ascontiguousarray(scale(features), dtype=np.float32)

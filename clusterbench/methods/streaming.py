@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,8 @@ def streamed(X: Any, scaler: Scaler | None = None) -> Rows | None:
     """
     if hasattr(X, "read") and hasattr(X, "index") and hasattr(X, "identity"):
         return _Checked(StoreRows(X), scaler)
+    if isinstance(X, np.ma.MaskedArray):
+        return None  # which `as_features` looks at
     half = isinstance(X, np.ndarray) and X.dtype == np.float16
     mapped = isinstance(X, np.memmap) and X.dtype.kind == "f"
     if (half or mapped) and X.ndim == 2 and X.size:
@@ -43,18 +46,20 @@ class _Checked:
 
     def block(self, start: int, stop: int) -> np.ndarray:
         """As `Rows.block`."""
-        return self._ready(self._rows.block(start, stop), np.arange(start, stop))
+        return self._ready(lambda: self._rows.block(start, stop), np.arange(start, stop))
 
     def take(self, numbers: np.ndarray) -> np.ndarray:
         """As `Rows.take`."""
         if not len(numbers):
             return np.empty((0, self.dim), dtype=np.float32)
-        return self._ready(self._rows.take(numbers), numbers)
+        return self._ready(lambda: self._rows.take(numbers), numbers)
 
-    def _ready(self, rows: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    def _ready(self, read: Callable[[], np.ndarray], numbers: np.ndarray) -> np.ndarray:
         try:
-            features = as_features(rows)
-        except InputError as error:  # which counts from the first row of what it was given
-            said = re.sub(r"first in row (\d+)", lambda m: _in_all(m, numbers), str(error))
+            features = as_features(read())
+        except InputError as error:  # which counts the rows of what it was given, from its first
+            of = f"of the {len(numbers)} rows that were read together,"
+            said = re.sub(r"of \d+ rows,", of, str(error))
+            said = re.sub(r"first in row (\d+)", lambda m: _in_all(m, numbers), said)
             raise InputError(said) from error
         return features if self._scaler is None else self._scaler(features)

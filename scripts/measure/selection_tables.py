@@ -23,7 +23,6 @@ GROUPS: dict[str, Callable[[dict[str, Any]], str]] = {
     "SCAN, one fit": _one_fit("scan"),
     "I-Con, one fit": _one_fit("icon"),
     "Sinkhorn, one fit": _one_fit("sinkhorn"),
-    "TURTLE, one fit": _one_fit("turtle"),
     "TEMI, all": lambda one: "all" if one["method"] == "temi" else "",
     "SCANv2, all": lambda one: "all" if one["method"] == "scanv2" else "",
     "k-means": lambda one: "all" if one["method"] in ("kmeans", "smoothed") else "",

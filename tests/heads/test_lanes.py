@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -101,6 +102,63 @@ def test_what_fails_in_one_ends_all(lane: int | str, error: BaseException) -> No
     assert found.value is error
     assert torch.get_num_threads() == threads
     assert threading.active_count() == running
+
+
+class _Interrupting:
+    """A queue of tasks; Ctrl-C comes when one was handed over."""
+
+    def __init__(self, real: Any) -> None:
+        self._real = real
+
+    def put(self, task: Any) -> None:
+        self._real.put(task)
+        if task is not None:
+            raise KeyboardInterrupt
+
+
+def test_no_lane_waits_for_ever_when_its_task_was_handed_over_and_no_more() -> None:
+    threads, running = torch.get_num_threads(), threading.active_count()
+    with pytest.raises(KeyboardInterrupt), Lanes(2) as side_by_side:
+        side_by_side._tasks = [_Interrupting(tasks) for tasks in side_by_side._tasks]  # type: ignore[misc]
+        side_by_side.run(lambda lane, meet: meet(), lambda: None)
+    assert (torch.get_num_threads(), threading.active_count()) == (threads, running)
+
+
+def test_a_lane_that_does_not_end_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lanes, "_PATIENCE", 0.05)
+    stuck = threading.Event()
+
+    def work(lane: int, meet: Meet) -> None:
+        if lane == 0:
+            raise KeyboardInterrupt
+        stuck.wait()
+
+    threads = torch.get_num_threads()
+    with pytest.raises(KeyboardInterrupt), Lanes(2) as side_by_side:
+        side_by_side.run(work, lambda: None)
+    assert torch.get_num_threads() == threads
+    assert all(lane.daemon for lane in side_by_side._lanes)
+    stuck.set()
+
+
+def test_the_number_of_threads_comes_back_though_the_end_is_interrupted() -> None:
+    before = torch.get_num_threads()
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), Lanes(2) as side_by_side:
+        side_by_side._lanes[0].join = interrupted  # type: ignore[method-assign]
+    assert torch.get_num_threads() == before
+
+
+def test_inference_mode_reaches_every_lane(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    with_threads(monkeypatch, 2)
+    for inference in (False, True):
+        with torch.inference_mode(inference):
+            found.append(trained(TemiObjective(0.6, 0.9, True), None))
+    assert torch.equal(found[0].losses, found[1].losses)
 
 
 def test_a_lane_multiplies_in_one_thread_and_records_nothing() -> None:

@@ -189,6 +189,16 @@ class StableKMeans(Clusterer):
         found = [self._predict(rows.block(a, min(a + _READ, rows.n))) for a in starts]
         return np.concatenate(found)
 
+    def predict_top(self, X: Any, n: int) -> np.ndarray:
+        """As `Clusterer.predict_top`; likewise."""
+        rows = streamed(X)
+        if rows is None:
+            return super().predict_top(X, n)
+        self._check_width(rows.dim)
+        starts = range(0, rows.n, _READ)
+        ask = super().predict_top
+        return np.concatenate([ask(rows.block(a, min(a + _READ, rows.n)), n) for a in starts])
+
     def _fit(self, features: np.ndarray, progress: Progress) -> np.ndarray:
         return self._fit_rows(ArrayRows(features), progress)
 

@@ -199,8 +199,29 @@ def test_rows_that_are_read_in_blocks_come_to_the_same(
     np.testing.assert_array_equal(found.predict(given), found.labels_)
     others = np.random.default_rng(1).normal(size=(130, 30)).astype(np.float16)
     np.testing.assert_array_equal(found.predict(others), wanted.predict(others.astype(np.float32)))
-    with pytest.raises(InputError, match="7"):
-        found.predict(rows[:, :7])
+    np.testing.assert_array_equal(
+        found.predict_top(others, 3), wanted.predict_top(others.astype(np.float32), 3)
+    )
+    for asked in (found.predict, lambda x: found.predict_top(x, 2)):
+        with pytest.raises(InputError, match="7"):
+            asked(rows[:, :7])
+
+
+def test_what_cannot_be_used_is_refused_wherever_it_lies(tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).normal(size=(9_000, 4))
+    half = rows.astype(np.float16)
+    half[[8_500, 8_700]] = np.nan
+    with pytest.raises(InputError, match=r"infinity in 2 .* read together, first in row 8500"):
+        made(3).fit(half)
+    mapped = np.memmap(tmp_path / "rows", dtype=np.float64, mode="w+", shape=rows.shape)
+    mapped[:] = rows
+    mapped[8_600, 1] = 1e300
+    with pytest.raises(InputError, match=r"too large in 1 .* first in row 8600 \(1e\+300\)"):
+        made(3).fit(mapped)
+    masked = np.ma.masked_array(rows.astype(np.float16), mask=False)
+    masked[7, 3] = np.ma.masked
+    with pytest.raises(InputError, match="masked in 1 rows, first in row 7"):
+        made(3).fit(masked)
 
 
 def test_large_sets_are_tried_on_a_part(monkeypatch: pytest.MonkeyPatch) -> None:
