@@ -32,6 +32,12 @@ def streamed(X: Any, scaler: Scaler | None = None) -> Rows | None:
     return None
 
 
+def in_blocks(rows: Rows, size: int, ask: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """What `ask` says of (m, dim) float32 rows, `size` at a time, one below the other."""
+    starts = range(0, rows.n, size)
+    return np.concatenate([ask(rows.block(a, min(a + size, rows.n))) for a in starts])
+
+
 def _in_all(found: re.Match[str], numbers: np.ndarray) -> str:
     return f"first in row {numbers[int(found.group(1))]}"
 

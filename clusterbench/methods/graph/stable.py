@@ -16,7 +16,7 @@ from ..centroids import checked_init
 from ..clusterer import Clusterer, check_enough
 from ..fit_warnings import inside_another_fit
 from ..scaling import warn_of
-from ..streaming import streamed
+from ..streaming import in_blocks, streamed
 from ..top_order import led_by
 from .links import Links, Neighbourhood, row_hashes, search_bytes
 from .preparation import (
@@ -185,9 +185,7 @@ class StableKMeans(Clusterer):
         if rows is None:
             return super().predict(X)
         self._check_width(rows.dim)
-        starts = range(0, rows.n, _READ)
-        found = [self._predict(rows.block(a, min(a + _READ, rows.n))) for a in starts]
-        return np.concatenate(found)
+        return in_blocks(rows, _READ, self._predict)
 
     def predict_top(self, X: Any, n: int) -> np.ndarray:
         """As `Clusterer.predict_top`; likewise."""
@@ -195,9 +193,8 @@ class StableKMeans(Clusterer):
         if rows is None:
             return super().predict_top(X, n)
         self._check_width(rows.dim)
-        starts = range(0, rows.n, _READ)
         ask = super().predict_top
-        return np.concatenate([ask(rows.block(a, min(a + _READ, rows.n)), n) for a in starts])
+        return in_blocks(rows, _READ, lambda block: ask(block, n))
 
     def _fit(self, features: np.ndarray, progress: Progress) -> np.ndarray:
         return self._fit_rows(ArrayRows(features), progress)

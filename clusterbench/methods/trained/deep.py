@@ -20,7 +20,7 @@ from ...neighbours.kept import neighbours_of_rows, rows_hash, search_cost
 from ...progress import Progress, unseen
 from ..clusterer import check_enough
 from ..scaling import Scaler
-from ..streaming import streamed
+from ..streaming import in_blocks, streamed
 from ..top_order import led_by
 from .head_choice import choose_head
 from .head_input import HeadInput, free_bytes, mutual_table
@@ -383,9 +383,7 @@ class DeepClusterer(HeadClusterer):
         if rows is None:
             return super().predict(X)
         self._check_width(rows.dim)
-        starts = range(0, rows.n, 1 << 15)
-        found = [self._predict(rows.block(a, min(a + (1 << 15), rows.n))) for a in starts]
-        return np.concatenate(found)
+        return in_blocks(rows, 1 << 15, self._predict)
 
     def _predict(self, features: np.ndarray) -> np.ndarray:
         from ...heads.stack import assign
