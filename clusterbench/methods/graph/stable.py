@@ -171,6 +171,7 @@ class StableKMeans(Clusterer):
 
         The answer is that of all rows in memory, which then holds their `dims` directions only.
         """
+        del y  # nothing that fits sees a label
         rows = streamed(X)
         if rows is None:
             return super().fit(X, progress=progress)
