@@ -51,10 +51,13 @@ class _Moved:
         )  # fmt: skip
 
     def of(self, heads: slice) -> _Moved:
-        """Of some heads, without halves."""
+        """Of some heads."""
+        halves = None
+        if self.halves is not None:
+            halves = self.halves[0][heads], self.halves[1][heads]
         return _Moved(
             self.student[heads], self.teacher[heads], self.exp_avg[heads],
-            self.exp_avg_sq[heads], self.decay, None, self.updates,
+            self.exp_avg_sq[heads], self.decay, halves, self.updates,
         )  # fmt: skip
 
     def halve(self) -> None:
@@ -165,7 +168,7 @@ class HeadOptimiser:
         """Move some heads; other threads may move others. `end_step` comes after all of them.
 
         Args:
-            heads: which; all of them where there are copies in half precision.
+            heads: which.
             gradients: of these heads; else as of `step`, as is the rest.
             rate: r.
             momentum: share of itself that a teacher keeps.
@@ -174,7 +177,7 @@ class HeadOptimiser:
         self._moving = tuple(moving)  # of all heads the same
         if self._engine is not None:
             for name, moved in self._moved.items():
-                _in_one_kernel(self._engine, moved, moving.get(name), rate, momentum)
+                _in_one_kernel(self._engine, moved.of(heads), moving.get(name), rate, momentum)
             return
         if self._arrays:
             arrays = self._arrays_of(heads.start, heads.stop)
