@@ -61,8 +61,14 @@ class Lanes:
                 threading.Thread(target=_work, args=(tasks,), name="lane", daemon=True)
                 for tasks in self._tasks
             ]
-            for lane in self._lanes:
-                lane.start()
+            try:
+                for lane in self._lanes:
+                    lane.start()
+            except BaseException:  # no more threads, or an interruption
+                torch.set_num_threads(self._threads)
+                for tasks in self._tasks:
+                    tasks.put(None)
+                raise
         return self
 
     def __exit__(

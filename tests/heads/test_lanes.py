@@ -152,6 +152,20 @@ def test_the_number_of_threads_comes_back_though_the_end_is_interrupted() -> Non
     assert torch.get_num_threads() == before
 
 
+def test_the_number_of_threads_comes_back_though_none_can_begin(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = torch.get_num_threads()
+
+    def refused(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    with pytest.raises(RuntimeError, match="start"), Lanes(2):
+        raise AssertionError("nothing can be done here")
+    assert torch.get_num_threads() == before
+
+
 def test_inference_mode_reaches_every_lane(monkeypatch: pytest.MonkeyPatch) -> None:
     found = []
     with_threads(monkeypatch, 2)
