@@ -2,8 +2,8 @@
 
 What they exchange in a step is one number a pair, TEMI's pair weight, and nothing for SCAN; by
 rows instead they would exchange the gradients of all weights. The losses are those of one process
-up to rounding: that of the sum, whose order is another, and that of products of fewer heads at a
-time. The same number of processes comes to the same bits.
+up to rounding: that of the sum, whose order is another, and on a GPU that of products of fewer
+heads at a time. The same number of processes comes to the same bits.
 """
 
 from __future__ import annotations
