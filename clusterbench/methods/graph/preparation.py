@@ -11,7 +11,7 @@ from ...feature_rows import unit_rows
 from ...kmeans.row_sources import Rows
 
 #: Powers of the whitening that are tried; none is unit rows as they are.
-POWERS: tuple[float | None, ...] = (None, 0.25, 0.5)
+POWERS: tuple[float | None, ...] = (None, 0.5)
 #: (neighbours, rounds) of the smoothing that is done, if one is.
 SMOOTHING = (7, 2)
 #: That which is tried for it, the first that there are rows enough for. Agreement tells a strong
@@ -90,8 +90,10 @@ def chosen(
 ) -> tuple[Preparation, dict[str, float]]:
     """The preparation under which fits to two halves of the rows agree most.
 
-    First the power of the whitening, without smoothing; of equals the one tried first. Then, with
-    that power, whether rows are smoothed: if a strong smoothing has more agreement than none.
+    First the power of the whitening, without smoothing: the one of the most agreement, if that is
+    clearly more than unit rows as they are have. Then, with that power, whether rows are smoothed:
+    unless a strong smoothing has clearly less agreement than none. Clear is a difference of
+    1 / sqrt(rows that are tried), which is about how far two pairs of halves lie apart.
 
     Args:
         rows: (n, dim) float32 at unit length.
@@ -124,9 +126,14 @@ def chosen(
         found[candidate.text] = agreement(candidate)
         return found[candidate.text]
 
-    plain = max(scalings(rows.shape[1], choice), key=known)
+    first, *others = scalings(rows.shape[1], choice)
+    clear = len(part) ** -0.5
+    plain, least = first, known(first) + clear
+    for other in others:
+        if known(other) > least:
+            plain, least = other, found[other.text]
     smoothing = smoothing_tried(plain, len(rows), n_clusters, choice)
-    if smoothing is not None and known(smoothing) > found[plain.text]:
+    if smoothing is not None and known(smoothing) >= found[plain.text] - clear:
         return replace(plain, n_neighbors=SMOOTHING[0], rounds=SMOOTHING[1]), found
     return plain, found
 

@@ -79,6 +79,8 @@ class SmoothedKMeans(Clusterer):
         ([3, 3], np.True_)
     """
 
+    cluster_centers_: np.ndarray
+
     name: ClassVar[str] = "smoothed-kmeans"
     label: ClassVar[str] = "smoothed k-means"
     version: ClassVar[int] = 1

@@ -18,6 +18,8 @@ from ..fit_warnings import inside_another_fit
 from ..scaling import warn_of
 from ..streaming import in_blocks, streamed
 from ..top_order import led_by
+from .adjacency import adjacency
+from .joining import JoinedParts
 from .links import Links, Neighbourhood, row_hashes, search_bytes
 from .preparation import (
     Choice,
@@ -45,19 +47,23 @@ _OF_A_TRIAL = 1.2e8
 _READ = 1 << 16
 #: Rows per cluster without which clusters stay k-means': most have no other row to vote then.
 _FEWEST = 2.5
+#: Parts of a cluster that are joined, in the mean, and rows of a part at least.
+_PARTS, _OF_A_PART = 2, 8
 
 
 class StableKMeans(Clusterer):
     """k-means on rows as fits to two halves agree on them most, its clusters told by witnesses.
 
     1. Rows go to unit length, and to their `dims` principal directions where there are more.
-    2. Preparations are tried: the rows as they are or whitened by a power of 0.25 or 0.5, then
-       the best of these with rows averaged twice with their 12 mutual neighbours, or 7, where
-       there are two rows per cluster for each neighbour. Each is fitted to two random halves of
-       the rows. Taken is the one under which what a fit predicts of the other half has the largest
-       AMI with that half's own clusters; of smoothing only whether it helps is taken, and 7
-       neighbours are averaged. No label takes part.
-    3. `SmoothedKMeans` of all rows with this preparation.
+    2. Preparations are tried: the rows as they are or whitened by a power of 0.5, then the better
+       one with rows averaged twice with their 12 mutual neighbours, or 7, where there are two rows
+       per cluster for each neighbour. Each is fitted to two random halves of the rows: they agree
+       by the AMI of what a fit predicts of the other half with that half's own clusters. Whitening
+       is taken if it has clearly more agreement, by 1 / sqrt(rows tried), and smoothing, by 7
+       neighbours, unless it has clearly less. No label takes part.
+    3. `SmoothedKMeans` of all rows with this preparation. If rows are averaged, of twice as many
+       clusters, with eight rows each at least, which are joined to K along the graph of the
+       `voters` nearest neighbours (`joining.joined`).
     4. `refinements` times, all rows are told anew which cluster is theirs: by the votes of their
        `voters` nearest rows, or as many as half the rows of a cluster, four at least, weighted by
        similarity; by a linear discriminant among the clusters that are voted for (0.5); and by
@@ -68,8 +74,9 @@ class StableKMeans(Clusterer):
     The sizes of clusters are nowhere forced. Tried in 2. are 50 rows per cluster drawn at random,
     2,000 at least; with fewer per cluster all rows, of more than 10,000 eight regions of 1,250.
 
-    Memory: 4 bytes for each of the `dims` directions of each row, seven times, and a table of
-    32 MB. A store, a memory map and an array of float16 are read in blocks.
+    Memory: 4 bytes for each of the `dims` directions of each row, seven times, 100 bytes for each
+    of its voters, and a table of 32 MB. A store, a memory map and an array of float16 are read in
+    blocks.
 
     Args:
         n_clusters: K.
@@ -77,7 +84,7 @@ class StableKMeans(Clusterer):
         device: "auto", "cpu" or "cuda[:N]".
         dims: principal directions kept.
         voters: neighbours that vote, at most.
-        refinements: times that training rows are told anew; 0 leaves k-means' clusters, of new
+        refinements: times that training rows are told anew; 0 leaves the clusters of step 3, of new
             rows, too.
         init: as of `KMeans`, of k-means on all rows; trials have "auto".
         n_init: starts of k-means on all rows; each trial has one.
@@ -102,10 +109,11 @@ class StableKMeans(Clusterer):
 
     name: ClassVar[str] = "stable-kmeans"
     label: ClassVar[str] = "stable k-means"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     #: Of votes, discriminant and what was said before; see `Witnesses`.
     _weights: ClassVar[tuple[float, float, float]] = (1.0, 0.5, 0.3)
     _choice: ClassVar[Choice] = Choice()
+    _joins: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -138,7 +146,8 @@ class StableKMeans(Clusterer):
         for candidate in candidates:
             one = self._smoothed(candidate, self.n_clusters, 1).cost(tried, tried, width)
             found += one + one + Cost(0.0, 2 * _OF_A_TRIAL)
-        base = self._smoothed(candidates[-1], self.n_clusters, self.n_init, self.init)
+        parts = self.n_clusters if further is None else self._n_parts(n_train)
+        base = self._smoothed(candidates[-1], parts, self.n_init, self.init)
         found += base.cost(n_train, n_eval, width)
         told = self.refinements * n_train + n_eval
         products = 4.0 * n_train * width**2
@@ -150,6 +159,12 @@ class StableKMeans(Clusterer):
     def _n_voters(self, n: int) -> int:
         """Neighbours that vote among n rows: most of more would be of other clusters."""
         return min(self.voters, max(_LEAST_VOTERS, n // (2 * self.n_clusters)))
+
+    def _n_parts(self, n: int) -> int:
+        """Clusters of k-means that are joined to K, where n rows are averaged."""
+        if not (self._joins and isinstance(self.init, str)):  # centroids that are given are K
+            return self.n_clusters
+        return max(self.n_clusters, min(_PARTS * self.n_clusters, n // _OF_A_PART))
 
     def _smoothed(
         self, candidate: Preparation, n_clusters: int, n_init: int, init: Any = "auto"
@@ -204,7 +219,7 @@ class StableKMeans(Clusterer):
         n, dim = given.n, given.dim
         width = min(self.dims, dim)
         check_memory(
-            4.0 * 7 * n * width + 24.0 * n * self.voters + search_bytes(n, width, self.voters),
+            4.0 * 7 * n * width + 100.0 * n * self.voters + search_bytes(n, width, self.voters),
             f"{self.name} of {n:,} rows of {width:,} dimensions",
             "take fewer dims, or kmeans, which needs no copy of its rows",
         )
@@ -227,13 +242,20 @@ class StableKMeans(Clusterer):
 
         with inside_another_fit():  # what there is to say of the rows was said
             taken, agreement = chosen(rows, self.n_clusters, trial, self.random_state, self._choice)
-            base = self._smoothed(taken, self.n_clusters, self.n_init, self.init)
-            self._base = base.fit(rows, progress=unseen)
+            parts = self._n_parts(n) if taken.rounds else self.n_clusters
+            base = self._smoothed(taken, parts, self.n_init, self.init).fit(rows, progress=unseen)
+        voters = self._n_voters(n)
+        self._neighbourhood = Neighbourhood(rows, rows, rows, voters, False, self.device)
+        self._base: SmoothedKMeans | JoinedParts = base
+        if parts > self.n_clusters:
+            graph = adjacency(self._neighbourhood.links, n)
+            self._base = JoinedParts.of(base, graph, rows, self.n_clusters)
         self.preparation_ = taken.text
         labels = self._refined(rows, self._base.labels_)
         self.diagnostics_ = {
             "preparation": taken.text,
             "agreement": agreement,
+            "parts": parts,
             "changed": float(np.mean(labels != self._base.labels_)),
             "clusters_used": len(np.unique(labels)),
         }
@@ -244,8 +266,6 @@ class StableKMeans(Clusterer):
         """Clusters of training rows after the refinements; keeps the witnesses of new rows."""
         from .refinement import spread_of
 
-        voters = self._n_voters(len(rows))
-        self._neighbourhood = Neighbourhood(rows, rows, rows, voters, False, self.device)
         links = self._neighbourhood.links
         spread = spread_of(links)
         device = resolve_device(self.device)

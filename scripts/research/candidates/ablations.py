@@ -57,3 +57,10 @@ class Forgetful(StableKMeans):
 
     name: ClassVar[str] = "stable-forgetful"
     _weights: ClassVar[tuple[float, float, float]] = (1.0, 0.5, 0.0)
+
+
+class Unjoined(StableKMeans):
+    """Without parts: as many clusters of k-means as are wanted."""
+
+    name: ClassVar[str] = "stable-unjoined"
+    _joins: ClassVar[bool] = False

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clusterbench.errors import InputError
+from clusterbench.feature_rows import unit_rows
 from clusterbench.features import FeatureStore
 from clusterbench.kmeans.row_sources import ArrayRows
 from clusterbench.methods import SmoothedKMeans, StableKMeans
@@ -30,6 +31,7 @@ from clusterbench.methods.graph.preparation import (
     tried_rows,
 )
 from clusterbench.metrics import score
+from clusterbench.selection import halves
 from clusterbench.sources.dataset_index import DatasetIndex
 
 
@@ -55,7 +57,7 @@ def test_the_taken_preparation_is_the_one_with_the_largest_agreement() -> None:
     rows, _ = groups([60] * 5, spread=0.5)
     found = made(5).fit(rows)
     agreement = found.diagnostics_["agreement"]
-    assert len(agreement) == 4  # three powers, then one smoothing
+    assert len(agreement) == 3  # two powers, then one smoothing
     best = max(agreement, key=agreement.__getitem__)
     assert found.preparation_ == best.replace("12 neighbours", "7 neighbours")
     assert found.preparation_ == found.diagnostics_["preparation"]
@@ -72,10 +74,14 @@ def test_whitening_is_taken_where_a_few_directions_drown_the_clusters() -> None:
     assert score(labels, found.labels_).ami > score(labels, plainly.labels_).ami + 0.2
 
 
-def test_without_refinements_it_is_smoothed_kmeans_of_what_was_taken() -> None:
+def test_without_parts_and_refinements_it_is_smoothed_kmeans_of_what_was_taken() -> None:
     rows, _ = groups([30] * 6, spread=0.4)
     new = groups([9] * 6, spread=0.4, seed=1)[0]
-    found = made(6, refinements=0).fit(rows)
+
+    class Unjoined(StableKMeans):
+        _joins = False
+
+    found = Unjoined(6, device="cpu", refinements=0).fit(rows)
     powers = scalings(8, Choice())
     every = powers + [replace(c, n_neighbors=7, rounds=2) for c in powers]
     taken = next(c for c in every if c.text == found.preparation_)
@@ -259,18 +265,49 @@ def trials_of(good: set[str], rows: np.ndarray) -> tuple[Preparation, dict[str, 
 
 def test_powers_are_tried_first_then_whether_to_smooth_with_the_best_power() -> None:
     rows = plain.unit(groups([20] * 3)[0])
-    strong = "whiten(8, 0.5), 7 neighbours, 2 rounds"
-    for good, taken, agreement in (
-        ({"whiten(8, 0.5)"}, "whiten(8, 0.5)", [0, 0, 1, 0]),
-        ({"whiten(8, 0.5)", strong}, "whiten(8, 0.5)", [0, 0, 1, 1]),  # of equals the first
-        ({strong}, "l2", [0, 0, 0, 0]),  # tried with the power that was taken alone
+    strong, plainly = "whiten(8, 0.5), 7 neighbours, 2 rounds", "l2, 7 neighbours, 2 rounds"
+    for good, taken, tried, agreement in (
+        ({"whiten(8, 0.5)"}, "whiten(8, 0.5)", strong, [0, 1, 0]),
+        ({"whiten(8, 0.5)", strong}, strong, strong, [0, 1, 1]),
+        ({"l2", "whiten(8, 0.5)"}, "l2", plainly, [1, 1, 0]),  # of equals the first
+        ({strong}, plainly, plainly, [0, 0, 0]),  # tried with the power that was taken alone
     ):
         best, found = trials_of(good, rows)
         assert best.text == taken
-        power = strong if taken != "l2" else "l2, 7 neighbours, 2 rounds"
-        assert list(found) == ["l2", "whiten(8, 0.25)", "whiten(8, 0.5)", power]
+        assert list(found) == ["l2", "whiten(8, 0.5)", tried]
         assert list(found.values()) == pytest.approx(agreement)
     assert trials_of(set(), rows[:3]) == (Preparation("l2", 0, 0), {})
+
+
+@pytest.mark.parametrize(
+    ("whitened", "smoothed", "taken"),
+    [
+        (0.59, 0.2, "l2"),
+        (0.61, 0.2, "whiten(8, 0.5)"),
+        (0.61, 0.52, "whiten(8, 0.5), 7 neighbours, 2 rounds"),
+        (0.61, 0.5, "whiten(8, 0.5)"),
+        (0.59, 0.41, "l2, 7 neighbours, 2 rounds"),
+        (0.59, 0.39, "l2"),
+    ],
+)
+def test_only_what_is_clear_is_followed(
+    monkeypatch: pytest.MonkeyPatch, whitened: float, smoothed: float, taken: str
+) -> None:
+    """Of a hundred rows 0.1 is clear: whitening has to be better, neighbours not worse."""
+    agreements = {"l2": 0.5, "whiten(8, 0.5)": whitened}
+    now: list[str] = []
+
+    def trial(c: Preparation, *_: Any) -> Any:
+        now.append(c.text)
+        return np.zeros(50, dtype=int), np.zeros(50, dtype=int)
+
+    def agreement(both: Any, fitted: Any) -> float:
+        fitted(*both)
+        return agreements.get(now[-1], smoothed)
+
+    monkeypatch.setattr(halves, "halves_agreement", agreement)
+    rows = unit_rows(groups([25] * 4)[0])
+    assert chosen(rows, 4, trial, 0, Choice())[0].text == taken
 
 
 def test_a_strong_smoothing_is_tried_for_the_one_that_is_done() -> None:
