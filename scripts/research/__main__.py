@@ -6,12 +6,12 @@
 
 A candidate is a method of the package, or one of `candidates/`. Results are kept as those of
 `clusterbench run`, so the same command goes on where it was interrupted, and a later one runs what
-is new only. --unseen takes the other tasks of icons-wordnet and emoji; --settings replaces those
-of the preset laptop. Printed is, for each task and as a mean of each family, AMI of val rows in per
-cent; then how far each candidate is above each baseline and above the best of them, in points, with
-95% intervals over seeds and images together (the half width of a mean over tasks, which share
-images, is the mean of theirs), and on how many tasks it is ahead and behind; then seconds of a fit
-beside those of the first baseline.
+is new only. --unseen takes the other tasks of icons-wordnet and emoji, --fresh some that nothing
+was decided by; --settings replaces those of the preset laptop. Printed is, for each task and as a
+mean of each family, AMI of val rows in per cent; then how far each candidate is above each baseline
+and above the best of them, in points, with 95% intervals over seeds and images together (the half
+width of a mean over tasks, which share images, is the mean of theirs), and on how many tasks it is
+ahead and behind; then seconds of a fit beside those of the first baseline.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from study.tables import percent
 
 from clusterbench.catalog import read_toml
 
-from .development import BASES, TASKS, run_all, unseen
+from .development import BASES, FRESH, TASKS, run_all, unseen
 from .development import Tasks as Named
 from .plugged import plugged
 
@@ -126,12 +126,17 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("research-results"))
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--family", action="append", default=[], metavar="NAME")
-    parser.add_argument("--unseen", action="store_true", help="tasks that were not looked at")
+    further = parser.add_mutually_exclusive_group()
+    further.add_argument(
+        "--unseen", action="store_true", help="tasks not looked at in the first place"
+    )
+    further.add_argument("--fresh", action="store_true", help="tasks that nothing was decided by")
     parser.add_argument("--bases", nargs="+", default=BASES, metavar="METHOD", help="beside them")
     parser.add_argument("--settings", type=Path, metavar="TOML", help="by method, of the others")
     arguments = parser.parse_args()
     params = read_toml(arguments.settings) if arguments.settings else {}
-    bases, tasks = tuple(arguments.bases), unseen() if arguments.unseen else TASKS
+    bases = tuple(arguments.bases)
+    tasks = unseen() if arguments.unseen else FRESH if arguments.fresh else TASKS
     run_all(
         arguments.candidates, arguments.folder, arguments.seeds, tuple(arguments.family),
         bases, tasks, params,

@@ -29,6 +29,14 @@ TASKS: Tasks = (
     ("digits", "whole", ("whole",)),
 )
 
+#: Tasks that nothing was decided by; glyphs / fine and other large ones take too long.
+FRESH: Tasks = (
+    ("glyphs", "imbalanced", ("radicals-ratio-10", "radicals-ratio-100")),
+    ("glyphs", "granularity", ("radicals",)),
+    ("glyphs", "scale", ("classes-100", "classes-300")),
+    ("icons-wordnet", "granularity-inner", ("leaves", "assigned")),
+)
+
 #: What a candidate is compared with; the first is the one that every difference is counted from.
 BASES = ("kmeans", "smoothed-kmeans", "spectral", "temi", "scanv2")
 

@@ -26,11 +26,11 @@ def joined(graph: sparse.csr_array, parts: np.ndarray, k: int) -> np.ndarray:
 
     Always those two are next for which e / (v w)^0.75 is the largest: e is the weight of the edges
     between them, v and w that of all ends of edges in the one and in the other. Of equal ones the
-    part of the lowest number comes first. Where no edges lead from part to part any more, the
-    smallest joins the one of the most similar mean weight, as `communities.merged` has it.
+    part of the lowest number comes first. It ends early where no edges lead from part to part.
 
-    Agglomeration by this linkage is not known to us from a publication: average linkage on a graph
-    has the power 1. A k-means cluster has the size that the others have; what is joined has not.
+    To cut a graph of neighbours into too many parts and join those that hang together most is
+    Chameleon's way (Karypis, Han and Kumar, IEEE Computer 32, 1999); average linkage along the
+    edges would have the power 1. Parts of k-means are of one size, what is joined of them is not.
 
     Args:
         graph: (n, n) symmetric edge weights, without loops.
