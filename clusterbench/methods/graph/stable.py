@@ -66,10 +66,10 @@ class StableKMeans(Clusterer):
        `voters` nearest neighbours (`joining.joined`).
     4. `refinements` times, all rows are told anew which cluster is theirs: by the votes of their
        `voters` nearest rows, or as many as half the rows of a cluster, four at least, weighted by
-       similarity; by a linear discriminant among the clusters that are voted for (0.5); and by
-       what they were told before (0.3). A new row is told once, where its nearest centroid stands
-       for what was said before. Rows that were trained on keep their labels. With fewer than 2.5
-       rows per cluster this is left out.
+       similarity; by a linear discriminant among the clusters that are voted for (0.5); and, if
+       rows are averaged, by what they were told before (0.3). A new row is told once, where its
+       nearest centroid stands for what was said before. Rows that were trained on keep their
+       labels. With fewer than 2.5 rows per cluster this is left out.
 
     The sizes of clusters are nowhere forced. Tried in 2. are 50 rows per cluster drawn at random,
     2,000 at least; with fewer per cluster all rows, of more than 10,000 eight regions of 1,250.
@@ -110,7 +110,7 @@ class StableKMeans(Clusterer):
     name: ClassVar[str] = "stable-kmeans"
     label: ClassVar[str] = "stable k-means"
     version: ClassVar[int] = 3
-    #: Of votes, discriminant and what was said before; see `Witnesses`.
+    #: Of votes, discriminant and, where rows are averaged, what was said before; see `Witnesses`.
     _weights: ClassVar[tuple[float, float, float]] = (1.0, 0.5, 0.3)
     _choice: ClassVar[Choice] = Choice()
     _joins: ClassVar[bool] = True
@@ -242,7 +242,8 @@ class StableKMeans(Clusterer):
 
         with inside_another_fit():  # what there is to say of the rows was said
             taken, agreement = chosen(rows, self.n_clusters, trial, self.random_state, self._choice)
-            parts = self._n_parts(n) if taken.rounds else self.n_clusters
+            self._averages = taken.rounds > 0
+            parts = self._n_parts(n) if self._averages else self.n_clusters
             base = self._smoothed(taken, parts, self.n_init, self.init).fit(rows, progress=unseen)
         voters = self._n_voters(n)
         self._neighbourhood = Neighbourhood(rows, rows, rows, voters, False, self.device)
@@ -281,7 +282,9 @@ class StableKMeans(Clusterer):
         from .refinement import Discriminant, Witnesses
 
         k = self.n_clusters
-        return Witnesses(labels, Discriminant.of(rows, labels, k), spread, k, self._weights)
+        votes, discriminant, said = self._weights
+        weights = votes, discriminant, said if self._averages else 0.0
+        return Witnesses(labels, Discriminant.of(rows, labels, k), spread, k, weights)
 
     def _asked(self, features: np.ndarray) -> tuple[np.ndarray, Links, np.ndarray, np.ndarray]:
         """Rows as they are clustered, their links, the training rows they are, what is said."""

@@ -113,6 +113,14 @@ def test_no_more_rows_vote_than_half_a_cluster_has(n: int, k: int, voters: int, 
     assert made(k, voters=voters).fit(rows)._neighbourhood.links.ids.shape == (n, vote)
 
 
+@pytest.mark.parametrize(("each", "counts"), [(60, 0.3), (10, 0.0)])
+def test_what_was_said_counts_where_rows_are_averaged(each: int, counts: float) -> None:
+    rows = groups([each] * 6, dim=12, spread=0.2)[0]
+    found = made(6).fit(rows)
+    assert ("neighbours" in found.preparation_) == (counts > 0)
+    assert found._told.weights == (1.0, 0.5, counts)
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     n=st.integers(1, 40),
