@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -49,6 +50,8 @@ _READ = 1 << 16
 _FEWEST = 2.5
 #: Parts of a cluster that are joined, in the mean, and rows of a part at least.
 _PARTS, _OF_A_PART = 2, 8
+#: Share of neighbours in a row's own cluster, beyond chance, without which they are noise.
+_HELD = 0.5
 
 
 class StableKMeans(Clusterer):
@@ -63,7 +66,8 @@ class StableKMeans(Clusterer):
        neighbours, unless it has clearly less. No label takes part.
     3. `SmoothedKMeans` of all rows with this preparation. If rows are averaged, of twice as many
        clusters, with eight rows each at least, which are joined to K along the graph of the
-       `voters` nearest neighbours (`joining.joined`).
+       nearest neighbours that vote in 4 (`joining.joined`). If fewer than half of these are of a
+       row's own cluster, beyond chance, neighbours are noise: rows are left as they are then.
     4. `refinements` times, all rows are told anew which cluster is theirs: by the votes of their
        `voters` nearest rows, or as many as half the rows of a cluster, four at least, weighted by
        similarity; by a linear discriminant among the clusters that are voted for (0.5); and, if
@@ -242,26 +246,36 @@ class StableKMeans(Clusterer):
 
         with inside_another_fit():  # what there is to say of the rows was said
             taken, agreement = chosen(rows, self.n_clusters, trial, self.random_state, self._choice)
-            self._averages = taken.rounds > 0
-            parts = self._n_parts(n) if self._averages else self.n_clusters
-            base = self._smoothed(taken, parts, self.n_init, self.init).fit(rows, progress=unseen)
-        voters = self._n_voters(n)
-        self._neighbourhood = Neighbourhood(rows, rows, rows, voters, False, self.device)
-        self._base: SmoothedKMeans | JoinedParts = base
-        if parts > self.n_clusters:
-            graph = adjacency(self._neighbourhood.links, n)
-            self._base = JoinedParts.of(base, graph, rows, self.n_clusters)
+            base, links = self._clustered(rows, taken)
+            if taken.rounds and _held(links, base.labels_) < _HELD:
+                taken = replace(taken, n_neighbors=0, rounds=0)
+                base, _ = self._clustered(rows, taken)
+        self._base, self._averages = base, taken.rounds > 0
         self.preparation_ = taken.text
         labels = self._refined(rows, self._base.labels_)
         self.diagnostics_ = {
             "preparation": taken.text,
             "agreement": agreement,
-            "parts": parts,
+            "parts": self._n_parts(n) if self._averages else self.n_clusters,
             "changed": float(np.mean(labels != self._base.labels_)),
             "clusters_used": len(np.unique(labels)),
         }
         progress(total, total)
         return labels
+
+    def _clustered(
+        self, rows: np.ndarray, taken: Preparation
+    ) -> tuple[SmoothedKMeans | JoinedParts, Links]:
+        """Step 3, and the links of the neighbours that vote, which are kept."""
+        n = len(rows)
+        parts = self._n_parts(n) if taken.rounds else self.n_clusters
+        base = self._smoothed(taken, parts, self.n_init, self.init).fit(rows, progress=unseen)
+        voters = self._n_voters(n)
+        self._neighbourhood = Neighbourhood(rows, rows, rows, voters, False, self.device)
+        links = self._neighbourhood.links
+        if parts == self.n_clusters:
+            return base, links
+        return JoinedParts.of(base, adjacency(links, n), rows, self.n_clusters), links
 
     def _refined(self, rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """Clusters of training rows after the refinements; keeps the witnesses of new rows."""
@@ -313,3 +327,15 @@ class StableKMeans(Clusterer):
         ranked = self._base.predict_top(rows, n)
         order = self._told.ranked(rows, links, ranked, n, resolve_device(self.device))
         return led_by(self._first(rows, links, seen, said), order)
+
+
+def _held(links: Links, labels: np.ndarray) -> float:
+    """Share of neighbours in a row's own cluster, less what clusters of these sizes have by chance.
+
+    1 where all are, 0 where as many are as by chance, and where no row has neighbours.
+    """
+    if not links.counted.any():
+        return 0.0
+    same = float((labels[links.ids] == labels[:, None])[links.counted].mean())
+    chance = float(((np.bincount(labels) / len(labels)) ** 2).sum())
+    return (same - chance) / (1.0 - chance) if chance < 1.0 else 1.0

@@ -15,6 +15,7 @@ from clusterbench.methods.graph.adjacency import adjacency
 from clusterbench.methods.graph.communities import numbered
 from clusterbench.methods.graph.joining import JoinedParts, joined
 from clusterbench.methods.graph.links import Neighbourhood
+from clusterbench.methods.graph.stable import _held
 from clusterbench.metrics import score
 
 
@@ -141,3 +142,34 @@ def test_a_part_of_no_row_goes_where_its_centre_is() -> None:
     without = JoinedParts.of(parts, adjacency(links, len(rows)), rows, 11)
     assert without.cluster_of[lost] == without.cluster_of[nearest]
     assert (whole.cluster_of >= 0).all() and (without.cluster_of >= 0).all()
+
+
+def noise(n: int, dim: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Twenty clouds that lie so much in each other that a row's neighbours are of any."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 20, n)
+    rows = rng.normal(size=(20, dim))[labels] + 3.0 * rng.normal(size=(n, dim))
+    return rows.astype(np.float32), labels
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_neighbours_that_are_noise_are_left_alone(seed: int) -> None:
+    rows, labels = noise(2000, 64, seed)
+    found = StableKMeans(20, device="cpu").fit(rows)
+    plainly = SmoothedKMeans(20, device="cpu", rounds=0).fit(rows)
+    assert "neighbours" not in found.preparation_ and found.diagnostics_["parts"] == 20
+    assert np.bincount(found.labels_).max() < 300
+    assert score(labels, found.labels_).ami > score(labels, plainly.labels_).ami - 0.03
+
+
+def test_how_many_neighbours_are_of_a_rows_own_cluster() -> None:
+    rows, labels = unequal(0)
+    links = Neighbourhood(rows, rows, rows, 4, False, "cpu").links
+    same = np.mean([labels[j] == labels[i] for i in range(len(rows)) for j in links.ids[i]])
+    chance = sum(np.mean(labels == c) ** 2 for c in range(11))
+    assert _held(links, labels) == pytest.approx((same - chance) / (1 - chance), abs=1e-12)
+    assert _held(links, np.zeros(len(rows), dtype=int)) == 1.0
+    none = Neighbourhood(0 * rows, 0 * rows, 0 * rows, 4, False, "cpu").links
+    assert _held(none, labels) == 0.0
+    anyhow = np.random.default_rng(0).permutation(labels)
+    assert abs(_held(links, anyhow)) < 0.05
