@@ -6,8 +6,8 @@
 
 A candidate is a method of the package, or one of `candidates/`. Results are kept as those of
 `clusterbench run`, so the same command goes on where it was interrupted, and a later one runs what
-is new only. --unseen takes the other tasks of icons-wordnet and emoji, --fresh some that nothing
-was decided by; --settings replaces those of the preset laptop. Printed is, for each task and as a
+is new only. --unseen takes the other tasks of icons-wordnet and emoji, --fresh some that were
+looked at last; --settings replaces those of the preset laptop. Printed is, for each task and as a
 mean of each family, AMI of val rows in per cent; then how far each candidate is above each baseline
 and above the best of them, in points, with 95% intervals over seeds and images together (the half
 width of a mean over tasks, which share images, is the mean of theirs), and on how many tasks it is
@@ -130,7 +130,7 @@ def main() -> None:
     further.add_argument(
         "--unseen", action="store_true", help="tasks not looked at in the first place"
     )
-    further.add_argument("--fresh", action="store_true", help="tasks that nothing was decided by")
+    further.add_argument("--fresh", action="store_true", help="tasks that were looked at last")
     parser.add_argument("--bases", nargs="+", default=BASES, metavar="METHOD", help="beside them")
     parser.add_argument("--settings", type=Path, metavar="TOML", help="by method, of the others")
     arguments = parser.parse_args()

@@ -29,7 +29,7 @@ TASKS: Tasks = (
     ("digits", "whole", ("whole",)),
 )
 
-#: Tasks that nothing was decided by; glyphs / fine and other large ones take too long.
+#: Tasks that were looked at last (research log, 36); glyphs / fine and larger ones take too long.
 FRESH: Tasks = (
     ("glyphs", "imbalanced", ("radicals-ratio-10", "radicals-ratio-100")),
     ("glyphs", "granularity", ("radicals",)),

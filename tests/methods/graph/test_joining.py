@@ -41,7 +41,7 @@ def plainly_joined(graph: np.ndarray, parts: np.ndarray, k: int) -> np.ndarray:
 
 
 def random_graph(n: int, share: float, rng: np.random.Generator) -> np.ndarray:
-    """Symmetric weights in eighths and of different sums, so that no two joins are equal."""
+    """Symmetric weights whose sums are exact and hardly ever equal."""
     upper = np.triu(rng.random((n, n)) < share, 1) * rng.integers(1, 1 << 20, (n, n)) / 2**20
     found: np.ndarray = upper + upper.T
     return found
