@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import StorageError
+from .errors import CheckpointError, StorageError
 
 _CHUNK = 1 << 22
 
@@ -91,6 +91,26 @@ def remove_leftovers(target: Path) -> None:
 
 def _is_plain(entry: os.DirEntry[str]) -> bool:
     return entry.is_file(follow_symlinks=False)
+
+
+def check_checkpoint_folder(folder: Path) -> None:
+    """Make a folder for checkpoints, if it is not there, and raise CheckpointError if it cannot."""
+    # Asked in this order, since another process may be making the folder.
+    if os.path.lexists(folder) and not folder.is_dir():
+        raise CheckpointError(
+            f"{folder}: a file stands where a folder of checkpoints should be; "
+            "name another, or remove it"
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CheckpointError(
+            f"{folder}: no folder of checkpoints can be made there ({error.strerror}); name another"
+        ) from error
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        raise CheckpointError(
+            f"{folder}: cannot be read and written; name another folder, or change its permissions"
+        )
 
 
 def write_bytes(target: Path, content: bytes) -> None:

@@ -15,7 +15,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import re
 import time
 import warnings
@@ -31,7 +30,7 @@ from torch import Tensor
 
 from ..doors import parse_json
 from ..errors import CheckpointError
-from ..files import atomic_path, remove, remove_tree
+from ..files import atomic_path, check_checkpoint_folder, remove, remove_tree
 from .one_of_many import OneOfMany, Single
 from .training_log import Epoch
 
@@ -209,24 +208,7 @@ class TrainingFolder:
 
     def _check(self) -> None:
         """Refuse what is no folder of this training, or cannot be written to."""
-        # Asked in this order, since another process may be making the folder.
-        if os.path.lexists(self._folder) and not self._folder.is_dir():
-            raise CheckpointError(
-                f"{self._folder}: a file stands where a folder of checkpoints should be; "
-                "name another, or remove it"
-            )
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise CheckpointError(
-                f"{self._folder}: no folder of checkpoints can be made there ({error.strerror}); "
-                "name another"
-            ) from error
-        if not os.access(self._folder, os.R_OK | os.W_OK | os.X_OK):
-            raise CheckpointError(
-                f"{self._folder}: cannot be read and written; name another folder, or change its "
-                "permissions"
-            )
+        check_checkpoint_folder(self._folder)
         for file in self._files():
             if file.path.is_dir():
                 raise CheckpointError(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import CheckpointError
 from .fixed_point import FixedPoint
 from .shard import Extent, RowShard, Sums, Units
 
@@ -114,11 +114,11 @@ def iterate(
         The state; the shard's labels, and its objective, belong to its centroids.
 
     Raises:
-        InputError: the state to go on from is not one of these rows.
+        CheckpointError: the state to go on from is not one of these rows.
     """
     if state.objectives:
         if state.centroids.shape[1] != shard.dim:
-            raise InputError(
+            raise CheckpointError(
                 f"a state has centroids of {state.centroids.shape[1]} dimensions, these rows have "
                 f"{shard.dim}; go on with the rows that it was reached on, or begin anew"
             )
@@ -128,7 +128,7 @@ def iterate(
     if not state.objectives:
         state.objectives.append(reached)
     elif state.objectives[-1] != reached:  # exact in any number of processes
-        raise InputError(
+        raise CheckpointError(
             f"a state whose objective is {state.objectives[-1]!r} has {reached!r} on these rows; "
             "go on with the rows that it was reached on, or begin anew"
         )

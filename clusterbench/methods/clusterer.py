@@ -35,9 +35,6 @@ class Clusterer(Estimator, ABC):
     """
 
     n_clusters: int
-    #: Whether `fit` takes `checkpoint=`, a path of its own that a fit which was killed goes on
-    #: from; `clusterbench run` hands one to such methods.
-    keeps_checkpoints: ClassVar[bool] = False
     _fitted: ClassVar[str] = "labels_"
 
     def __init__(self, n_clusters: int = 8, random_state: int = 0, device: str = "auto") -> None:
@@ -60,6 +57,14 @@ class Clusterer(Estimator, ABC):
         check_enough(features.shape[0], self.n_clusters)
         self.labels_ = self._fit(features, progress or unseen)
         return self
+
+    @property
+    def keeps_checkpoints(self) -> bool:
+        """Whether `fit` takes `checkpoint=`, a path that a fit which was killed goes on from.
+
+        `clusterbench run` hands one of its own to such methods.
+        """
+        return False
 
     @property
     def shares_fit(self) -> bool:

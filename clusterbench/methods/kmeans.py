@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -23,8 +24,6 @@ from .fit_warnings import warn
 from .scaling import Scaler
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from typing_extensions import Self
 
 ENGINES = ("auto", "ours", "faiss")
@@ -98,6 +97,8 @@ class KMeans(CentroidClusterer):
     version: ClassVar[int] = 2
     #: Of the fit that goes on, relative to the heaviest; None where all rows count alike.
     _weights: np.ndarray | None = None
+    #: Of that fit, which is this process's alone.
+    _checkpoint: Path | None = None
 
     inertia_: float
     objectives_: tuple[float, ...]
@@ -158,6 +159,7 @@ class KMeans(CentroidClusterer):
         sample_weight: Any = None,
         *,
         progress: Progress | None = None,
+        checkpoint: Path | str | None = None,
     ) -> Self:
         """Find `n_clusters` clusters in X.
 
@@ -167,11 +169,20 @@ class KMeans(CentroidClusterer):
             y: not looked at.
             sample_weight: (n_samples,) numbers >= 0, not all 0; None weighs all rows alike.
             progress: called as `progress(done, total)` after each iteration.
+            checkpoint: file for the state of the fit, written every half minute; a fit that was
+                killed goes on from it to the same bits. It is left to the caller to remove it.
+                None keeps none.
 
         Raises:
-            InputError: as `Clusterer.fit`, or weights that are none.
+            InputError: as `Clusterer.fit`; weights that are none; a checkpoint of another fit, or
+                one with engine="faiss", which keeps none.
         """
         del y  # nothing that fits sees a label
+        if checkpoint is not None and not self.keeps_checkpoints:
+            raise InputError(
+                f"checkpoint={checkpoint}: engine='faiss' keeps none; use engine='ours'"
+            )
+        self._checkpoint = None if checkpoint is None else Path(checkpoint)
         weights = None if sample_weight is None else _weights(sample_weight)
         # Only their proportions matter to the clusters; as they are they may leave any range.
         heaviest = 1.0 if weights is None else float(weights.max())
@@ -183,7 +194,12 @@ class KMeans(CentroidClusterer):
             self.diagnostics_["inertia"] = self.inertia_
             return self
         finally:
-            del self._weights
+            del self._weights, self._checkpoint
+
+    @property
+    def keeps_checkpoints(self) -> bool:
+        """As `Clusterer.keeps_checkpoints`: a file."""
+        return self.engine != "faiss"
 
     @property
     def shares_fit(self) -> bool:
@@ -195,18 +211,17 @@ class KMeans(CentroidClusterer):
         self, features: np.ndarray, group: Group, checkpoint: Path | None, progress: Progress
     ) -> np.ndarray:
         self._scaler = Scaler(self.scaling).fit(features)
-        self._weights = None
+        self._weights, self._checkpoint = None, checkpoint
         try:
-            return self._clusters(self._rows(features), progress, group, checkpoint)
+            return self._clusters(self._rows(features), progress, group)
         finally:
-            del self._weights
+            del self._weights, self._checkpoint
 
     def _clusters(
         self,
         rows: Rows,
         progress: Progress,
         group: Group | None = None,
-        checkpoint: Path | None = None,
     ) -> np.ndarray:
         if self._weights is not None and len(self._weights) != rows.n:
             raise InputError(
@@ -228,7 +243,7 @@ class KMeans(CentroidClusterer):
             sample=most and most * self.n_clusters,
         )
         progress(0, self.n_init * self.max_iter)
-        found = self._found(rows, settings, progress, group, checkpoint)
+        found = self._found(rows, settings, progress, group)
         if not np.isfinite(found.centroids).all():
             raise TrainingError("k-means ended with centroids that are not finite")
         self._keep(found, start.name, group)
@@ -240,14 +255,13 @@ class KMeans(CentroidClusterer):
         settings: Settings,
         progress: Progress,
         group: Group,
-        checkpoint: Path | None,
     ) -> Fitted:
         shard = self._shard(rows, self._weights, first_row(group, rows.n))
         if self.engine != "faiss":
             keeper = None
-            if checkpoint is not None:
+            if self._checkpoint is not None:
                 identity = fit_identity(settings, group.extent(shard.extent))
-                keeper = Checkpoint(checkpoint, identity, group)
+                keeper = Checkpoint(self._checkpoint, identity, group)
             found = fit(shard, settings, group=group, keeper=keeper, progress=progress)
             _warn_of_rounding(group.extent(shard.extent), found, rows.dim)
             return found

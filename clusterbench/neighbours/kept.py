@@ -115,7 +115,12 @@ def kept_in(place: Place | None) -> Iterator[Tally]:
 
 
 def neighbours_of(
-    X: Any, k: int, device: torch.device | None = None, progress: Progress | None = None
+    X: Any,
+    k: int,
+    device: torch.device | None = None,
+    progress: Progress | None = None,
+    *,
+    place: Place | None = None,
 ) -> Graph:
     """The k nearest other rows of each row by cosine, made or found (see `all_neighbours`).
 
@@ -124,6 +129,7 @@ def neighbours_of(
         k: neighbours wanted, 1 <= k < n.
         device: to compute on; None is the CPU. The graph does not depend on it.
         progress: as `all_neighbours` takes it.
+        place: where it is kept and looked for, unless `kept_in` says so.
 
     Raises:
         InputError: X is no usable 2-D array, or has too few rows.
@@ -134,11 +140,16 @@ def neighbours_of(
         >>> graph.ids.tolist()
         [[1, 3], [0, 3], [3, 1], [2, 1]]
     """
-    return neighbours_of_rows(ArrayRows(as_features(X)), k, device, progress)
+    return neighbours_of_rows(ArrayRows(as_features(X)), k, device, progress, place=place)
 
 
 def neighbours_of_rows(
-    x: Rows, k: int, device: torch.device | None = None, progress: Progress | None = None
+    x: Rows,
+    k: int,
+    device: torch.device | None = None,
+    progress: Progress | None = None,
+    *,
+    place: Place | None = None,
 ) -> Graph:
     """`neighbours_of` of rows that are read in blocks: the same graph, of the same file.
 
@@ -152,7 +163,7 @@ def neighbours_of_rows(
         if graph is not None:
             _state.tally.count("shared")
             return graph
-        folder = _folder(rows)
+        folder = _folder(rows, place)
         if folder is not None and (graph := _found(folder, rows, k)) is not None:
             _state.tally.count("found")
         else:
@@ -239,11 +250,12 @@ def _nbytes(graph: Graph) -> int:
     return graph.ids.nbytes + graph.similarities.nbytes
 
 
-def _folder(rows: str) -> Path | None:
+def _folder(rows: str, otherwise: Place | None) -> Path | None:
     """Of the graphs of some rows; None where nothing is or can be kept."""
-    if _state.place is None:
+    place = _state.place or otherwise
+    if place is None:
         return None
-    return _state.place.folder / f"rows-{rows[:16]}-v{_VERSION}"
+    return place.folder / f"rows-{rows[:16]}-v{_VERSION}"
 
 
 def _found(folder: Path, rows: str, k: int) -> Graph | None:

@@ -81,6 +81,16 @@ def joined(graph: sparse.csr_array, parts: np.ndarray, k: int) -> np.ndarray:
     return numbered(np.array(into)[parts])
 
 
+def joined_to(graph: sparse.csr_array, parts: np.ndarray, unit: np.ndarray, k: int) -> np.ndarray:
+    """Join parts to k clusters; those that no edge leads from go to the nearest (`merged`).
+
+    graph, parts: as of `joined`. unit: (n, dim) float32, directions of the rows. Returns as
+    `joined` does, at most k clusters.
+    """
+    labels = joined(graph, parts, k)
+    return merged(graph, labels, unit, k) if labels.max() >= k else labels
+
+
 @dataclass(frozen=True, eq=False)
 class JoinedParts:
     """Clusters that are several parts of a k-means each.
@@ -95,20 +105,14 @@ class JoinedParts:
     n_clusters: int
 
     @classmethod
-    def of(
-        cls, parts: SmoothedKMeans, graph: sparse.csr_array, unit: np.ndarray, k: int
-    ) -> JoinedParts:
-        """Join the fitted parts of the training rows to k clusters.
+    def of(cls, parts: SmoothedKMeans, labels: np.ndarray, k: int) -> JoinedParts:
+        """The fitted parts of the training rows, joined to k clusters.
 
         Args:
             parts: fitted to them.
-            graph: of them, (n, n).
-            unit: (n, dim) float32, their directions.
+            labels: (n,) int64, clusters that `joined_to` made of the parts.
             k: K, no more than the parts.
         """
-        labels = joined(graph, parts.labels_, k)
-        if labels.max() >= k:
-            labels = merged(graph, labels, unit, k)
         n_parts = parts.n_clusters
         cluster_of = np.full(n_parts, -1)
         cluster_of[parts.labels_] = labels

@@ -10,7 +10,7 @@ from ...devices import resolve_device
 from ...feature_rows import unit_rows
 from ...kernels.nearest import distances_to
 from ...neighbours.graph import Graph
-from ...neighbours.kept import nearest_of, neighbours_of
+from ...neighbours.kept import Place, nearest_of, neighbours_of
 from ..scaling import Scaler, warn_of_zeros
 
 
@@ -85,6 +85,18 @@ def link_weights(links: Links) -> np.ndarray:
     return weights
 
 
+def held_together(links: Links, labels: np.ndarray) -> float:
+    """Share of neighbours in a row's own cluster, less what clusters of these sizes have by chance.
+
+    1 where all are, 0 where as many are as by chance, and where no row has neighbours.
+    """
+    if not links.counted.any():
+        return 0.0
+    same = float((labels[links.ids] == labels[:, None])[links.counted].mean())
+    chance = float(((np.bincount(labels) / len(labels)) ** 2).sum())
+    return (same - chance) / (1.0 - chance) if chance < 1.0 else 1.0
+
+
 def row_hashes(rows: np.ndarray) -> np.ndarray:
     """A number of each row by its numbers: (n,) uint64, the same for equal rows of float32.
 
@@ -118,6 +130,7 @@ class Neighbourhood:
         k: neighbours of each row, 1 <= k; at most the n - 1 other rows are taken.
         mutual: count mutual neighbours alone.
         device: "auto", "cpu" or "cuda[:N]".
+        place: as `neighbours_of` takes it.
 
     Attributes:
         links: of the training rows; k of each, none where there is one row alone.
@@ -131,6 +144,7 @@ class Neighbourhood:
         k: int,
         mutual: bool,
         device: str,
+        place: Place | None = None,
     ) -> None:
         n = len(unit)
         self.k = min(k, n - 1)
@@ -143,7 +157,7 @@ class Neighbourhood:
         if self.k == 0:
             self.links = Links.none(n)
             return
-        near = neighbours_of(features, self.k, resolve_device(device))
+        near = neighbours_of(features, self.k, resolve_device(device), place=place)
         counted = self._directed[near.ids] & self._directed[:, None]
         if mutual:
             away = np.where(counted, self._distances(unit, near.ids), -1.0)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -10,7 +11,8 @@ from ...cost import Cost, check_memory
 from ...errors import InputError
 from ...estimator import number, positive_int, true_or_false, whole_number
 from ...feature_rows import unit_rows
-from ...neighbours.kept import search_cost
+from ...files import check_checkpoint_folder
+from ...neighbours.kept import Place, search_cost
 from ...progress import Progress
 from ..centroids import checked_init
 from ..clusterer import Clusterer
@@ -18,6 +20,9 @@ from ..kmeans import KMeans
 from ..scaling import Scaler
 from .links import Neighbourhood, search_bytes
 from .smoothing import Smoothing
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 #: What "auto" stands for: see docs/graph-baselines.md for what was tried and what it gave.
 N_NEIGHBORS, ROUNDS = 7, 2
@@ -80,6 +85,8 @@ class SmoothedKMeans(Clusterer):
     """
 
     cluster_centers_: np.ndarray
+    #: Of the checkpoint of the fit that goes on.
+    _folder: Path | None = None
 
     name: ClassVar[str] = "smoothed-kmeans"
     label: ClassVar[str] = "smoothed k-means"
@@ -108,6 +115,39 @@ class SmoothedKMeans(Clusterer):
         self.n_init = positive_int("n_init", n_init)
         self.max_iter = positive_int("max_iter", max_iter)
         self.tol = number("tol", tol, at_least=0.0)
+
+    @property
+    def keeps_checkpoints(self) -> bool:
+        """As `Clusterer.keeps_checkpoints`: a folder."""
+        return True
+
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        progress: Progress | None = None,
+        checkpoint: Path | str | None = None,
+    ) -> Self:
+        """As `Clusterer.fit`.
+
+        Args:
+            X: as `Clusterer.fit` takes it.
+            y: not looked at.
+            progress: called as `progress(done, total)` after each iteration of k-means.
+            checkpoint: folder for the state of k-means, written every half minute, and for the
+                neighbours; a fit that was killed goes on from it to the same bits. It is left to
+                the caller to remove it. None keeps none.
+
+        Raises:
+            InputError: as `Clusterer.fit`; a checkpoint of another fit; too little memory.
+        """
+        del y  # nothing that fits sees a label
+        self._folder = None if checkpoint is None else Path(checkpoint)
+        try:
+            return super().fit(X, progress=progress)
+        finally:
+            del self._folder
 
     @property
     def _k(self) -> int:
@@ -155,9 +195,15 @@ class SmoothedKMeans(Clusterer):
         self._scaler = Scaler(self.scaling).fit(features)
         rows = self._scaler(features)
         unit = rows if self.scaling == "l2" else unit_rows(features)
-        neighbourhood = Neighbourhood(features, rows, unit, k, self.mutual, self.device)
+        state = place = None
+        if self._folder is not None:
+            check_checkpoint_folder(self._folder)
+            state, place = self._folder / "kmeans", Place(self._folder / "neighbours")
+        neighbourhood = Neighbourhood(features, rows, unit, k, self.mutual, self.device, place)
         self._smoothing = Smoothing(rows, neighbourhood, rounds, self._scaler.unit_length)
-        self._fitted_kmeans = self._kmeans().fit(self._smoothing.smoothed, progress=progress)
+        self._fitted_kmeans = self._kmeans().fit(
+            self._smoothing.smoothed, progress=progress, checkpoint=state
+        )
         self._smoothing.drop()
         for name in ("cluster_centers_", "counts_", "inertia_"):
             setattr(self, name, getattr(self._fitted_kmeans, name))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -10,18 +10,21 @@ import numpy as np
 from ...cost import Cost, check_memory
 from ...devices import resolve_device
 from ...estimator import positive_int, whole_number
+from ...feature_rows import as_features
+from ...files import sha256_array, sha256_json
 from ...kmeans.row_sources import ArrayRows, Rows
 from ...neighbours.kept import search_cost
-from ...progress import Progress, unseen
+from ...progress import Progress, Stretches, unseen
 from ..centroids import checked_init
 from ..clusterer import Clusterer, check_enough
+from ..fit_stages import FitStages
 from ..fit_warnings import inside_another_fit
 from ..scaling import warn_of
 from ..streaming import in_blocks, streamed
 from ..top_order import led_by
 from .adjacency import adjacency
-from .joining import JoinedParts
-from .links import Links, Neighbourhood, row_hashes, search_bytes
+from .joining import JoinedParts, joined_to
+from .links import Links, Neighbourhood, held_together, row_hashes, search_bytes
 from .preparation import (
     Choice,
     Preparation,
@@ -36,6 +39,8 @@ from .preparation import (
 from .smoothed import SmoothedKMeans
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from typing_extensions import Self
 
     from .refinement import Witnesses
@@ -78,6 +83,9 @@ class StableKMeans(Clusterer):
     The sizes of clusters are nowhere forced. Tried in 2. are 50 rows per cluster drawn at random,
     2,000 at least; with fewer per cluster all rows, of more than 10,000 eight regions of 1,250.
 
+    Killed, a fit with a checkpoint goes on from the preparation that was chosen, the last state of
+    k-means, the graph, what was joined and the last of the refinements, to the same clusters.
+
     Memory: 4 bytes for each of the `dims` directions of each row, seven times, 100 bytes for each
     of its voters, and a table of 32 MB. A store, a memory map and an array of float16 are read in
     blocks.
@@ -118,6 +126,8 @@ class StableKMeans(Clusterer):
     _weights: ClassVar[tuple[float, float, float]] = (1.0, 0.5, 0.3)
     _choice: ClassVar[Choice] = Choice()
     _joins: ClassVar[bool] = True
+    #: Of the checkpoint of the fit that goes on.
+    _folder: Path | str | None = None
 
     def __init__(
         self,
@@ -185,19 +195,46 @@ class StableKMeans(Clusterer):
             max_iter=self.max_iter,
         )
 
-    def fit(self, X: Any, y: Any = None, *, progress: Progress | None = None) -> Self:
-        """As `Clusterer.fit`; a store, a memory map and an array of float16 are read in blocks.
+    @property
+    def keeps_checkpoints(self) -> bool:
+        """As `Clusterer.keeps_checkpoints`: a folder."""
+        return True
 
-        The answer is that of all rows in memory, which then holds their `dims` directions only.
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        progress: Progress | None = None,
+        checkpoint: Path | str | None = None,
+    ) -> Self:
+        """Find `n_clusters` clusters in X.
+
+        Args:
+            X: as `Clusterer.fit` takes it. A store, a memory map and an array of float16 are read
+                in blocks; the answer is that of all rows in memory, which then holds their `dims`
+                directions only.
+            y: not looked at.
+            progress: called as `progress(done, total)` after each trial, iteration and refinement.
+            checkpoint: folder for what the stages of the fit came to, written every half minute; a
+                fit that was killed goes on from it to the same clusters. It is left to the caller
+                to remove it. None keeps none.
+
+        Raises:
+            InputError: as `Clusterer.fit`; a checkpoint of another fit; too little memory.
         """
         del y  # nothing that fits sees a label
-        rows = streamed(X)
-        if rows is None:
-            return super().fit(X, progress=progress)
-        self._begin_fit(rows.dim)
-        check_enough(rows.n, self.n_clusters)
-        self.labels_ = self._fit_rows(rows, progress or unseen)
-        return self
+        self._folder = checkpoint
+        try:
+            rows = streamed(X)
+            if rows is None:
+                return super().fit(X, progress=progress)
+            self._begin_fit(rows.dim)
+            check_enough(rows.n, self.n_clusters)
+            self.labels_ = self._fit_rows(rows, progress or unseen)
+            return self
+        finally:
+            del self._folder
 
     def predict(self, X: Any) -> np.ndarray:
         """As `Clusterer.predict`; what `fit` reads in blocks is read so."""
@@ -230,29 +267,18 @@ class StableKMeans(Clusterer):
         self._basis = principal_basis(given, self.dims)
         rows, zeros = gathered(given, self._basis)
         warn_of(zeros, n)
-        plain = scalings(width, self._choice)
-        further = smoothing_tried(plain[0], n, self.n_clusters, self._choice)
-        total = 2 * (len(plain) + (further is not None)) + 1
-        done = 0
-
-        def trial(
-            candidate: Preparation, k: int, own: np.ndarray, others: np.ndarray
-        ) -> tuple[np.ndarray, np.ndarray]:
-            nonlocal done
-            method = self._smoothed(candidate, k, 1).fit(own, progress=unseen)
-            done += 1
-            progress(done, total)
-            return method.labels_, method.predict(others)
-
+        kept = self._folder is not None
+        stages = FitStages(self._folder, self._identity(rows) if kept else "")
         with inside_another_fit():  # what there is to say of the rows was said
-            taken, agreement = chosen(rows, self.n_clusters, trial, self.random_state, self._choice)
-            base, links = self._clustered(rows, taken)
-            if taken.rounds and _held(links, base.labels_) < _HELD:
+            told = Stretches(progress, self._n_trials(n, width), 100, self.refinements, 1)
+            taken, agreement = self._chosen(rows, stages, told)
+            base, links = self._clustered(rows, taken, stages, told)
+            if taken.rounds and held_together(links, base.labels_) < _HELD:
                 taken = replace(taken, n_neighbors=0, rounds=0)
-                base, _ = self._clustered(rows, taken)
+                base, _ = self._clustered(rows, taken, stages, told)
         self._base, self._averages = base, taken.rounds > 0
         self.preparation_ = taken.text
-        labels = self._refined(rows, self._base.labels_)
+        labels = self._refined(rows, self._base.labels_, stages, told)
         self.diagnostics_ = {
             "preparation": taken.text,
             "agreement": agreement,
@@ -260,35 +286,102 @@ class StableKMeans(Clusterer):
             "changed": float(np.mean(labels != self._base.labels_)),
             "clusters_used": len(np.unique(labels)),
         }
-        progress(total, total)
+        told.of(3)(1, 1)
         return labels
 
+    def _identity(self, rows: np.ndarray) -> str:
+        """Of all that changes the answer of a fit, for its checkpoints."""
+        settings = {name: value for name, value in self.get_params().items() if name != "device"}
+        if not isinstance(self.init, str):
+            settings["init"] = sha256_array(as_features(self.init))
+        return sha256_json(
+            {
+                "method": [self.name, self.version, repr(self._choice), self._weights, self._joins],
+                "settings": settings,
+                "device": resolve_device(self.device).type,
+                "rows": sha256_array(rows),
+            }
+        )
+
+    def _n_trials(self, n: int, width: int) -> int:
+        """Fits of halves, at most."""
+        plain = scalings(width, self._choice)
+        further = smoothing_tried(plain[0], n, self.n_clusters, self._choice)
+        return 2 * (len(plain) + (further is not None))
+
+    def _chosen(
+        self, rows: np.ndarray, stages: FitStages, told: Stretches
+    ) -> tuple[Preparation, dict[str, float]]:
+        """The preparation, and the agreement of those that were tried: steps 2 to 4."""
+        known = stages.known("preparation")
+        if known is not None:
+            return Preparation(**known.facts["taken"]), known.facts["agreement"]
+
+        ended, n_trials = 0, self._n_trials(*rows.shape)
+
+        def trial(
+            candidate: Preparation, k: int, own: np.ndarray, others: np.ndarray
+        ) -> tuple[np.ndarray, np.ndarray]:
+            method = self._smoothed(candidate, k, 1).fit(own, progress=unseen)
+            nonlocal ended
+            ended += 1
+            told.of(0)(ended, n_trials)
+            return method.labels_, method.predict(others)
+
+        taken, agreement = chosen(rows, self.n_clusters, trial, self.random_state, self._choice)
+        stages.keep("preparation", {"taken": asdict(taken), "agreement": agreement})
+        return taken, agreement
+
     def _clustered(
-        self, rows: np.ndarray, taken: Preparation
+        self, rows: np.ndarray, taken: Preparation, stages: FitStages, told: Stretches
     ) -> tuple[SmoothedKMeans | JoinedParts, Links]:
         """Step 3, and the links of the neighbours that vote, which are kept."""
         n = len(rows)
         parts = self._n_parts(n) if taken.rounds else self.n_clusters
-        base = self._smoothed(taken, parts, self.n_init, self.init).fit(rows, progress=unseen)
+        base = self._smoothed(taken, parts, self.n_init, self.init).fit(
+            rows,
+            progress=told.of(1),
+            checkpoint=stages.part("averages" if taken.rounds else "rows"),
+        )
         voters = self._n_voters(n)
-        self._neighbourhood = Neighbourhood(rows, rows, rows, voters, False, self.device)
+        self._neighbourhood = Neighbourhood(
+            rows, rows, rows, voters, False, self.device, stages.graphs
+        )
         links = self._neighbourhood.links
         if parts == self.n_clusters:
             return base, links
-        return JoinedParts.of(base, adjacency(links, n), rows, self.n_clusters), links
+        known = stages.known("joined")
+        if known is None:
+            labels = joined_to(adjacency(links, n), base.labels_, rows, self.n_clusters)
+            stages.keep("joined", labels=labels)
+        else:
+            labels = known.arrays["labels"]
+        return JoinedParts.of(base, labels, self.n_clusters), links
 
-    def _refined(self, rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    def _refined(
+        self, rows: np.ndarray, labels: np.ndarray, stages: FitStages, told: Stretches
+    ) -> np.ndarray:
         """Clusters of training rows after the refinements; keeps the witnesses of new rows."""
         from .refinement import spread_of
 
         links = self._neighbourhood.links
         spread = spread_of(links)
         device = resolve_device(self.device)
-        _, first, group = np.unique(row_hashes(rows), return_index=True, return_inverse=True)
         self._refines = self.refinements > 0 and len(rows) >= _FEWEST * self.n_clusters
-        for _ in range(self.refinements if self._refines else 0):
+        rounds = self.refinements if self._refines else 0
+        names = [f"refined-{number}" for number in range(1, rounds + 1)]
+        done = rounds
+        while done and (known := stages.known(names[done - 1])) is None:
+            done -= 1
+        if done and known is not None:
+            labels = known.arrays["labels"]
+        if done < rounds:
+            _, first, group = np.unique(row_hashes(rows), return_index=True, return_inverse=True)
+        for number in range(done, rounds):
             labels = self._witnesses(rows, labels, spread).told(rows, links, labels, device)
             labels = labels[first][group]  # equal rows belong together, with the first of them
+            stages.keep(names[number], instead=names[number - 1] if number else "", labels=labels)
+            told.of(2)(number + 1, rounds)
         self._told = self._witnesses(rows, labels, spread)
         return labels
 
@@ -327,15 +420,3 @@ class StableKMeans(Clusterer):
         ranked = self._base.predict_top(rows, n)
         order = self._told.ranked(rows, links, ranked, n, resolve_device(self.device))
         return led_by(self._first(rows, links, seen, said), order)
-
-
-def _held(links: Links, labels: np.ndarray) -> float:
-    """Share of neighbours in a row's own cluster, less what clusters of these sizes have by chance.
-
-    1 where all are, 0 where as many are as by chance, and where no row has neighbours.
-    """
-    if not links.counted.any():
-        return 0.0
-    same = float((labels[links.ids] == labels[:, None])[links.counted].mean())
-    chance = float(((np.bincount(labels) / len(labels)) ** 2).sum())
-    return (same - chance) / (1.0 - chance) if chance < 1.0 else 1.0

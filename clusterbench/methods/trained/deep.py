@@ -48,7 +48,6 @@ class DeepClusterer(HeadClusterer):
     has the values below.
     """
 
-    keeps_checkpoints: ClassVar[bool] = True
     #: Settings of `Schedule`, by the same names.
     _SCHEDULE: ClassVar[tuple[str, ...]] = tuple(f.name for f in fields(Schedule))
     #: Whether neighbours are looked for.
@@ -181,6 +180,11 @@ class DeepClusterer(HeadClusterer):
             return self
         finally:
             del self._files
+
+    @property
+    def keeps_checkpoints(self) -> bool:
+        """As `Clusterer.keeps_checkpoints`: a folder."""
+        return True
 
     @property
     def shares_fit(self) -> bool:

@@ -13,9 +13,8 @@ from scipy import sparse
 from clusterbench.methods import SmoothedKMeans, StableKMeans
 from clusterbench.methods.graph.adjacency import adjacency
 from clusterbench.methods.graph.communities import numbered
-from clusterbench.methods.graph.joining import JoinedParts, joined
-from clusterbench.methods.graph.links import Neighbourhood
-from clusterbench.methods.graph.stable import _held
+from clusterbench.methods.graph.joining import JoinedParts, joined, joined_to
+from clusterbench.methods.graph.links import Neighbourhood, held_together
 from clusterbench.metrics import score
 
 
@@ -66,7 +65,7 @@ def test_parts_without_edges_are_joined_by_what_is_most_similar() -> None:
     rows = np.repeat(np.eye(4, dtype=np.float32), 5, axis=0)
     rows[15:] = rows[0] + 0.1 * rows[15:]  # the fourth group lies beside the first
     parts = SmoothedKMeans(4, device="cpu", rounds=0).fit(rows)
-    found = JoinedParts.of(parts, sparse.csr_array((20, 20)), rows, 3)
+    found = JoinedParts.of(parts, joined_to(sparse.csr_array((20, 20)), parts.labels_, rows, 3), 3)
     assert sorted(np.bincount(found.labels_).tolist()) == [5, 5, 10]
     assert len(set(found.labels_[[0, 15]])) == 1
 
@@ -134,12 +133,12 @@ def test_ranks_are_of_different_clusters_and_begin_with_the_prediction(refinemen
 def test_a_part_of_no_row_goes_where_its_centre_is() -> None:
     rows, _ = unequal(0)
     parts = SmoothedKMeans(22, device="cpu", rounds=0).fit(rows)
-    links = Neighbourhood(rows, rows, rows, 10, False, "cpu").links
-    whole = JoinedParts.of(parts, adjacency(links, len(rows)), rows, 11)
+    graph = adjacency(Neighbourhood(rows, rows, rows, 10, False, "cpu").links, len(rows))
+    whole = JoinedParts.of(parts, joined_to(graph, parts.labels_, rows, 11), 11)
     lost, near = 3, parts.cluster_centers_ - parts.cluster_centers_[3]
     nearest = int(np.argsort((near**2).sum(axis=1))[1])
     parts.labels_ = np.where(parts.labels_ == lost, nearest, parts.labels_)
-    without = JoinedParts.of(parts, adjacency(links, len(rows)), rows, 11)
+    without = JoinedParts.of(parts, joined_to(graph, parts.labels_, rows, 11), 11)
     assert without.cluster_of[lost] == without.cluster_of[nearest]
     assert (whole.cluster_of >= 0).all() and (without.cluster_of >= 0).all()
 
@@ -167,9 +166,9 @@ def test_how_many_neighbours_are_of_a_rows_own_cluster() -> None:
     links = Neighbourhood(rows, rows, rows, 4, False, "cpu").links
     same = np.mean([labels[j] == labels[i] for i in range(len(rows)) for j in links.ids[i]])
     chance = sum(np.mean(labels == c) ** 2 for c in range(11))
-    assert _held(links, labels) == pytest.approx((same - chance) / (1 - chance), abs=1e-12)
-    assert _held(links, np.zeros(len(rows), dtype=int)) == 1.0
+    assert held_together(links, labels) == pytest.approx((same - chance) / (1 - chance), abs=1e-12)
+    assert held_together(links, np.zeros(len(rows), dtype=int)) == 1.0
     none = Neighbourhood(0 * rows, 0 * rows, 0 * rows, 4, False, "cpu").links
-    assert _held(none, labels) == 0.0
+    assert held_together(none, labels) == 0.0
     anyhow = np.random.default_rng(0).permutation(labels)
-    assert abs(_held(links, anyhow)) < 0.05
+    assert abs(held_together(links, anyhow)) < 0.05
