@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -17,13 +17,22 @@ from ..metrics.counts import count
 from ..metrics.information import ami
 from ..metrics.validate import check_labels
 from ..progress import Progress, unseen
+from ..selection import centroid_index
 from ..selection.centroid_index import silhouettes
+from ..selection.partitions import partition
+from ..selection.spaces import space
+from .by_name import METHODS
+from .clusterer import Clusterer
 from .kmeans import KMeans
 from .streaming import streamed
 
 Criterion = Literal["silhouette", "stability", "calinski-harabasz"]
 #: Rows whose two nearest centroids are sought at a time.
 _BLOCK = 8192
+#: Rows of a cluster, at least in the mean, where candidates are looked for.
+_ROWS_EACH = 10
+#: Times that the search looks closer, and around how many of the best.
+_CLOSER, _PEAKS = 4, 2
 
 
 @dataclass(frozen=True)
@@ -31,21 +40,24 @@ class KScores:
     """What is said for one number of clusters; of each criterion more is better.
 
     n_clusters: K. silhouette: in [-1, 1]. stability: at most 1; None where it was not computed.
-    calinski_harabasz: at least 0, infinite where every row is its centroid.
+    calinski_harabasz: at least 0, infinite where every row is its centroid. halves: the stability
+    of each pair of halves, of which that is the mean. n_used: clusters of all rows that have rows.
     """
 
     n_clusters: int
     silhouette: float
     stability: float | None
     calinski_harabasz: float
+    halves: tuple[float, ...] = ()
+    n_used: int = 0
 
 
 @dataclass(frozen=True)
 class ChosenK:
     """The number of clusters that a criterion takes.
 
-    n_clusters: K, of equally good ones the largest. by: the criterion. scores: of every candidate,
-    in ascending order.
+    n_clusters: K, of equally good ones the largest whose clusters all have rows. by: the criterion.
+    scores: of every candidate, in ascending order.
     """
 
     n_clusters: int
@@ -55,17 +67,19 @@ class ChosenK:
 
 def choose_k(
     X: Any,
-    candidates: Iterable[int],
+    candidates: Iterable[int] | None = None,
     *,
     by: Criterion = "stability",
+    method: str = "kmeans",
     stability: bool = False,
+    splits: int = 3,
     max_rows: int | None = None,
     settings: Mapping[str, Any] | None = None,
     random_state: int = 0,
     device: str = "auto",
     progress: Progress | None = None,
 ) -> ChosenK:
-    """Try numbers of clusters by k-means and say which suits the rows best, without labels.
+    """Try numbers of clusters by a method and say which suits the rows best, without labels.
 
     The criteria cost no more than a few passes over the rows each, whatever K is:
 
@@ -74,9 +88,11 @@ def choose_k(
       nearest other. A row pulls its own centroid towards itself, the more the smaller its cluster,
       so that silhouettes rise with K alone; here a is the distance to the mean of the cluster's
       other rows, which is a n / (n - 1) in a cluster of n. A row alone in its cluster counts 0.
-    - "stability": rows are halved at random, each half is clustered by itself, and both sets of
-      centroids assign all rows; their AMI is the stability (as in the prediction strength of
-      Tibshirani & Walther 2005, but adjusted for chance, which differs with K).
+    - "stability": rows are halved at random, each half is clustered by itself, and both fits
+      predict all rows; their AMI is the stability (as in the prediction strength of Tibshirani &
+      Walther 2005, but adjusted for chance, which differs with K). Few large clusters are stable
+      as well, so the largest K is taken that is not below the best by more than the standard error
+      of their difference over the pairs of halves.
     - "calinski-harabasz": (B / (K - 1)) / (W / (n - K)) of the summed squared distances W within
       and B between clusters (Caliński & Harabasz 1974). It prefers few clusters of like sizes.
 
@@ -84,19 +100,25 @@ def choose_k(
     classes within classes several numbers are right, and the scores of all candidates say more
     than the one that is chosen.
 
+    Without candidates they are 2, 3, 4, 6, 8, 11, 16 ... up to a tenth of the rows, then, four
+    times, those halfway between the two best peaks and what was tried beside them.
+
     Args:
-        X: as `KMeans.fit` takes it.
+        X: as `KMeans.fit` takes it; another method holds its rows in memory.
         candidates: numbers of clusters, two or more different ones, each from 2 to half the rows
-            (stability) or one less than the rows.
+            (stability) or one less than the rows. None searches.
         by: the criterion that chooses; stability was right where silhouettes rose on, on images
             of 100 classes (docs/kmeans-relatives.md).
+        method: name of the method whose number of clusters it is; its other criteria are of unit
+            rows and the means of its clusters.
         stability: compute stability, too, where another criterion chooses; that takes two more
-            fits, on half the rows each, which are held in memory.
+            fits for each of the splits, on half the rows each, which are held in memory.
+        splits: times that rows are halved; stability is the mean.
         max_rows: a random sample of so many rows is taken, and held in memory, where there are
             more. Clusters have fewer rows in a sample: take one only where they have dozens.
-        settings: of `KMeans`, beside its own defaults; `n_init` is 1 where it is not named. A fit
-            that ends in a bad optimum speaks against its K: a start that sees all rows ("ward")
-            or several starts are worth their time here.
+        settings: of the method, beside its own defaults; `n_init` of k-means is 1 where it is not
+            named. A fit that ends in a bad optimum speaks against its K: a start that sees all
+            rows ("ward") or several starts are worth their time here.
         random_state: seed of the fits and draws.
         device: "auto", "cpu" or "cuda[:N]".
         progress: called as `progress(done, total)` after each candidate.
@@ -114,6 +136,11 @@ def choose_k(
         5
         >>> [round(scores.silhouette, 2) for scores in chosen.scores]
         [0.58, 0.71, 0.86, 0.65, 0.4]
+
+        Without candidates, by our own method:
+
+        >>> choose_k(X, method="stable-kmeans", device="cpu").n_clusters
+        5
     """
     if by not in get_args(Criterion):
         raise InputError(f"by={by!r} should be one of {', '.join(get_args(Criterion))}")
@@ -121,24 +148,132 @@ def choose_k(
     rng = np.random.default_rng(random_state)
     rows = _sampled(X, max_rows, rng)
     halves = by == "stability" or stability
-    numbers = _checked(candidates, rows.n, halves)
-    settings = {"n_init": 1, **_known(settings), "random_state": random_state, "device": device}
+    wanted = None if candidates is None else _checked(candidates, rows.n, halves)
+    make = _maker(method, settings, random_state, device)
     # Halved once, so that candidates differ in nothing but K.
-    order = rng.permutation(rows.n)
+    orders = [rng.permutation(rows.n) for _ in range(positive_int("splits", splits))]
+    judge = _Judge(rows, make, orders if halves else [], KMeans if method == "kmeans" else None)
     told = progress or unseen
-    whole = KMeans(1, **{**settings, "init": "random"}).fit(rows.source).inertia_
-    scores = []
-    for done, k in enumerate(numbers, 1):
-        fitted = KMeans(k, **settings).fit(rows.source)
-        found = KScores(
-            k, silhouette(fitted, rows.source), None, _ratio(whole, fitted.inertia_, k, rows.n)
+    if wanted is not None:
+        scores = []
+        for done, k in enumerate(wanted, 1):
+            scores.append(judge(k))
+            told(done, len(wanted))
+    else:
+        scores = _searched(judge, by, rows.n // _ROWS_EACH, told)
+    return ChosenK(_taken(scores, by).n_clusters, by, tuple(scores))
+
+
+def _taken(scores: Sequence[KScores], by: Criterion) -> KScores:
+    """The best; by stability the largest that is not clearly worse than that one."""
+    best = max(scores, key=lambda found: (_value(found, by), *_preferred(found)))
+    if by != "stability":
+        return best
+    top = np.array(best.halves)
+    level = [best]
+    for found in scores:
+        less = top - np.array(found.halves)
+        error = less.std(ddof=1) / len(less) ** 0.5 if len(less) > 1 else 0.0
+        if less.mean() <= error:
+            level.append(found)
+    return max(level, key=_preferred)
+
+
+def _preferred(found: KScores) -> tuple[bool, int]:
+    """Of equals the one of the most clusters, all of which have rows."""
+    return found.n_used == found.n_clusters, found.n_clusters
+
+
+def _searched(
+    judge: Callable[[int], KScores], by: Criterion, most: int, told: Progress
+) -> list[KScores]:
+    """Scores of the candidates that `choose_k` looks for, in ascending order."""
+    if most < 4:
+        raise InputError(
+            f"X has fewer than {4 * _ROWS_EACH} rows, too few to look for a number of clusters; "
+            "name candidates"
         )
-        if halves:
-            found = replace(found, stability=_stability(rows, order, k, settings))
-        scores.append(found)
-        told(done, len(numbers))
-    best = max(scores, key=lambda found: (_value(found, by), found.n_clusters))
-    return ChosenK(best.n_clusters, by, tuple(scores))
+    tried: dict[int, KScores] = {}
+    powers = range(2, int(2 * np.log2(most) + 1e-9) + 1)
+    first = sorted({round(2.0 ** (power / 2)) for power in powers})
+    total = len(first) + 2 * _PEAKS * _CLOSER
+
+    def look(k: int) -> None:
+        if k not in tried:
+            tried[k] = judge(k)
+            told(min(len(tried), total - 1), total)
+
+    for k in first:
+        look(k)
+    for _ in range(_CLOSER):
+        ks = sorted(tried)
+        values = np.array([_value(tried[k], by) for k in ks])
+        beside = np.concatenate([[-np.inf], values, [-np.inf]])
+        peaks = np.flatnonzero((values >= beside[:-2]) & (values >= beside[2:])).tolist()
+        for at in sorted(peaks, key=lambda at: (values[at], at))[-_PEAKS:]:
+            for other in (at - 1, at + 1):
+                if 0 <= other < len(ks):
+                    look(round((ks[at] * ks[other]) ** 0.5))
+    told(total, total)
+    return [tried[k] for k in sorted(tried)]
+
+
+class _Judge:
+    """Scores of a number of clusters.
+
+    Args:
+        rows: all.
+        make: a method with so many clusters.
+        orders: permutations of the rows, whose halves are compared.
+        kmeans: where the method is k-means, which has its centroids and its objective.
+    """
+
+    def __init__(
+        self,
+        rows: _Source,
+        make: Callable[[int], Clusterer],
+        orders: list[np.ndarray],
+        kmeans: type[KMeans] | None,
+    ) -> None:
+        self._rows, self._make, self._orders = rows, make, orders
+        self._whole: float | None = None
+        if kmeans is not None:
+            one: Any = make(1).set_params(init="random")
+            self._whole = one.fit(rows.source).inertia_
+        else:
+            self._space = space(as_features(rows.source), rows.n)
+
+    def __call__(self, k: int) -> KScores:
+        """What is said for k clusters."""
+        fitted = self._make(k).fit(self._rows.source)
+        n = self._rows.n
+        if isinstance(fitted, KMeans) and self._whole is not None:
+            held = silhouette(fitted, self._rows.source)
+            ratio = _ratio(self._whole, fitted.inertia_, k, n)
+        else:
+            found = partition(fitted.labels_)
+            held = centroid_index.silhouette(self._space, found, np.arange(n))
+            ratio = centroid_index.calinski_harabasz(self._space, found)
+            if found.n_used < 2:  # of which both say nothing
+                held, ratio = -1.0, 0.0
+        agreed = tuple(_stability(self._rows, order, k, self._make) for order in self._orders)
+        stability = float(np.mean(agreed)) if agreed else None
+        return KScores(k, held, stability, ratio, agreed, len(np.unique(fitted.labels_)))
+
+
+def _maker(
+    method: str, settings: Mapping[str, Any] | None, random_state: int, device: str
+) -> Callable[[int], Clusterer]:
+    """What makes the method with a number of clusters; InputError for settings it lacks."""
+    chosen = METHODS.get(method)
+    for name in settings or {}:
+        if name in RESERVED:
+            raise InputError(f"settings name {name}, which is an argument of its own; leave it out")
+        if name not in chosen.setting_names():
+            raise unknown_name(f"setting of {chosen.__name__}:", name, chosen.setting_names())
+    own = {"n_init": 1} if method == "kmeans" else {}
+    words = {**own, **(settings or {}), "random_state": random_state, "device": device}
+    return lambda k: chosen(k, **words)
 
 
 def silhouette(fitted: KMeans, X: Any) -> float:
@@ -187,21 +322,12 @@ def _checked(candidates: Iterable[int], n: int, halves: bool) -> list[int]:
     return numbers
 
 
-def _known(settings: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    for name in settings or {}:
-        if name in RESERVED:
-            raise InputError(f"settings name {name}, which is an argument of its own; leave it out")
-        if name not in KMeans.setting_names():
-            raise unknown_name("setting of KMeans:", name, KMeans.setting_names())
-    return settings or {}
-
-
-def _stability(rows: _Source, order: np.ndarray, k: int, settings: Mapping[str, Any]) -> float:
+def _stability(rows: _Source, order: np.ndarray, k: int, make: Callable[[int], Clusterer]) -> float:
     """AMI of all rows' clusters by two fits, each on half of them."""
     middle = rows.n // 2
     labels = []
     for half in (order[:middle], order[middle:]):
-        fitted = KMeans(k, **settings).fit(rows.take(np.sort(half)))
+        fitted = make(k).fit(rows.take(np.sort(half)))
         labels.append(check_labels(fitted.predict(rows.source), "clusters"))
     return ami(count(*labels))
 

@@ -115,7 +115,7 @@ def run(
         names = _names([*names, *reference_names()])
     if benchmark not in benchmarks.names():
         raise unknown_name("benchmark", benchmark, benchmarks.names())
-    if device != "auto":  # which loads torch, so not for a dry run or when nothing is to do
+    if device not in ("auto", "cpu"):  # it loads torch, so not for a dry run or for nothing to do
         resolve_device(device)
     data = registry.load(dataset)
     preset_name = preset or data.preset

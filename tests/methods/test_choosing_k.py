@@ -10,7 +10,7 @@ import pytest
 from sklearn.metrics import adjusted_mutual_info_score, calinski_harabasz_score
 
 from clusterbench.errors import InputError
-from clusterbench.methods import KMeans, choose_k
+from clusterbench.methods import KMeans, SmoothedKMeans, StableKMeans, choose_k
 from clusterbench.methods.choosing_k import silhouette
 
 
@@ -73,7 +73,7 @@ def test_calinski_harabasz_is_scikit_learns() -> None:
 
 def test_stability_is_the_ami_of_two_halves() -> None:
     rows = groups([40] * 5, spread=1.0)
-    scores = choose_k(rows, [4, 8], random_state=3, device="cpu").scores
+    scores = choose_k(rows, [4, 8], splits=1, random_state=3, device="cpu").scores
     order = np.random.default_rng(3).permutation(200)
     for found in scores:
         labels = [
@@ -94,6 +94,72 @@ def test_a_map_gives_what_the_array_gives_and_a_sample_is_one(tmp_path: Path) ->
     assert choose_k(mapped, [4, 6, 9], max_rows=360, **words) == whole
     sampled = choose_k(mapped, [4, 6, 9], max_rows=150, **words)
     assert sampled.n_clusters == whole.n_clusters and sampled.scores != whole.scores
+
+
+@pytest.mark.parametrize("method", ["kmeans", "smoothed-kmeans", "stable-kmeans", "spectral"])
+@pytest.mark.parametrize("by", ["silhouette", "stability"])
+@pytest.mark.parametrize("n_groups", [5, 20])
+def test_without_candidates_the_number_of_groups_is_found(
+    method: str, by: Any, n_groups: int
+) -> None:
+    rows = groups([60] * n_groups, spread=0.15)
+    told: list[tuple[int, int]] = []
+    chosen = choose_k(
+        rows, by=by, method=method, device="cpu", progress=lambda *step: told.append(step)
+    )
+    tried = [scores.n_clusters for scores in chosen.scores]
+    assert chosen.n_clusters == n_groups
+    assert tried == sorted(set(tried)) and tried[-1] <= 6 * n_groups
+    assert {k for k in (2, 3, 4, 6, 8, 11, 16, 23, 32, 45, 64) if k <= 6 * n_groups} <= set(tried)
+    assert told[-1][0] == told[-1][1] and [done for done, _ in told] == sorted(
+        done for done, _ in told
+    )
+    assert all((scores.stability is None) == (by == "silhouette") for scores in chosen.scores)
+
+
+def test_scores_of_another_method_are_those_of_its_clusters() -> None:
+    rows = groups([40, 30, 20, 25], spread=0.6)
+    unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    for scores in choose_k(
+        rows, [2, 3, 9], by="calinski-harabasz", method="stable-kmeans", device="cpu"
+    ).scores:
+        labels = StableKMeans(scores.n_clusters, device="cpu").fit_predict(rows)
+        means = np.stack([unit[labels == c].mean(axis=0) for c in np.unique(labels)])
+        numbers = np.searchsorted(np.unique(labels), labels)
+        assert scores.calinski_harabasz == pytest.approx(
+            calinski_harabasz_score(unit, labels), rel=1e-3
+        )
+        assert scores.silhouette == pytest.approx(
+            plain_silhouette(unit.astype(np.float64), numbers, means), abs=1e-4
+        )
+
+
+def test_stability_of_several_splits_is_their_mean() -> None:
+    rows = groups([40] * 5, spread=1.0)
+    words: dict[str, Any] = {"method": "smoothed-kmeans", "random_state": 3, "device": "cpu"}
+    three = choose_k(rows, [4, 8], splits=3, **words).scores
+    rng = np.random.default_rng(3)
+    orders = [rng.permutation(200) for _ in range(3)]
+    for found in three:
+        values = []
+        for order in orders:
+            fits = [
+                SmoothedKMeans(found.n_clusters, random_state=3, device="cpu").fit(
+                    rows[np.sort(half)]
+                )
+                for half in (order[:100], order[100:])
+            ]
+            values.append(adjusted_mutual_info_score(*(fit.predict(rows) for fit in fits)))
+        assert found.stability == pytest.approx(np.mean(values))
+
+
+def test_one_cluster_for_all_is_no_candidate_to_be_taken() -> None:
+    """Methods may find fewer clusters than they are asked for."""
+    rows = np.repeat(np.eye(3, dtype=np.float32), 30, axis=0)
+    scores = choose_k(
+        rows, [2, 3, 40], by="silhouette", method="leiden", device="cpu", stability=True
+    ).scores
+    assert all(np.isfinite([s.silhouette, s.calinski_harabasz or 0.0]).all() for s in scores[:1])
 
 
 def test_progress_and_same_rows() -> None:
@@ -127,6 +193,10 @@ def test_progress_and_same_rows() -> None:
         ({"max_rows": 0}, "max_rows=0"),
         ({"settings": {"n_inti": 3}}, "unknown setting of KMeans: 'n_inti'; did you mean n_init"),
         ({"settings": {"n_clusters": 3}}, "settings name n_clusters"),
+        ({"method": "kmean"}, "unknown method 'kmean'; did you mean kmeans"),
+        ({"method": "stable-kmeans", "settings": {"tol": 1}}, "unknown setting of StableKMeans"),
+        ({"splits": 0}, "splits=0"),
+        ({"candidates": None}, "X has fewer than 40 rows, too few to look for"),
     ],
 )
 def test_what_cannot_be_is_said(words: dict[str, Any], message: str) -> None:
