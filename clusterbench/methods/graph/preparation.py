@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from ...feature_rows import unit_rows
 from ...kmeans.row_sources import Rows
 
-#: Powers of the whitening that are tried; none is unit rows as they are.
-POWERS: tuple[float | None, ...] = (None, 0.5)
 #: (neighbours, rounds) of the smoothing that is done, if one is.
 SMOOTHING = (7, 2)
 #: That which is tried for it, the first that there are rows enough for. Agreement tells a strong
@@ -31,39 +29,15 @@ _ENOUGH = 50
 
 @dataclass(frozen=True)
 class Preparation:
-    """What is done to rows before k-means.
+    """What is done to rows before k-means. n_neighbors, rounds: as of `SmoothedKMeans`."""
 
-    scaling: as of `KMeans`. n_neighbors, rounds: as of `SmoothedKMeans`.
-    """
-
-    scaling: str
-    n_neighbors: int
-    rounds: int
+    n_neighbors: int = 0
+    rounds: int = 0
 
     @property
     def text(self) -> str:
-        """For diagnostics: "l2, 7 neighbours, 2 rounds"."""
-        if not self.rounds:
-            return self.scaling
-        return f"{self.scaling}, {self.n_neighbors} neighbours, {self.rounds} rounds"
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What there is to choose from.
-
-    powers: of the whitening, None for unit rows as they are; of equals the first is taken.
-    smooth: whether rows may be averaged with neighbours.
-    """
-
-    powers: tuple[float | None, ...] = POWERS
-    smooth: bool = True
-
-
-def scalings(dim: int, choice: Choice) -> list[Preparation]:
-    """Those without smoothing, of rows of `dim` dimensions."""
-    names = ["l2" if power is None else f"whiten({dim}, {power:g})" for power in choice.powers]
-    return [Preparation(name, 0, 0) for name in names]
+        """For diagnostics: "7 neighbours, 2 rounds"."""
+        return f"{self.n_neighbors} neighbours, {self.rounds} rounds" if self.rounds else "none"
 
 
 def enough_for(k: int, n: int, n_clusters: int) -> bool:
@@ -71,14 +45,10 @@ def enough_for(k: int, n: int, n_clusters: int) -> bool:
     return n >= _PER_NEIGHBOUR * k * n_clusters
 
 
-def smoothing_tried(
-    plain: Preparation, n: int, n_clusters: int, choice: Choice
-) -> Preparation | None:
-    """The same with the smoothing that is tried of n rows; None where they are too few for any."""
+def smoothing_tried(n: int, n_clusters: int) -> Preparation | None:
+    """The smoothing that is tried of n rows; None where they are too few for any."""
     usable = [each for each in TRIED if enough_for(each[0], n, n_clusters)]
-    if not choice.smooth or not usable:
-        return None
-    return replace(plain, n_neighbors=usable[0][0], rounds=usable[0][1])
+    return Preparation(*usable[0]) if usable else None
 
 
 #: (preparation, clusters, rows to fit, rows to predict) -> clusters of both.
@@ -86,34 +56,31 @@ Trial = Callable[[Preparation, int, np.ndarray, np.ndarray], tuple[np.ndarray, n
 
 
 def chosen(
-    rows: np.ndarray, n_clusters: int, trial: Trial, seed: int, choice: Choice
+    rows: np.ndarray, n_clusters: int, trial: Trial, seed: int
 ) -> tuple[Preparation, dict[str, float]]:
-    """The preparation under which fits to two halves of the rows agree most.
+    """Whether rows are smoothed, by how much fits to two halves of them agree.
 
-    First the power of the whitening, without smoothing: the one of the most agreement, if that is
-    clearly more than unit rows as they are have. Then, with that power, whether rows are smoothed:
-    unless a strong smoothing has clearly less agreement than none. Clear is a difference of
-    1 / sqrt(rows that are tried), which is about how far two pairs of halves lie apart.
+    They are unless a strong smoothing has clearly less agreement than none. Clear is a difference
+    of 1 / sqrt(rows that are tried), which is about how far two pairs of halves lie apart.
 
     Args:
         rows: (n, dim) float32 at unit length.
         n_clusters: K.
         trial: fits and predicts.
         seed: of the rows that are taken, and of their halves.
-        choice: what there is.
 
     Returns:
         It, and the agreement (`selection.halves.halves_agreement`) of each that was tried by its
-        text; unit rows as they are, and nothing tried, of fewer than four rows.
+        text; none, and nothing tried, where rows are too few to be smoothed.
     """
     from ...selection.halves import halves_agreement, two_halves
 
+    strong, none = smoothing_tried(len(rows), n_clusters), Preparation()
     taken, k = tried_rows(rows, n_clusters, seed)
     part = rows[taken]
     halves = two_halves(len(part), seed)
-    found: dict[str, float] = {}
-    if len(halves[0]) < 2:
-        return scalings(rows.shape[1], choice)[0], found
+    if strong is None or len(halves[0]) < 2:
+        return none, {}
     k = min(k, len(halves[0]))
 
     def agreement(candidate: Preparation) -> float:
@@ -122,20 +89,9 @@ def chosen(
 
         return halves_agreement(halves, fitted)
 
-    def known(candidate: Preparation) -> float:
-        found[candidate.text] = agreement(candidate)
-        return found[candidate.text]
-
-    first, *others = scalings(rows.shape[1], choice)
-    clear = len(part) ** -0.5
-    plain, least = first, known(first) + clear
-    for other in others:
-        if known(other) > least:
-            plain, least = other, found[other.text]
-    smoothing = smoothing_tried(plain, len(rows), n_clusters, choice)
-    if smoothing is not None and known(smoothing) >= found[plain.text] - clear:
-        return replace(plain, n_neighbors=SMOOTHING[0], rounds=SMOOTHING[1]), found
-    return plain, found
+    found = {each.text: agreement(each) for each in (none, strong)}
+    clearly_less = found[strong.text] < found[none.text] - len(part) ** -0.5
+    return none if clearly_less else Preparation(*SMOOTHING), found
 
 
 def n_tried(n: int, n_clusters: int) -> int:

@@ -87,6 +87,8 @@ class SmoothedKMeans(Clusterer):
     cluster_centers_: np.ndarray
     #: Of the checkpoint of the fit that goes on.
     _folder: Path | None = None
+    #: Where the graph is kept, if not with the checkpoint.
+    _graphs: Place | None = None
 
     name: ClassVar[str] = "smoothed-kmeans"
     label: ClassVar[str] = "smoothed k-means"
@@ -198,7 +200,8 @@ class SmoothedKMeans(Clusterer):
         state = place = None
         if self._folder is not None:
             check_checkpoint_folder(self._folder)
-            state, place = self._folder / "kmeans", Place(self._folder / "neighbours")
+            state = self._folder / "kmeans"
+            place = self._graphs or Place(self._folder / "neighbours")
         neighbourhood = Neighbourhood(features, rows, unit, k, self.mutual, self.device, place)
         self._smoothing = Smoothing(rows, neighbourhood, rounds, self._scaler.unit_length)
         self._fitted_kmeans = self._kmeans().fit(

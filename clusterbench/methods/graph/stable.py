@@ -1,8 +1,8 @@
-"""k-means on the preparation that two halves of the rows agree on, its clusters told anew."""
+"""k-means on rows evened out and averaged by neighbours, its clusters joined and told anew."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -25,15 +25,14 @@ from ..top_order import led_by
 from .adjacency import adjacency
 from .joining import JoinedParts, joined_to
 from .links import Links, Neighbourhood, held_together, row_hashes, search_bytes
+from .neighbour_whitening import MOST_ROWS, ROUNDS, NeighbourWhitening, neighbour_whitening
 from .preparation import (
-    Choice,
     Preparation,
     chosen,
     gathered,
     n_tried,
     principal_basis,
     principal_rows,
-    scalings,
     smoothing_tried,
 )
 from .smoothed import SmoothedKMeans
@@ -47,6 +46,8 @@ if TYPE_CHECKING:
 
 #: Neighbours that vote, at least, if so many are wanted.
 _LEAST_VOTERS = 4
+#: Fits of halves: two, with and without averages.
+_TRIALS = 4
 #: What a fit of a half costs beside its work, however small: numbers moved.
 _OF_A_TRIAL = 1.2e8
 #: Rows whose clusters are told at a time, of those that are read in blocks.
@@ -60,27 +61,27 @@ _HELD = 0.5
 
 
 class StableKMeans(Clusterer):
-    """k-means on rows as fits to two halves agree on them most, its clusters told by witnesses.
+    """k-means on rows that neighbours even out, its clusters joined and told anew by witnesses.
 
     1. Rows go to unit length, and to their `dims` principal directions where there are more.
-    2. Preparations are tried: the rows as they are or whitened by a power of 0.5, then the better
-       one with rows averaged twice with their 12 mutual neighbours, or 7, where there are two rows
-       per cluster for each neighbour. Each is fitted to two random halves of the rows: they agree
-       by the AMI of what a fit predicts of the other half with that half's own clusters. Whitening
-       is taken if it has clearly more agreement, by 1 / sqrt(rows tried), and smoothing, by 7
-       neighbours, unless it has clearly less. No label takes part.
-    3. `SmoothedKMeans` of all rows with this preparation. If rows are averaged, of twice as many
+    2. Directions in which neighbours differ count less: rows are whitened by the scatter between
+       neighbours (`neighbour_whitening`), unless that is even already.
+    3. Rows are averaged twice with their 7 mutual neighbours, unless fits to two random halves of
+       them agree clearly less so, by the AMI of what a fit predicts of the other half with that
+       half's own clusters; clear is 1 / sqrt(rows tried). What is tried is 12 neighbours, or 7,
+       where there are two rows per cluster for each. No label takes part.
+    4. `SmoothedKMeans` of all rows with this preparation. If rows are averaged, of twice as many
        clusters, with eight rows each at least, which are joined to K along the graph of the
-       nearest neighbours that vote in 4 (`joining.joined`). If fewer than half of these are of a
-       row's own cluster, beyond chance, neighbours are noise: rows are left as they are then.
-    4. `refinements` times, all rows are told anew which cluster is theirs: by the votes of their
+       nearest neighbours that vote in 5 (`joining.joined`). If fewer than half of these are of a
+       row's own cluster, beyond chance, neighbours are noise: nothing is averaged then.
+    5. `refinements` times, all rows are told anew which cluster is theirs: by the votes of their
        `voters` nearest rows, or as many as half the rows of a cluster, four at least, weighted by
        similarity; by a linear discriminant among the clusters that are voted for (0.5); and, if
        rows are averaged, by what they were told before (0.3). A new row is told once, where its
        nearest centroid stands for what was said before. Rows that were trained on keep their
        labels. With fewer than 2.5 rows per cluster this is left out.
 
-    The sizes of clusters are nowhere forced. Tried in 2. are 50 rows per cluster drawn at random,
+    The sizes of clusters are nowhere forced. Tried in 3. are 50 rows per cluster drawn at random,
     2,000 at least; with fewer per cluster all rows, of more than 10,000 eight regions of 1,250.
 
     Killed, a fit with a checkpoint goes on from the preparation that was chosen, the last state of
@@ -96,7 +97,7 @@ class StableKMeans(Clusterer):
         device: "auto", "cpu" or "cuda[:N]".
         dims: principal directions kept.
         voters: neighbours that vote, at most.
-        refinements: times that training rows are told anew; 0 leaves the clusters of step 3, of new
+        refinements: times that training rows are told anew; 0 leaves the clusters of step 4, of new
             rows, too.
         init: as of `KMeans`, of k-means on all rows; trials have "auto".
         n_init: starts of k-means on all rows; each trial has one.
@@ -121,10 +122,12 @@ class StableKMeans(Clusterer):
 
     name: ClassVar[str] = "stable-kmeans"
     label: ClassVar[str] = "stable k-means"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     #: Of votes, discriminant and, where rows are averaged, what was said before; see `Witnesses`.
     _weights: ClassVar[tuple[float, float, float]] = (1.0, 0.5, 0.3)
-    _choice: ClassVar[Choice] = Choice()
+    #: Parts that ablations leave out.
+    _whitens: ClassVar[bool] = True
+    _smooths: ClassVar[bool] = True
     _joins: ClassVar[bool] = True
     #: Of the checkpoint of the fit that goes on.
     _folder: Path | str | None = None
@@ -154,21 +157,26 @@ class StableKMeans(Clusterer):
         width = min(self.dims, dim)
         tried = n_tried(n_train, self.n_clusters) // 2
         found = Cost(0.0)
-        candidates = scalings(width, self._choice)
-        further = smoothing_tried(candidates[-1], n_train, self.n_clusters, self._choice)
-        candidates += [] if further is None else [further]
-        for candidate in candidates:
+        smoothing = self._smoothing_tried(n_train)
+        for candidate in () if smoothing is None else (Preparation(), smoothing):
             one = self._smoothed(candidate, self.n_clusters, 1).cost(tried, tried, width)
             found += one + one + Cost(0.0, 2 * _OF_A_TRIAL)
-        parts = self.n_clusters if further is None else self._n_parts(n_train)
-        base = self._smoothed(candidates[-1], parts, self.n_init, self.init)
+        parts = self.n_clusters if smoothing is None else self._n_parts(n_train)
+        base = self._smoothed(smoothing or Preparation(), parts, self.n_init, self.init)
         found += base.cost(n_train, n_eval, width)
         told = self.refinements * n_train + n_eval
         products = 4.0 * n_train * width**2
         voters = self._n_voters(n_train)
         tables = 4.0 * told * (voters + 1) * (3.0 * width + voters)
         basis = 2.0 * n_train * dim * (dim + width) if dim > width else 0.0
-        return found + search_cost(n_train, n_eval, width) + Cost(products + basis, tables)
+        asked = min(n_train, MOST_ROWS)
+        evened = 2.0 * ROUNDS * (asked * n_train * width + (n_train + 15.0 * asked) * width**2)
+        found += Cost(products + basis + evened, tables)
+        return found + search_cost(n_train, n_eval, width)
+
+    def _smoothing_tried(self, n: int) -> Preparation | None:
+        """The smoothing that is tried of n rows, if any."""
+        return smoothing_tried(n, self.n_clusters) if self._smooths else None
 
     def _n_voters(self, n: int) -> int:
         """Neighbours that vote among n rows: most of more would be of other clusters."""
@@ -189,7 +197,6 @@ class StableKMeans(Clusterer):
             device=self.device,
             n_neighbors=max(candidate.n_neighbors, 1),
             rounds=candidate.rounds,
-            scaling=candidate.scaling,
             init=init,
             n_init=n_init,
             max_iter=self.max_iter,
@@ -269,18 +276,23 @@ class StableKMeans(Clusterer):
         warn_of(zeros, n)
         kept = self._folder is not None
         stages = FitStages(self._folder, self._identity(rows) if kept else "")
+        n_trials = _TRIALS if self._smoothing_tried(n) else 0
+        told = Stretches(progress, n_trials, 100, self.refinements, 1)
         with inside_another_fit():  # what there is to say of the rows was said
-            told = Stretches(progress, self._n_trials(n, width), 100, self.refinements, 1)
+            self._whitening = self._whitened_by(rows, stages)
+            if self._whitening is not None:
+                rows = self._whitening(rows)
             taken, agreement = self._chosen(rows, stages, told)
             base, links = self._clustered(rows, taken, stages, told)
             if taken.rounds and held_together(links, base.labels_) < _HELD:
-                taken = replace(taken, n_neighbors=0, rounds=0)
+                taken = Preparation()
                 base, _ = self._clustered(rows, taken, stages, told)
         self._base, self._averages = base, taken.rounds > 0
-        self.preparation_ = taken.text
+        space = "l2" if self._whitening is None else "whitened"
+        self.preparation_ = f"{space}, {taken.text}" if taken.rounds else space
         labels = self._refined(rows, self._base.labels_, stages, told)
         self.diagnostics_ = {
-            "preparation": taken.text,
+            "preparation": self.preparation_,
             "agreement": agreement,
             "parts": self._n_parts(n) if self._averages else self.n_clusters,
             "changed": float(np.mean(labels != self._base.labels_)),
@@ -296,28 +308,36 @@ class StableKMeans(Clusterer):
             settings["init"] = sha256_array(as_features(self.init))
         return sha256_json(
             {
-                "method": [self.name, self.version, repr(self._choice), self._weights, self._joins],
+                "method": [self.name, self.version, self._weights],
+                "parts": [self._whitens, self._smooths, self._joins],
                 "settings": settings,
                 "device": resolve_device(self.device).type,
                 "rows": sha256_array(rows),
             }
         )
 
-    def _n_trials(self, n: int, width: int) -> int:
-        """Fits of halves, at most."""
-        plain = scalings(width, self._choice)
-        further = smoothing_tried(plain[0], n, self.n_clusters, self._choice)
-        return 2 * (len(plain) + (further is not None))
+    def _whitened_by(self, rows: np.ndarray, stages: FitStages) -> NeighbourWhitening | None:
+        """Step 2, if neighbours differ more in some directions than in others."""
+        if not self._whitens:
+            return None
+        known = stages.known("whitening")
+        if known is None:
+            found = neighbour_whitening(rows, resolve_device(self.device), stages.graphs)
+            stages.keep("whitening", **({} if found is None else vars(found)))
+            return found
+        return NeighbourWhitening(**known.arrays) if known.arrays else None
 
     def _chosen(
         self, rows: np.ndarray, stages: FitStages, told: Stretches
     ) -> tuple[Preparation, dict[str, float]]:
-        """The preparation, and the agreement of those that were tried: steps 2 to 4."""
+        """Whether rows are averaged, and the agreement of what was tried: step 3."""
+        if not self._smooths:
+            return Preparation(), {}
         known = stages.known("preparation")
         if known is not None:
             return Preparation(**known.facts["taken"]), known.facts["agreement"]
 
-        ended, n_trials = 0, self._n_trials(*rows.shape)
+        ended = 0
 
         def trial(
             candidate: Preparation, k: int, own: np.ndarray, others: np.ndarray
@@ -325,20 +345,22 @@ class StableKMeans(Clusterer):
             method = self._smoothed(candidate, k, 1).fit(own, progress=unseen)
             nonlocal ended
             ended += 1
-            told.of(0)(ended, n_trials)
+            told.of(0)(ended, _TRIALS)
             return method.labels_, method.predict(others)
 
-        taken, agreement = chosen(rows, self.n_clusters, trial, self.random_state, self._choice)
+        taken, agreement = chosen(rows, self.n_clusters, trial, self.random_state)
         stages.keep("preparation", {"taken": asdict(taken), "agreement": agreement})
         return taken, agreement
 
     def _clustered(
         self, rows: np.ndarray, taken: Preparation, stages: FitStages, told: Stretches
     ) -> tuple[SmoothedKMeans | JoinedParts, Links]:
-        """Step 3, and the links of the neighbours that vote, which are kept."""
+        """Step 4, and the links of the neighbours that vote, which are kept."""
         n = len(rows)
         parts = self._n_parts(n) if taken.rounds else self.n_clusters
-        base = self._smoothed(taken, parts, self.n_init, self.init).fit(
+        smoothed = self._smoothed(taken, parts, self.n_init, self.init)
+        smoothed._graphs = stages.graphs
+        base = smoothed.fit(
             rows,
             progress=told.of(1),
             checkpoint=stages.part("averages" if taken.rounds else "rows"),
@@ -396,6 +418,8 @@ class StableKMeans(Clusterer):
     def _asked(self, features: np.ndarray) -> tuple[np.ndarray, Links, np.ndarray, np.ndarray]:
         """Rows as they are clustered, their links, the training rows they are, what is said."""
         rows = principal_rows(features, self._basis)
+        if self._whitening is not None:
+            rows = self._whitening(rows)
         links, seen = self._neighbourhood.of(rows, rows)
         return rows, links, seen, self._base.predict(rows)
 

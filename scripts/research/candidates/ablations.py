@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from clusterbench.methods.graph.preparation import Choice
 from clusterbench.methods.graph.stable import StableKMeans
 
 
 class Unrefined(StableKMeans):
-    """Without 4.: k-means' own clusters, and the nearest centroid for new rows."""
+    """Without 5.: k-means' own clusters, and the nearest centroid for new rows."""
 
     name: ClassVar[str] = "stable-unrefined"
 
@@ -17,25 +16,26 @@ class Unrefined(StableKMeans):
         super().__init__(n_clusters, random_state, device, refinements=0)
 
 
-class Unchosen(StableKMeans):
-    """Without 2.: unit rows as they are."""
+class Unprepared(StableKMeans):
+    """Without 2. and 3.: unit rows as they are, and so nothing joined."""
 
-    name: ClassVar[str] = "stable-unchosen"
-    _choice: ClassVar[Choice] = Choice((None,), smooth=False)
+    name: ClassVar[str] = "stable-unprepared"
+    _whitens: ClassVar[bool] = False
+    _smooths: ClassVar[bool] = False
 
 
 class Unwhitened(StableKMeans):
-    """Without the choice of a power."""
+    """Without 2."""
 
     name: ClassVar[str] = "stable-unwhitened"
-    _choice: ClassVar[Choice] = Choice(powers=(None,))
+    _whitens: ClassVar[bool] = False
 
 
 class Unsmoothed(StableKMeans):
-    """Without the choice of a smoothing."""
+    """Without 3., and so nothing joined."""
 
     name: ClassVar[str] = "stable-unsmoothed"
-    _choice: ClassVar[Choice] = Choice(smooth=False)
+    _smooths: ClassVar[bool] = False
 
 
 class Voteless(StableKMeans):

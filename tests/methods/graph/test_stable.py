@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import graph_plain as plain
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,14 +19,13 @@ from clusterbench.features import FeatureStore
 from clusterbench.kmeans.row_sources import ArrayRows
 from clusterbench.methods import SmoothedKMeans, StableKMeans
 from clusterbench.methods.graph import preparation, stable
+from clusterbench.methods.graph.neighbour_whitening import neighbour_whitening
 from clusterbench.methods.graph.preparation import (
-    Choice,
     Preparation,
     chosen,
     n_tried,
     principal_basis,
     principal_rows,
-    scalings,
     smoothing_tried,
     tried_rows,
 )
@@ -53,55 +52,59 @@ def test_ten_gaussians_are_found_of_equal_and_of_very_unequal_size(sizes: list[i
     assert score(labels, made(10).fit(rows).labels_).ami > 0.99
 
 
-def test_the_taken_preparation_is_the_one_with_the_largest_agreement() -> None:
-    rows, _ = groups([60] * 5, spread=0.5)
-    found = made(5).fit(rows)
-    agreement = found.diagnostics_["agreement"]
-    assert len(agreement) == 3  # two powers, then one smoothing
-    best = max(agreement, key=agreement.__getitem__)
-    assert found.preparation_ == best.replace("12 neighbours", "7 neighbours")
-    assert found.preparation_ == found.diagnostics_["preparation"]
+def drowned(n: int = 600, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Twelve groups, and a ball in six directions that is far wider than they are apart."""
+    rows, labels = groups([n // 12] * 12, dim=40, spread=0.1, seed=seed)
+    ball = np.random.default_rng(seed + 1).normal(size=(n, 6))
+    return np.hstack([rows, ball]).astype(np.float32), labels
 
 
-def test_whitening_is_taken_where_a_few_directions_drown_the_clusters() -> None:
-    """Twelve groups, and a ball in four directions that is wider than they are apart."""
-    rows, labels = groups([50] * 12, dim=12, spread=0.1)
-    ball = 0.7 * np.random.default_rng(1).normal(size=(600, 4))
-    rows = np.hstack([rows, ball]).astype(np.float32)
+def test_groups_are_found_behind_a_few_directions_that_drown_them() -> None:
+    rows, labels = drowned(1200)
     found = made(12).fit(rows)
-    assert found.preparation_.startswith("whiten(16, 0.5)")
+    assert found.preparation_.startswith("whitened")
     plainly = SmoothedKMeans(12, device="cpu", rounds=0).fit(rows)
-    assert score(labels, found.labels_).ami > score(labels, plainly.labels_).ami + 0.2
+    assert score(labels, plainly.labels_).ami < 0.1
+    assert score(labels, found.labels_).ami > 0.99
+    new, theirs = drowned(1200, seed=7)
+    new[:, :40] = rows[:, :40] + 0.05 * new[:, :40]
+    assert score(labels, found.predict(new)).ami > 0.9 and len(theirs) == len(new)
 
 
 def test_without_parts_and_refinements_it_is_smoothed_kmeans_of_what_was_taken() -> None:
-    rows, _ = groups([30] * 6, spread=0.4)
-    new = groups([9] * 6, spread=0.4, seed=1)[0]
+    for rows, space in ((groups([30] * 6, spread=0.4)[0], "l2"), (drowned()[0], "whitened")):
 
-    class Unjoined(StableKMeans):
-        _joins = False
+        class Unjoined(StableKMeans):
+            _joins = False
 
-    found = Unjoined(6, device="cpu", refinements=0).fit(rows)
-    powers = scalings(8, Choice())
-    every = powers + [replace(c, n_neighbors=7, rounds=2) for c in powers]
-    taken = next(c for c in every if c.text == found.preparation_)
-    kmeans = SmoothedKMeans(
-        6, device="cpu", scaling=taken.scaling, n_neighbors=max(1, taken.n_neighbors),
-        rounds=taken.rounds,
-    ).fit(plain.unit(rows))  # fmt: skip
-    np.testing.assert_array_equal(found.labels_, kmeans.labels_)
-    np.testing.assert_array_equal(found.predict(new), kmeans.predict(plain.unit(new)))
-    np.testing.assert_array_equal(found.predict_top(new, 3), kmeans.predict_top(plain.unit(new), 3))
+        found = Unjoined(6, device="cpu", refinements=0).fit(rows)
+        assert found.preparation_.startswith(space)
+        assert found.preparation_ == found.diagnostics_["preparation"]
+        as_they_are = plain.unit(rows)
+        evened = neighbour_whitening(as_they_are, torch.device("cpu"))
+        assert (evened is None) == (space == "l2")
+        seen = as_they_are if evened is None else evened(as_they_are)
+        rounds = 2 if "neighbours" in found.preparation_ else 0
+        kmeans = SmoothedKMeans(6, device="cpu", n_neighbors=7, rounds=rounds).fit(seen)
+        np.testing.assert_array_equal(found.labels_, kmeans.labels_)
+        new = rows[::3] + np.float32(0.01)
+        theirs = plain.unit(new) if evened is None else evened(plain.unit(new))
+        np.testing.assert_array_equal(found.predict(new), kmeans.predict(theirs))
+        np.testing.assert_array_equal(found.predict_top(new, 3), kmeans.predict_top(theirs, 3))
 
 
 @pytest.mark.parametrize(
     ("n", "tried"), [(139, None), (140, (7, 2)), (239, (7, 2)), (240, (12, 2))]
 )
 def test_the_smoothing_that_is_tried_has_rows_enough(n: int, tried: tuple[int, int] | None) -> None:
-    plainly = Preparation("l2", 0, 0)
-    found = smoothing_tried(plainly, n, 10, Choice())
+    found = smoothing_tried(n, 10)
     assert (found and (found.n_neighbors, found.rounds)) == tried
-    assert smoothing_tried(plainly, n, 10, Choice(smooth=False)) is None
+
+
+def test_nothing_is_tried_where_rows_are_too_few_to_be_averaged() -> None:
+    rows = groups([13] * 6, spread=0.3)[0]
+    found = made(6).fit(rows)
+    assert found.diagnostics_["agreement"] == {} and "neighbours" not in found.preparation_
 
 
 @pytest.mark.parametrize(
@@ -266,43 +269,29 @@ def trials_of(good: set[str], rows: np.ndarray) -> tuple[Preparation, dict[str, 
         told = np.arange(len(others)) if c.text in good else np.zeros(len(others), dtype=int)
         return np.arange(len(own)) % k, told % k
 
-    found = chosen(rows, 3, trial, 0, Choice())
+    found = chosen(rows, 3, trial, 0)
     assert set(asked) <= {(3, len(rows) // 2, len(rows) // 2)}
     return found
 
 
-def test_powers_are_tried_first_then_whether_to_smooth_with_the_best_power() -> None:
-    rows = plain.unit(groups([20] * 3)[0])
-    strong, plainly = "whiten(8, 0.5), 7 neighbours, 2 rounds", "l2, 7 neighbours, 2 rounds"
-    for good, taken, tried, agreement in (
-        ({"whiten(8, 0.5)"}, "whiten(8, 0.5)", strong, [0, 1, 0]),
-        ({"whiten(8, 0.5)", strong}, strong, strong, [0, 1, 1]),
-        ({"l2", "whiten(8, 0.5)"}, "l2", plainly, [1, 1, 0]),  # of equals the first
-        ({strong}, plainly, plainly, [0, 0, 0]),  # tried with the power that was taken alone
-    ):
+def test_a_strong_smoothing_is_tried_for_the_one_that_is_done() -> None:
+    rows = plain.unit(groups([40] * 3)[0])
+    strong, done = "12 neighbours, 2 rounds", Preparation(7, 2)
+    for good, taken, agreement in (
+        ({strong}, done, [0, 1]), ({"none", strong}, done, [1, 1]),
+        (set(), done, [0, 0]), ({"none"}, Preparation(), [1, 0]),
+    ):  # fmt: skip
         best, found = trials_of(good, rows)
-        assert best.text == taken
-        assert list(found) == ["l2", "whiten(8, 0.5)", tried]
+        assert best == taken and list(found) == ["none", strong]
         assert list(found.values()) == pytest.approx(agreement)
-    assert trials_of(set(), rows[:3]) == (Preparation("l2", 0, 0), {})
+    assert trials_of({strong}, rows[:9]) == (Preparation(), {})
 
 
-@pytest.mark.parametrize(
-    ("whitened", "smoothed", "taken"),
-    [
-        (0.59, 0.2, "l2"),
-        (0.61, 0.2, "whiten(8, 0.5)"),
-        (0.61, 0.52, "whiten(8, 0.5), 7 neighbours, 2 rounds"),
-        (0.61, 0.5, "whiten(8, 0.5)"),
-        (0.59, 0.41, "l2, 7 neighbours, 2 rounds"),
-        (0.59, 0.39, "l2"),
-    ],
-)
-def test_only_what_is_clear_is_followed(
-    monkeypatch: pytest.MonkeyPatch, whitened: float, smoothed: float, taken: str
+@pytest.mark.parametrize(("smoothed", "taken"), [(0.7, True), (0.41, True), (0.39, False)])
+def test_rows_are_averaged_unless_that_agrees_clearly_less(
+    monkeypatch: pytest.MonkeyPatch, smoothed: float, taken: bool
 ) -> None:
-    """Of a hundred rows 0.1 is clear: whitening has to be better, neighbours not worse."""
-    agreements = {"l2": 0.5, "whiten(8, 0.5)": whitened}
+    """Of a hundred rows 0.1 is clear."""
     now: list[str] = []
 
     def trial(c: Preparation, *_: Any) -> Any:
@@ -311,17 +300,11 @@ def test_only_what_is_clear_is_followed(
 
     def agreement(both: Any, fitted: Any) -> float:
         fitted(*both)
-        return agreements.get(now[-1], smoothed)
+        return 0.5 if now[-1] == "none" else smoothed
 
     monkeypatch.setattr(halves, "halves_agreement", agreement)
     rows = unit_rows(groups([25] * 4)[0])
-    assert chosen(rows, 4, trial, 0, Choice())[0].text == taken
-
-
-def test_a_strong_smoothing_is_tried_for_the_one_that_is_done() -> None:
-    rows = plain.unit(groups([40] * 3)[0])
-    best, found = trials_of({"l2, 12 neighbours, 2 rounds"}, rows)
-    assert best == Preparation("l2", 7, 2) and "l2, 7 neighbours, 2 rounds" not in found
+    assert chosen(rows, 4, trial, 0)[0] == (Preparation(7, 2) if taken else Preparation())
 
 
 @pytest.mark.parametrize(
