@@ -7,11 +7,12 @@
 A candidate is a method of the package, or one of `candidates/`. Results are kept as those of
 `clusterbench run`, so the same command goes on where it was interrupted, and a later one runs what
 is new only. --unseen takes the other tasks of icons-wordnet and emoji, --fresh some that were
-looked at last; --settings replaces those of the preset laptop. Printed is, for each task and as a
-mean of each family, AMI of val rows in per cent; then how far each candidate is above each baseline
-and above the best of them, in points, with 95% intervals over seeds and images together (the half
-width of a mean over tasks, which share images, is the mean of theirs), and on how many tasks it is
-ahead and behind; then seconds of a fit beside those of the first baseline.
+looked at last, --as-given the tasks of their features before they were whitened; --settings
+replaces those of the preset laptop. Printed is, for each task and as a mean of each family, AMI of
+val rows in per cent; then how far each candidate is above each baseline and above the best of them,
+in points, with 95% intervals over seeds and images together (the half width of a mean over tasks,
+which share images, is the mean of theirs), and on how many tasks it is ahead and behind; then
+seconds of a fit beside those of the first baseline.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from study.tables import percent
 
 from clusterbench.catalog import read_toml
 
-from .development import BASES, FRESH, TASKS, run_all, unseen
+from .development import AS_GIVEN, BASES, FRESH, TASKS, run_all, unseen
 from .development import Tasks as Named
 from .plugged import plugged
 
@@ -131,12 +132,16 @@ def main() -> None:
         "--unseen", action="store_true", help="tasks not looked at in the first place"
     )
     further.add_argument("--fresh", action="store_true", help="tasks that were looked at last")
+    further.add_argument(
+        "--as-given", action="store_true", help="features that are not whitened (research.as_given)"
+    )
     parser.add_argument("--bases", nargs="+", default=BASES, metavar="METHOD", help="beside them")
     parser.add_argument("--settings", type=Path, metavar="TOML", help="by method, of the others")
     arguments = parser.parse_args()
     params = read_toml(arguments.settings) if arguments.settings else {}
     bases = tuple(arguments.bases)
     tasks = unseen() if arguments.unseen else FRESH if arguments.fresh else TASKS
+    tasks = AS_GIVEN if arguments.as_given else tasks
     run_all(
         arguments.candidates, arguments.folder, arguments.seeds, tuple(arguments.family),
         bases, tasks, params,

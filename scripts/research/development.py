@@ -37,6 +37,14 @@ FRESH: Tasks = (
     ("icons-wordnet", "granularity-inner", ("leaves", "assigned")),
 )
 
+#: The same tasks of features as the encoder gives them, neither whitened nor cut to 128 components,
+#: where `research.as_given` has declared them.
+AS_GIVEN: Tasks = tuple(
+    (f"{dataset}-as-given", benchmark, names)
+    for dataset, benchmark, names in TASKS
+    if dataset in ("icons-wordnet", "emoji")
+)
+
 #: What a candidate is compared with; the first is the one that every difference is counted from.
 BASES = ("kmeans", "smoothed-kmeans", "spectral", "temi", "scanv2")
 
