@@ -9,9 +9,9 @@ and the tree is the same.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
-import numba
 import numpy as np
 
 from .compiled import compiled
@@ -53,7 +53,7 @@ def put_costs(
 
 
 # Only a minimum is taken, of numbers that are no NaN: it is the same in any order.
-@numba.njit(inline="never", nogil=True, fastmath={"nnan", "nsz"}, cache=True)
+@partial(compiled, fastmath={"nnan", "nsz"}, error_model="python")
 def _least(costs: np.ndarray, gone: np.ndarray, start: int, stop: int) -> Any:
     least = gone[start] + costs[start]
     for j in range(start + 1, stop):

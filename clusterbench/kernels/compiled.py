@@ -1,6 +1,7 @@
 """How kernels are compiled: machine code on first use, kept on disk where a folder allows it.
 
-And how long work waited for machine code, which is made or loaded on first use in a process.
+And how long work waited for machine code, which is made or loaded on first use in a process. Numba
+itself takes most of a second to import, so a command that calls no kernel does without it.
 """
 
 from __future__ import annotations
@@ -9,20 +10,21 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, update_wrapper
+from types import CodeType
 from typing import Any
-
-import numba
-from numba.core import event
 
 # A thread has `clock`, that of the work it does, and `told`, the clocks of what it compiles.
 _thread = threading.local()
 _lock = threading.Lock()
 _running: list[CompileClock] = []
+_making = threading.RLock()
 
 
-def compiled(function: Callable[..., Any], fastmath: set[str] | bool = False) -> Callable[..., Any]:
-    """`numba.njit` without fast-math, releasing the GIL, cached on disk.
+def compiled(
+    function: Callable[..., Any], fastmath: set[str] | bool = False, error_model: str = "numpy"
+) -> Kernel:
+    """`numba.njit` without fast-math, releasing the GIL, cached on disk; done at the first call.
 
     Numba looks for a writable folder beside the module, then `NUMBA_CACHE_DIR`, then the user's
     cache folder. Where none exists (read-only container) the function is compiled per process.
@@ -30,14 +32,64 @@ def compiled(function: Callable[..., Any], fastmath: set[str] | bool = False) ->
     Args:
         function: of arrays and numbers.
         fastmath: LLVM's flags for the function's own operations, where their freedom is harmless.
+        error_model: of divisions: "numpy" divides by zero, "python" raises.
     """
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": fastmath}
-    result: Callable[..., Any]
+    return Kernel(function, {"fastmath": fastmath, "error_model": error_model})
+
+
+class Kernel:
+    """A function that becomes machine code when it is first called.
+
+    Args:
+        function: what it is compiled from.
+        options: of `numba.njit`.
+    """
+
+    def __init__(self, function: Callable[..., Any], options: dict[str, Any]) -> None:
+        update_wrapper(self, function)
+        self._function, self._options = function, options
+        self._machine: Any = None
+
+    def __call__(self, *arguments: Any) -> Any:
+        """As the function."""
+        return (self._machine or self.machine)(*arguments)
+
+    @property
+    def machine(self) -> Any:
+        """Numba's dispatcher."""
+        with _making:
+            if self._machine is None:
+                self._settle()
+                self._machine = _jitted(self._function, self._options)
+        return self._machine
+
+    def _settle(self) -> None:
+        """Put dispatchers in the place of the kernels that this one calls: Numba knows no other."""
+        known = self._function.__globals__
+        for name in _names(self._function.__code__):
+            used = known.get(name)
+            if isinstance(used, Kernel) and used is not self:
+                known[name] = used.machine
+        for cell in self._function.__closure__ or ():
+            if isinstance(cell.cell_contents, Kernel):
+                cell.cell_contents = cell.cell_contents.machine
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    """Names that some code may look up, that of functions within it included."""
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _names(constant)
+
+
+def _jitted(function: Callable[..., Any], options: dict[str, Any]) -> Any:
+    import numba
+
     try:
-        result = numba.njit(cache=True, **options)(function)
+        return numba.njit(cache=True, nogil=True, **options)(function)
     except RuntimeError:  # "cannot cache function: no locator available"
-        result = numba.njit(**options)(function)
-    return result
+        return numba.njit(nogil=True, **options)(function)
 
 
 class CompileClock:
@@ -117,6 +169,7 @@ def _listen() -> None:
     Its lock is taken to compile and to load what was kept on disk; the event begins where a thread
     waits for it and ends where it is given back.
     """
+    from numba.core import event
 
     class Told(event.Listener):
         def on_start(self, _: Any) -> None:

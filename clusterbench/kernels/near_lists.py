@@ -8,9 +8,9 @@ first. So the lists are the same whatever the tiles, their order and the threads
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 
 from .compiled import compiled
@@ -97,7 +97,7 @@ def cosine(a: Panel, i: int, b: Panel, j: int) -> float:
 
 # A comparison a product, written out as a byte: the compiler makes vectors of it, as it does not
 # of a search that may end early.
-@numba.njit(inline="never", nogil=True, cache=True)
+@partial(compiled, error_model="python")
 def _news(products: np.ndarray, low: np.ndarray, own: float, news: np.ndarray) -> None:
     """Mark the products that are as high as their row's low, or their column's."""
     for j in range(len(products)):

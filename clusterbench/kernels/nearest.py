@@ -7,9 +7,9 @@ Half a squared distance, less the row's own |x|^2 / 2, is |c|^2 / 2 - x.c: the s
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
-import numba
 import numpy as np
 
 from .compiled import compiled
@@ -19,7 +19,7 @@ CHUNK = 32
 
 
 # Only a minimum is taken, of numbers that are no NaN: it is the same in any order.
-@numba.njit(inline="never", nogil=True, fastmath={"nnan", "nsz"}, cache=True)
+@partial(compiled, fastmath={"nnan", "nsz"}, error_model="python")
 def least(products: np.ndarray, half: np.ndarray, start: int) -> Any:
     """Lowest score of the chunk of a row of products that begins at `start`."""
     least = np.float32(np.inf)

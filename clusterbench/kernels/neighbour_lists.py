@@ -12,9 +12,9 @@ would wait for one.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 
 from .compiled import compiled
@@ -214,7 +214,7 @@ def merge(clusters: Clusters, pairs: np.ndarray, heights: np.ndarray, now: int) 
 
 
 # Only a minimum is taken, of numbers that are no NaN: it is the same in any order.
-@numba.njit(inline="never", nogil=True, fastmath={"nnan", "nsz"}, cache=True)
+@partial(compiled, fastmath={"nnan", "nsz"}, error_model="python")
 def _least(
     products: np.ndarray,
     squared: np.ndarray,

@@ -6,9 +6,9 @@ Both the bound and what comes after it, a product of all dimensions, are scores 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
-import numba
 import numpy as np
 
 from .compiled import compiled
@@ -16,7 +16,7 @@ from .nearest import CHUNK, least, squared_distance
 
 
 # Its rounding is bounded for every order of the sum, with or without fused additions.
-@numba.njit(nogil=True, fastmath={"reassoc", "contract", "nsz"}, cache=True)
+@partial(compiled, fastmath={"reassoc", "contract", "nsz"}, error_model="python")
 def _dot(x: np.ndarray, c: np.ndarray) -> Any:
     total = np.float32(0.0)
     for j in range(len(x)):

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import linalg
 
 from ..cores import one_blas_thread
 from ..cost import Cost
@@ -218,6 +217,8 @@ def _principal(covariance: np.ndarray, n_components: int) -> tuple[np.ndarray, n
     """
     dim = len(covariance)
     size = float(np.trace(covariance)) or 1.0
+    from scipy import linalg  # takes a third of a second
+
     with one_blas_thread():
         variance, components = linalg.eigh(
             covariance / size, subset_by_index=[dim - min(n_components, dim), dim - 1]

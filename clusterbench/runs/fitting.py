@@ -274,13 +274,13 @@ def attempt(
         StageError: it raised; with the time and the warnings of `fitted`, the fit before it.
         StorageError, LostProcessError: passed on as they are.
     """
-    from ..kernels.compiled import compile_clock  # loads Numba
+    from ..kernels.compiled import compile_clock
 
     caught: list[str] = []
     _thread.caught = caught
-    start = time.perf_counter()
     try:
         with compile_clock() as compiling:
+            start = time.perf_counter()
             made = action()
     except (StorageError, LostProcessError):
         raise

@@ -92,11 +92,11 @@ def _predict(run: PlannedRun, fitted: Fit, features: np.ndarray) -> Predicted:
 
 
 def _score(run: PlannedRun, predicted: Predicted) -> _Scored:
-    from ..kernels.compiled import compile_clock  # loads Numba
+    from ..kernels.compiled import compile_clock
 
-    start = time.perf_counter()
     try:
         with compile_clock() as compiling:
+            start = time.perf_counter()
             scores, train_scores = _split_scores(run, predicted)
             top = _top_scores(run, predicted)
     except Exception as error:

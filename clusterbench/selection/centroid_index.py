@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 import numpy as np
-from scipy.stats import rankdata
 
 from ..errors import InputError
 from ..kernels.nearest import distances_to
@@ -124,6 +123,8 @@ def pooled(values: np.ndarray, by: Pooling = "rank") -> np.ndarray:
     if len(values) == 1 or not usable.any():
         return values[0] if len(values) == 1 else scores
     if by == "rank":
+        from scipy.stats import rankdata
+
         levels = np.array([rankdata(row[usable]) for row in values])
     else:
         levels = np.array([_standardized(row[usable]) for row in values])

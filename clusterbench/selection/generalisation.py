@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import linalg
 
 from ..cores import one_blas_thread
 from ..errors import InputError
@@ -132,6 +131,8 @@ def _whitened(moments: np.ndarray, mean: np.ndarray) -> np.ndarray:
     # Of rows that are all alike the covariance is the rounding of the products, of any sign.
     rounding = 64 * np.finfo(np.float64).eps * float(np.trace(moments))
     ridge = max(_RIDGE * float(np.trace(covariance)) / dim, rounding) or 1.0
+    from scipy import linalg
+
     lower = np.linalg.cholesky(covariance + ridge * np.eye(dim))
     whitening: np.ndarray = linalg.solve_triangular(lower, np.eye(dim), lower=True).T
     return whitening

@@ -34,6 +34,7 @@ def declare(name: str, store: Path) -> Path:
     text = (shipped("features") / name / "dataset.toml").read_text()
     text = text.replace(f'name = "{name}"', f'name = "{folder.name}"')
     text = text.replace(data.default_encoder, "as-given")
+    text = text.replace("\n[stores]", f'tasks = "{name}"\n\n[stores]')
     (folder / "dataset.toml").write_text(text)
     return folder
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from scipy import sparse
 
 from .links import Links
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 
 def adjacency(links: Links, n: int) -> sparse.csr_array:
@@ -16,6 +20,8 @@ def adjacency(links: Links, n: int) -> sparse.csr_array:
     """
     degree = links.counted.sum(axis=1)
     indptr = np.concatenate([[0], np.cumsum(degree)])
+    from scipy import sparse
+
     one_way = sparse.csr_array(
         (np.ones(int(indptr[-1])), links.ids[links.counted], indptr), shape=(n, n)
     )
@@ -29,6 +35,8 @@ def components(graph: sparse.csr_array) -> tuple[int, np.ndarray]:
 
     They are numbered by their lowest row.
     """
+    from scipy import sparse
+
     count, found = sparse.csgraph.connected_components(graph, directed=False)
     _, first, inverse = np.unique(found, return_index=True, return_inverse=True)
     place = np.empty(count, dtype=np.int64)

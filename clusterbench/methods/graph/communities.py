@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import sparse
+
+if TYPE_CHECKING:
+    from scipy import sparse
+
 
 #: A partition at a resolution: (n,) int64, numbered from 0 without gaps.
 Partition = Callable[[float], np.ndarray]
@@ -79,6 +83,8 @@ def merged(graph: sparse.csr_array, labels: np.ndarray, unit: np.ndarray, k: int
         k: wanted.
     """
     count = int(labels.max()) + 1
+    from scipy import sparse
+
     member = sparse.csr_array((np.ones(len(labels)), (labels, np.arange(len(labels)))))
     between = sparse.coo_array(member @ graph @ member.T)
     edges: list[dict[int, float]] = [{} for _ in range(count)]

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import sparse
 
 from .communities import merged, numbered
 
 if TYPE_CHECKING:
+    from scipy import sparse
+
     from .smoothed import SmoothedKMeans
 
 #: Between 1, where the mean weight of all pairs of two parts counts and large ones are never
@@ -40,6 +41,8 @@ def joined(graph: sparse.csr_array, parts: np.ndarray, k: int) -> np.ndarray:
     Returns:
         (n,) int64, clusters numbered by their lowest row; no more than there are parts with rows.
     """
+    from scipy import sparse
+
     parts = numbered(parts)
     count = int(parts.max()) + 1
     member = sparse.csr_array((np.ones(len(parts)), (parts, np.arange(len(parts)))))

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import linalg
 
 from ...cores import one_blas_thread
 from ...feature_rows import unit_rows
@@ -151,6 +150,8 @@ def _scatter(unit: np.ndarray, asked: np.ndarray, ids: np.ndarray) -> np.ndarray
 
 def _inverse_root(scatter: np.ndarray) -> np.ndarray:
     """A multiple of W^(-1/2) in whole numbers, its longest column 2^27 long."""
+    from scipy import linalg  # takes a third of a second
+
     with one_blas_thread():
         values, vectors = linalg.eigh(scatter)
         root = (vectors * values**-0.5) @ vectors.T
