@@ -48,6 +48,7 @@ def test_a_run_in_a_process_of_its_own(tiny_world: SimpleNamespace) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_an_ascii_terminal_still_gets_the_table(tiny_world: SimpleNamespace) -> None:
     done = tiny_world.command(
         *RUN, "-m", "modulo", "--seeds", "1", PYTHONIOENCODING="ascii", PYTHONUTF8="0"

@@ -85,7 +85,7 @@ def test_the_next_call_records_how_the_process_died(tiny_world: SimpleNamespace)
     [
         pytest.param(
             "kill", -signal.SIGKILL, "SIGKILL (perhaps out of memory); its last words",
-            marks=pytest.mark.slow,
+            marks=pytest.mark.exhaustive,
         ),
         pytest.param(
             "exit", 7, "it ended with exit code 7; its last words", marks=pytest.mark.exhaustive
