@@ -32,7 +32,7 @@ _BLOCK = 8192
 #: Rows of a cluster, at least in the mean, where candidates are looked for.
 _ROWS_EACH = 10
 #: Times that the search looks closer, and around how many of the best.
-_CLOSER, _PEAKS = 4, 2
+_CLOSER, _PEAKS = 4, 3
 
 
 @dataclass(frozen=True)
@@ -91,17 +91,18 @@ def choose_k(
     - "stability": rows are halved at random, each half is clustered by itself, and both fits
       predict all rows; their AMI is the stability (as in the prediction strength of Tibshirani &
       Walther 2005, but adjusted for chance, which differs with K). Few large clusters are stable
-      as well, so the largest K is taken that is not below the best by more than the standard error
-      of their difference over the pairs of halves.
+      as well, so the largest peak is taken that is not below the highest by more than the median
+      standard error of such differences over the pairs of halves.
     - "calinski-harabasz": (B / (K - 1)) / (W / (n - K)) of the summed squared distances W within
       and B between clusters (Caliński & Harabasz 1974). It prefers few clusters of like sizes.
 
-    None of them is right in general: they find the number of groups where groups are apart. With
+    None of them is right in general: they find the number of groups where groups are apart. Where
+    there are none, some number comes out all the same, of little stability. With
     classes within classes several numbers are right, and the scores of all candidates say more
     than the one that is chosen.
 
     Without candidates they are 2, 3, 4, 6, 8, 11, 16 ... up to a tenth of the rows, then, four
-    times, those halfway between the two best peaks and what was tried beside them.
+    times, those halfway between the three best peaks and what was tried beside them.
 
     Args:
         X: as `KMeans.fit` takes it; another method holds its rows in memory.
@@ -165,23 +166,33 @@ def choose_k(
 
 
 def _taken(scores: Sequence[KScores], by: Criterion) -> KScores:
-    """The best; by stability the largest that is not clearly worse than that one."""
+    """The best; by stability the largest peak that is not clearly lower than the highest."""
     best = max(scores, key=lambda found: (_value(found, by), *_preferred(found)))
     if by != "stability":
         return best
-    top = np.array(best.halves)
-    level = [best]
-    for found in scores:
-        less = top - np.array(found.halves)
-        error = less.std(ddof=1) / len(less) ** 0.5 if len(less) > 1 else 0.0
-        if less.mean() <= error:
-            level.append(found)
-    return max(level, key=_preferred)
+    less = np.array(best.halves) - np.array([found.halves for found in scores])
+    # One error for all, so that a candidate is not let in for being noisy.
+    n_pairs = less.shape[1]
+    spread = less.std(axis=1, ddof=1) if n_pairs > 1 else np.zeros(len(less))
+    error = float(np.median(spread)) / n_pairs**0.5
+    level = {at for at, by_how in enumerate(less.mean(axis=1)) if by_how <= error}
+    peaks = [scores[at] for at in _peaks([_value(found, by) for found in scores]) if at in level]
+    return max([best, *peaks], key=_preferred)
+
+
+def _peaks(values: Sequence[float]) -> list[int]:
+    """Where no neighbour is higher; of equals in a row the last."""
+    beside = np.array([-np.inf, *values, -np.inf])
+    found: list[int] = np.flatnonzero(
+        (beside[1:-1] >= beside[:-2]) & (beside[1:-1] > beside[2:])
+    ).tolist()
+    return found
 
 
 def _preferred(found: KScores) -> tuple[bool, int]:
-    """Of equals the one of the most clusters, all of which have rows."""
-    return found.n_used == found.n_clusters, found.n_clusters
+    """Of equals the one of the most clusters, all of which have rows; of others the fewest."""
+    whole = found.n_used == found.n_clusters
+    return whole, found.n_clusters if whole else -found.n_clusters
 
 
 def _searched(
@@ -207,10 +218,8 @@ def _searched(
         look(k)
     for _ in range(_CLOSER):
         ks = sorted(tried)
-        values = np.array([_value(tried[k], by) for k in ks])
-        beside = np.concatenate([[-np.inf], values, [-np.inf]])
-        peaks = np.flatnonzero((values >= beside[:-2]) & (values >= beside[2:])).tolist()
-        for at in sorted(peaks, key=lambda at: (values[at], at))[-_PEAKS:]:
+        values = [_value(tried[k], by) for k in ks]
+        for at in sorted(_peaks(values), key=lambda at: (values[at], at))[-_PEAKS:]:
             for other in (at - 1, at + 1):
                 if 0 <= other < len(ks):
                     look(round((ks[at] * ks[other]) ** 0.5))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import time
 import warnings
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..doors import parse_json
-from ..errors import CheckpointError
+from ..errors import CheckpointError, InputError
 from ..files import atomic_path, check_checkpoint_folder, remove
 from ..neighbours.kept import Place
 
@@ -22,6 +23,15 @@ _FORMAT = "clusterbench-fit-stage/1"
 _SUFFIX = ".safetensors"
 #: Seconds between two writings.
 EVERY = 30.0
+
+
+def checkpoint_path(given: Any) -> Path | None:
+    """The setting `checkpoint` of a fit; InputError for what is no path."""
+    if given is None:
+        return None
+    if not isinstance(given, (str, os.PathLike)) or not os.fspath(given):
+        raise InputError(f"checkpoint={given!r} should be a path, or None")
+    return Path(given)
 
 
 @dataclass(frozen=True)
@@ -50,7 +60,7 @@ class FitStages:
     """
 
     def __init__(self, folder: Path | str | None, identity: str) -> None:
-        self._folder = None if folder is None else Path(folder)
+        self._folder = checkpoint_path(folder)
         self._identity = identity
         self._waiting: dict[str, Stage] = {}
         self._written = time.monotonic()

@@ -20,6 +20,7 @@ from ..kmeans.shard import Extent
 from ..kmeans.starting import starts
 from ..progress import Progress
 from .centroids import CentroidClusterer, checked_init, start_of
+from .fit_stages import checkpoint_path
 from .fit_warnings import warn
 from .scaling import Scaler
 
@@ -182,7 +183,7 @@ class KMeans(CentroidClusterer):
             raise InputError(
                 f"checkpoint={checkpoint}: engine='faiss' keeps none; use engine='ours'"
             )
-        self._checkpoint = None if checkpoint is None else Path(checkpoint)
+        self._checkpoint = checkpoint_path(checkpoint)
         weights = None if sample_weight is None else _weights(sample_weight)
         # Only their proportions matter to the clusters; as they are they may leave any range.
         heaviest = 1.0 if weights is None else float(weights.max())

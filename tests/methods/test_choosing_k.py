@@ -117,6 +117,20 @@ def test_without_candidates_the_number_of_groups_is_found(
     assert all((scores.stability is None) == (by == "silhouette") for scores in chosen.scores)
 
 
+@pytest.mark.parametrize("method", ["kmeans", "stable-kmeans"])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_noisy_candidate_is_not_taken_for_the_best(method: str, seed: int) -> None:
+    """Ten groups, of which four or seven together are stable as well."""
+    rng = np.random.default_rng(seed)
+    centres = rng.normal(size=(10, 12))
+    rows = centres[rng.integers(0, 10, 600)] + 0.3 * rng.normal(size=(600, 12))
+    assert choose_k(rows.astype(np.float32), method=method, device="cpu").n_clusters == 10
+
+
+def test_of_rows_that_are_all_the_same_two_clusters_are_taken() -> None:
+    assert choose_k(np.ones((50, 4)), device="cpu").n_clusters == 2
+
+
 def test_scores_of_another_method_are_those_of_its_clusters() -> None:
     rows = groups([40, 30, 20, 25], spread=0.6)
     unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)

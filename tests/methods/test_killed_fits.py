@@ -164,6 +164,13 @@ def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
     assert path.read_text() == "mine"
 
 
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("path", ["", 5])
+def test_what_is_no_path_is_refused(name: str, path: Any) -> None:
+    with pytest.raises(InputError, match="should be a path, or None"):
+        METHODS[name]().fit(rows(), checkpoint=path)
+
+
 def test_faiss_keeps_none() -> None:
     method = KMeans(3, engine="faiss", device="cpu")
     assert not method.keeps_checkpoints and KMeans(3).keeps_checkpoints

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -29,15 +29,26 @@ _ENOUGH = 50
 
 @dataclass(frozen=True)
 class Preparation:
-    """What is done to rows before k-means. n_neighbors, rounds: as of `SmoothedKMeans`."""
+    """What is done to unit rows before k-means.
 
+    whitened: as neighbours differ. n_neighbors, rounds: as of `SmoothedKMeans`.
+    """
+
+    whitened: bool = False
     n_neighbors: int = 0
     rounds: int = 0
 
     @property
     def text(self) -> str:
-        """For diagnostics: "7 neighbours, 2 rounds"."""
-        return f"{self.n_neighbors} neighbours, {self.rounds} rounds" if self.rounds else "none"
+        """For diagnostics: "whitened, 7 neighbours, 2 rounds"."""
+        space = "whitened" if self.whitened else "l2"
+        if not self.rounds:
+            return space
+        return f"{space}, {self.n_neighbors} neighbours, {self.rounds} rounds"
+
+    def smoothed(self, n_neighbors: int, rounds: int) -> Preparation:
+        """The same with a smoothing."""
+        return replace(self, n_neighbors=n_neighbors, rounds=rounds)
 
 
 def enough_for(k: int, n: int, n_clusters: int) -> bool:
@@ -45,10 +56,9 @@ def enough_for(k: int, n: int, n_clusters: int) -> bool:
     return n >= _PER_NEIGHBOUR * k * n_clusters
 
 
-def smoothing_tried(n: int, n_clusters: int) -> Preparation | None:
-    """The smoothing that is tried of n rows; None where they are too few for any."""
-    usable = [each for each in TRIED if enough_for(each[0], n, n_clusters)]
-    return Preparation(*usable[0]) if usable else None
+def smoothing_tried(n: int, n_clusters: int) -> tuple[int, int] | None:
+    """Neighbours and rounds that are tried of n rows; None where they are too few for any."""
+    return next((each for each in TRIED if enough_for(each[0], n, n_clusters)), None)
 
 
 #: (preparation, clusters, rows to fit, rows to predict) -> clusters of both.
@@ -56,42 +66,60 @@ Trial = Callable[[Preparation, int, np.ndarray, np.ndarray], tuple[np.ndarray, n
 
 
 def chosen(
-    rows: np.ndarray, n_clusters: int, trial: Trial, seed: int
+    rows: np.ndarray,
+    whitened: np.ndarray | None,
+    n_clusters: int,
+    trial: Trial,
+    seed: int,
+    smooth: bool = True,
 ) -> tuple[Preparation, dict[str, float]]:
-    """Whether rows are smoothed, by how much fits to two halves of them agree.
+    """What is done to rows, by how much fits to two halves of them agree.
 
-    They are unless a strong smoothing has clearly less agreement than none. Clear is a difference
-    of 1 / sqrt(rows that are tried), which is about how far two pairs of halves lie apart.
+    They are whitened, if that was done, and then smoothed, each unless it has clearly less
+    agreement: by more than 1 / sqrt(rows that are tried), which is about how far two pairs of
+    halves lie apart. For the smoothing a strong one is asked.
 
     Args:
         rows: (n, dim) float32 at unit length.
+        whitened: the same rows whitened; None where there is nothing to even out.
         n_clusters: K.
         trial: fits and predicts.
         seed: of the rows that are taken, and of their halves.
+        smooth: whether rows may be smoothed.
 
     Returns:
         It, and the agreement (`selection.halves.halves_agreement`) of each that was tried by its
-        text; none, and nothing tried, where rows are too few to be smoothed.
+        text; unit rows, and nothing tried, where there is no choice or there are not four rows.
     """
     from ...selection.halves import halves_agreement, two_halves
 
-    strong, none = smoothing_tried(len(rows), n_clusters), Preparation()
+    strong = smoothing_tried(len(rows), n_clusters) if smooth else None
     taken, k = tried_rows(rows, n_clusters, seed)
-    part = rows[taken]
-    halves = two_halves(len(part), seed)
-    if strong is None or len(halves[0]) < 2:
-        return none, {}
+    halves = two_halves(len(taken), seed)
+    best, found = Preparation(), dict[str, float]()
+    if (whitened is None and strong is None) or len(halves[0]) < 2:
+        return best, found
     k = min(k, len(halves[0]))
+    clear = len(taken) ** -0.5
 
     def agreement(candidate: Preparation) -> float:
+        space = whitened if candidate.whitened and whitened is not None else rows
+        part = space[taken]
+
         def fitted(own: np.ndarray, told: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             return trial(candidate, k, part[own], part[told])
 
-        return halves_agreement(halves, fitted)
+        found[candidate.text] = halves_agreement(halves, fitted)
+        return found[candidate.text]
 
-    found = {each.text: agreement(each) for each in (none, strong)}
-    clearly_less = found[strong.text] < found[none.text] - len(part) ** -0.5
-    return none if clearly_less else Preparation(*SMOOTHING), found
+    least = agreement(best) - clear
+    if whitened is not None:
+        value = agreement(Preparation(whitened=True))
+        if value >= least:
+            best, least = Preparation(whitened=True), value - clear
+    if strong is not None and agreement(best.smoothed(*strong)) >= least:
+        best = best.smoothed(*SMOOTHING)
+    return best, found
 
 
 def n_tried(n: int, n_clusters: int) -> int:

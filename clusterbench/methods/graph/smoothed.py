@@ -16,6 +16,7 @@ from ...neighbours.kept import Place, search_cost
 from ...progress import Progress
 from ..centroids import checked_init
 from ..clusterer import Clusterer
+from ..fit_stages import checkpoint_path
 from ..kmeans import KMeans
 from ..scaling import Scaler
 from .links import Neighbourhood, search_bytes
@@ -145,7 +146,7 @@ class SmoothedKMeans(Clusterer):
             InputError: as `Clusterer.fit`; a checkpoint of another fit; too little memory.
         """
         del y  # nothing that fits sees a label
-        self._folder = None if checkpoint is None else Path(checkpoint)
+        self._folder = checkpoint_path(checkpoint)
         try:
             return super().fit(X, progress=progress)
         finally:

@@ -46,8 +46,8 @@ if TYPE_CHECKING:
 
 #: Neighbours that vote, at least, if so many are wanted.
 _LEAST_VOTERS = 4
-#: Fits of halves: two, with and without averages.
-_TRIALS = 4
+#: Fits of halves at most: two, of unit rows, whitened ones and averages.
+_TRIALS = 6
 #: What a fit of a half costs beside its work, however small: numbers moved.
 _OF_A_TRIAL = 1.2e8
 #: Rows whose clusters are told at a time, of those that are read in blocks.
@@ -65,11 +65,11 @@ class StableKMeans(Clusterer):
 
     1. Rows go to unit length, and to their `dims` principal directions where there are more.
     2. Directions in which neighbours differ count less: rows are whitened by the scatter between
-       neighbours (`neighbour_whitening`), unless that is even already.
-    3. Rows are averaged twice with their 7 mutual neighbours, unless fits to two random halves of
-       them agree clearly less so, by the AMI of what a fit predicts of the other half with that
-       half's own clusters; clear is 1 / sqrt(rows tried). What is tried is 12 neighbours, or 7,
-       where there are two rows per cluster for each. No label takes part.
+       neighbours (`neighbour_whitening`), unless that is even already, or fits to two random halves
+       of the rows agree clearly less on it, by the AMI of what a fit predicts of the other half
+       with that half's own clusters; clear is 1 / sqrt(rows tried). No label takes part.
+    3. Rows are averaged twice with their 7 mutual neighbours, unless halves agree clearly less so.
+       What is tried is 12 neighbours, or 7, where there are two rows per cluster for each.
     4. `SmoothedKMeans` of all rows with this preparation. If rows are averaged, of twice as many
        clusters, with eight rows each at least, which are joined to K along the graph of the
        nearest neighbours that vote in 5 (`joining.joined`). If fewer than half of these are of a
@@ -81,8 +81,8 @@ class StableKMeans(Clusterer):
        nearest centroid stands for what was said before. Rows that were trained on keep their
        labels. With fewer than 2.5 rows per cluster this is left out.
 
-    The sizes of clusters are nowhere forced. Tried in 3. are 50 rows per cluster drawn at random,
-    2,000 at least; with fewer per cluster all rows, of more than 10,000 eight regions of 1,250.
+    The sizes of clusters are nowhere forced. Tried in 2. and 3. are 50 rows per cluster drawn at
+    random, 2,000 at least; with fewer per cluster all, of more than 10,000 eight regions of 1,250.
 
     Killed, a fit with a checkpoint goes on from the preparation that was chosen, the last state of
     k-means, the graph, what was joined and the last of the refinements, to the same clusters.
@@ -157,12 +157,13 @@ class StableKMeans(Clusterer):
         width = min(self.dims, dim)
         tried = n_tried(n_train, self.n_clusters) // 2
         found = Cost(0.0)
-        smoothing = self._smoothing_tried(n_train)
-        for candidate in () if smoothing is None else (Preparation(), smoothing):
+        smoothing = smoothing_tried(n_train, self.n_clusters) if self._smooths else None
+        strong = Preparation().smoothed(*smoothing) if smoothing else Preparation()
+        for candidate in (Preparation(), Preparation(), strong):
             one = self._smoothed(candidate, self.n_clusters, 1).cost(tried, tried, width)
             found += one + one + Cost(0.0, 2 * _OF_A_TRIAL)
-        parts = self.n_clusters if smoothing is None else self._n_parts(n_train)
-        base = self._smoothed(smoothing or Preparation(), parts, self.n_init, self.init)
+        parts = self._n_parts(n_train) if smoothing else self.n_clusters
+        base = self._smoothed(strong, parts, self.n_init, self.init)
         found += base.cost(n_train, n_eval, width)
         told = self.refinements * n_train + n_eval
         products = 4.0 * n_train * width**2
@@ -173,10 +174,6 @@ class StableKMeans(Clusterer):
         evened = 2.0 * ROUNDS * (asked * n_train * width + (n_train + 15.0 * asked) * width**2)
         found += Cost(products + basis + evened, tables)
         return found + search_cost(n_train, n_eval, width)
-
-    def _smoothing_tried(self, n: int) -> Preparation | None:
-        """The smoothing that is tried of n rows, if any."""
-        return smoothing_tried(n, self.n_clusters) if self._smooths else None
 
     def _n_voters(self, n: int) -> int:
         """Neighbours that vote among n rows: most of more would be of other clusters."""
@@ -276,20 +273,22 @@ class StableKMeans(Clusterer):
         warn_of(zeros, n)
         kept = self._folder is not None
         stages = FitStages(self._folder, self._identity(rows) if kept else "")
-        n_trials = _TRIALS if self._smoothing_tried(n) else 0
-        told = Stretches(progress, n_trials, 100, self.refinements, 1)
+        told = Stretches(progress, _TRIALS, 100, self.refinements, 1)
         with inside_another_fit():  # what there is to say of the rows was said
             self._whitening = self._whitened_by(rows, stages)
-            if self._whitening is not None:
-                rows = self._whitening(rows)
-            taken, agreement = self._chosen(rows, stages, told)
+            whitened = None if self._whitening is None else self._whitening(rows)
+            taken, agreement = self._chosen(rows, whitened, stages, told)
+            if taken.whitened and whitened is not None:
+                rows = whitened
+            else:
+                self._whitening = None
+            del whitened
             base, links = self._clustered(rows, taken, stages, told)
             if taken.rounds and held_together(links, base.labels_) < _HELD:
-                taken = Preparation()
+                taken = Preparation(taken.whitened)
                 base, _ = self._clustered(rows, taken, stages, told)
         self._base, self._averages = base, taken.rounds > 0
-        space = "l2" if self._whitening is None else "whitened"
-        self.preparation_ = f"{space}, {taken.text}" if taken.rounds else space
+        self.preparation_ = taken.text
         labels = self._refined(rows, self._base.labels_, stages, told)
         self.diagnostics_ = {
             "preparation": self.preparation_,
@@ -328,11 +327,9 @@ class StableKMeans(Clusterer):
         return NeighbourWhitening(**known.arrays) if known.arrays else None
 
     def _chosen(
-        self, rows: np.ndarray, stages: FitStages, told: Stretches
+        self, rows: np.ndarray, whitened: np.ndarray | None, stages: FitStages, told: Stretches
     ) -> tuple[Preparation, dict[str, float]]:
-        """Whether rows are averaged, and the agreement of what was tried: step 3."""
-        if not self._smooths:
-            return Preparation(), {}
+        """What is done to rows, and the agreement of what was tried: steps 2 and 3."""
         known = stages.known("preparation")
         if known is not None:
             return Preparation(**known.facts["taken"]), known.facts["agreement"]
@@ -348,7 +345,9 @@ class StableKMeans(Clusterer):
             told.of(0)(ended, _TRIALS)
             return method.labels_, method.predict(others)
 
-        taken, agreement = chosen(rows, self.n_clusters, trial, self.random_state)
+        taken, agreement = chosen(
+            rows, whitened, self.n_clusters, trial, self.random_state, self._smooths
+        )
         stages.keep("preparation", {"taken": asdict(taken), "agreement": agreement})
         return taken, agreement
 

@@ -98,7 +98,7 @@ def test_without_parts_and_refinements_it_is_smoothed_kmeans_of_what_was_taken()
 )
 def test_the_smoothing_that_is_tried_has_rows_enough(n: int, tried: tuple[int, int] | None) -> None:
     found = smoothing_tried(n, 10)
-    assert (found and (found.n_neighbors, found.rounds)) == tried
+    assert found == tried
 
 
 def test_nothing_is_tried_where_rows_are_too_few_to_be_averaged() -> None:
@@ -260,51 +260,78 @@ def test_large_sets_are_tried_on_a_part(monkeypatch: pytest.MonkeyPatch) -> None
     np.testing.assert_array_equal(near, tried_rows(rows, 80, 0)[0])
 
 
-def trials_of(good: set[str], rows: np.ndarray) -> tuple[Preparation, dict[str, float]]:
-    """What is chosen where the good preparations agree fully and the others not at all."""
-    asked: list[tuple[int, int, int]] = []
+def agreements(
+    monkeypatch: pytest.MonkeyPatch, values: dict[str, float], rows: np.ndarray, whitened: bool
+) -> tuple[Preparation, dict[str, float]]:
+    """What is chosen where halves agree so much; each is fitted to rows of its own space."""
+    now: list[str] = []
+    both = rows, -rows if whitened else None
 
     def trial(c: Preparation, k: int, own: np.ndarray, others: np.ndarray) -> Any:
-        asked.append((k, len(own), len(others)))
-        told = np.arange(len(others)) if c.text in good else np.zeros(len(others), dtype=int)
-        return np.arange(len(own)) % k, told % k
-
-    found = chosen(rows, 3, trial, 0)
-    assert set(asked) <= {(3, len(rows) // 2, len(rows) // 2)}
-    return found
-
-
-def test_a_strong_smoothing_is_tried_for_the_one_that_is_done() -> None:
-    rows = plain.unit(groups([40] * 3)[0])
-    strong, done = "12 neighbours, 2 rounds", Preparation(7, 2)
-    for good, taken, agreement in (
-        ({strong}, done, [0, 1]), ({"none", strong}, done, [1, 1]),
-        (set(), done, [0, 0]), ({"none"}, Preparation(), [1, 0]),
-    ):  # fmt: skip
-        best, found = trials_of(good, rows)
-        assert best == taken and list(found) == ["none", strong]
-        assert list(found.values()) == pytest.approx(agreement)
-    assert trials_of({strong}, rows[:9]) == (Preparation(), {})
-
-
-@pytest.mark.parametrize(("smoothed", "taken"), [(0.7, True), (0.41, True), (0.39, False)])
-def test_rows_are_averaged_unless_that_agrees_clearly_less(
-    monkeypatch: pytest.MonkeyPatch, smoothed: float, taken: bool
-) -> None:
-    """Of a hundred rows 0.1 is clear."""
-    now: list[str] = []
-
-    def trial(c: Preparation, *_: Any) -> Any:
         now.append(c.text)
-        return np.zeros(50, dtype=int), np.zeros(50, dtype=int)
+        half = len(rows) // 2
+        assert (k, len(own), len(others)) == (4, half, len(rows) - half)
+        assert {tuple(row) for row in own} <= {tuple(row) for row in (both[c.whitened])}
+        return np.zeros(len(own), dtype=int), np.zeros(len(others), dtype=int)
 
-    def agreement(both: Any, fitted: Any) -> float:
-        fitted(*both)
-        return 0.5 if now[-1] == "none" else smoothed
+    def agreement(halves: Any, fitted: Any) -> float:
+        fitted(*halves)
+        return values[now[-1]]
 
     monkeypatch.setattr(halves, "halves_agreement", agreement)
+    return chosen(*both, 4, trial, 0)
+
+
+STRONG = "7 neighbours, 2 rounds"  # of 25 rows a cluster; 12 are tried of 24 and more
+
+
+@pytest.mark.parametrize(
+    ("whitened", "smoothed", "taken"),
+    [
+        (0.6, 0.6, (True, 7, 2)),
+        (0.41, 0.32, (True, 7, 2)),  # clear is more than 0.1 of a hundred rows
+        (0.41, 0.30, (True, 0, 0)),
+        (0.39, 0.41, (False, 7, 2)),
+        (0.39, 0.39, (False, 0, 0)),
+        (None, 0.41, (False, 7, 2)),
+        (None, 0.39, (False, 0, 0)),
+    ],
+)
+def test_rows_are_whitened_and_averaged_unless_that_agrees_clearly_less(
+    monkeypatch: pytest.MonkeyPatch,
+    whitened: float | None,
+    smoothed: float,
+    taken: tuple[bool, int, int],
+) -> None:
     rows = unit_rows(groups([25] * 4)[0])
-    assert chosen(rows, 4, trial, 0)[0] == (Preparation(7, 2) if taken else Preparation())
+    space = "whitened" if taken[0] else "l2"
+    values = {"l2": 0.5, f"{space}, 12 neighbours, 2 rounds": smoothed}
+    if whitened is not None:
+        values["whitened"] = whitened
+    best, found = agreements(monkeypatch, values, rows, whitened is not None)
+    assert best == Preparation(*taken) and found == values
+
+
+def test_nothing_is_asked_where_there_is_no_choice(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = unit_rows(groups([13] * 4)[0])
+    assert agreements(monkeypatch, {}, rows, False) == (Preparation(), {})
+    assert agreements(monkeypatch, {"l2": 0.5, "whitened": 0.5}, rows, True)[0].whitened
+    assert agreements(monkeypatch, {}, rows[:3], True) == (Preparation(), {})
+
+
+@pytest.mark.parametrize(("k", "each", "signal", "noise"), [(100, 4, 10, 50), (20, 40, 4, 200)])
+def test_whitening_that_drowns_clusters_is_not_taken(
+    k: int, each: int, signal: int, noise: int
+) -> None:
+    """Ten neighbours of clusters of four, and neighbours in hundreds of directions of noise."""
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(k), each)
+    centres = np.zeros((k, signal + noise))
+    centres[:, :signal] = rng.normal(size=(k, signal))
+    scales = np.r_[np.full(signal, 0.3), np.full(noise, 0.15)]
+    rows = centres[labels] + scales * rng.normal(size=(len(labels), signal + noise))
+    found = made(k).fit(rows.astype(np.float32))
+    assert found.preparation_.startswith("l2") and "whitened" in found.diagnostics_["agreement"]
 
 
 @pytest.mark.parametrize(
