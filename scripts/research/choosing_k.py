@@ -1,6 +1,6 @@
 """What number of clusters is found without labels, and what the clusters are worth then.
 
-    python scripts/measure/choosing_k.py WORK [--most 10000]
+    cd scripts && python -m research.choosing_k WORK [--most 10000]
 
 On the development tasks of the research harness, of the data sets that are there. `choose_k` sees
 the train rows and looks for K by stability; then the method is fitted with it, and with the number
@@ -19,16 +19,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from research.development import FRESH, TASKS
-
 from clusterbench.benchmarks import build
 from clusterbench.datasets import registry
 from clusterbench.files import write_json
 from clusterbench.methods import choose_k
 from clusterbench.methods.by_name import METHODS
 from clusterbench.metrics import score
+
+from .development import FRESH, TASKS
 
 NAMES = ("kmeans", "stable-kmeans")
 LEAST_EACH = 20
