@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -234,6 +234,7 @@ def test_states_are_written_together_with_those_before_them(
 
 SCRIPT = """
 import sys
+import time
 from functools import partial
 import numpy as np
 from clusterbench.kmeans.checkpoint import Checkpoint
@@ -241,7 +242,15 @@ from clusterbench.methods import StableKMeans, fit_stages, kmeans
 fit_stages.EVERY = 0.0
 kmeans.Checkpoint = partial(Checkpoint, every=0.0)
 x = np.load(sys.argv[1])
-found = StableKMeans(40, device="cpu", init="random", n_init=3).fit(x, checkpoint=sys.argv[2])
+
+
+def told(done, total):
+    print(done, flush=True)
+    time.sleep(0.02)
+
+
+found = StableKMeans(40, device="cpu", init="random", n_init=3)
+found.fit(x, checkpoint=sys.argv[2], progress=told)
 np.save(sys.argv[3], found.labels_)
 """
 
@@ -258,14 +267,15 @@ def test_killed_at_any_moment_it_comes_to_the_same(tmp_path: Path) -> None:
     command = [sys.executable, "-c", SCRIPT, *(str(tmp_path / n) for n in ("x.npy", "s", "y.npy"))]
     kills = 0
     while not (tmp_path / "y.npy").exists():
-        with subprocess.Popen(command, env=os.environ) as run:
-            begin, last = time.monotonic(), 2.0 + 3.0 * chance.random() + 2 * kills
-            while run.poll() is None and time.monotonic() - begin < last:
-                time.sleep(0.01)
-            if run.poll() is None:
-                run.kill()
-                kills += 1
-            else:
-                assert run.returncode == 0
-    assert kills >= 1
+        left = chance.randrange(8, 20)  # steps that it may tell of: the trials are one stage
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as run:
+            assert run.stdout is not None
+            for _ in run.stdout:
+                left -= 1
+                if not left:
+                    time.sleep(0.02 * chance.random())
+                    run.kill()
+                    kills += 1
+            assert run.wait() in (0, -signal.SIGKILL)
+    assert kills >= 2
     np.testing.assert_array_equal(np.load(tmp_path / "y.npy"), whole.labels_)
