@@ -53,7 +53,7 @@ def put_costs(
 
 
 # Only a minimum is taken, of numbers that are no NaN: it is the same in any order.
-@partial(compiled, fastmath={"nnan", "nsz"}, error_model="python")
+@partial(compiled, fastmath={"nnan", "nsz"})
 def _least(costs: np.ndarray, gone: np.ndarray, start: int, stop: int) -> Any:
     least = gone[start] + costs[start]
     for j in range(start + 1, stop):

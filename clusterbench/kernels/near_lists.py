@@ -8,7 +8,6 @@ first. So the lists are the same whatever the tiles, their order and the threads
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -97,7 +96,7 @@ def cosine(a: Panel, i: int, b: Panel, j: int) -> float:
 
 # A comparison a product, written out as a byte: the compiler makes vectors of it, as it does not
 # of a search that may end early.
-@partial(compiled, error_model="python")
+@compiled
 def _news(products: np.ndarray, low: np.ndarray, own: float, news: np.ndarray) -> None:
     """Mark the products that are as high as their row's low, or their column's."""
     for j in range(len(products)):

@@ -19,7 +19,7 @@ CHUNK = 32
 
 
 # Only a minimum is taken, of numbers that are no NaN: it is the same in any order.
-@partial(compiled, fastmath={"nnan", "nsz"}, error_model="python")
+@partial(compiled, fastmath={"nnan", "nsz"})
 def least(products: np.ndarray, half: np.ndarray, start: int) -> Any:
     """Lowest score of the chunk of a row of products that begins at `start`."""
     least = np.float32(np.inf)

@@ -213,7 +213,8 @@ def merge(clusters: Clusters, pairs: np.ndarray, heights: np.ndarray, now: int) 
         clusters.other[a] = b
 
 
-# Only a minimum is taken, of numbers that are no NaN: it is the same in any order.
+# Only a minimum is taken, of numbers that are no NaN: it is the same in any order. Weights that are
+# all zero raise: a NaN would go unseen.
 @partial(compiled, fastmath={"nnan", "nsz"}, error_model="python")
 def _least(
     products: np.ndarray,

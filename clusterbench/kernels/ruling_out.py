@@ -16,7 +16,7 @@ from .nearest import CHUNK, least, squared_distance
 
 
 # Its rounding is bounded for every order of the sum, with or without fused additions.
-@partial(compiled, fastmath={"reassoc", "contract", "nsz"}, error_model="python")
+@partial(compiled, fastmath={"reassoc", "contract", "nsz"})
 def _dot(x: np.ndarray, c: np.ndarray) -> Any:
     total = np.float32(0.0)
     for j in range(len(x)):

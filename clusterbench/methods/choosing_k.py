@@ -153,7 +153,7 @@ def choose_k(
     make = _maker(method, settings, random_state, device)
     # Halved once, so that candidates differ in nothing but K.
     orders = [rng.permutation(rows.n) for _ in range(positive_int("splits", splits))]
-    judge = _Judge(rows, make, orders if halves else [], KMeans if method == "kmeans" else None)
+    judge = _Judge(rows, make, orders if halves else [], method == "kmeans")
     told = progress or unseen
     if wanted is not None:
         scores = []
@@ -234,7 +234,7 @@ class _Judge:
         rows: all.
         make: a method with so many clusters.
         orders: permutations of the rows, whose halves are compared.
-        kmeans: where the method is k-means, which has its centroids and its objective.
+        kmeans: whether the method is k-means, which has its centroids and its objective.
     """
 
     def __init__(
@@ -242,11 +242,11 @@ class _Judge:
         rows: _Source,
         make: Callable[[int], Clusterer],
         orders: list[np.ndarray],
-        kmeans: type[KMeans] | None,
+        kmeans: bool,
     ) -> None:
         self._rows, self._make, self._orders = rows, make, orders
         self._whole: float | None = None
-        if kmeans is not None:
+        if kmeans:
             one: Any = make(1).set_params(init="random")
             self._whole = one.fit(rows.source).inertia_
         else:

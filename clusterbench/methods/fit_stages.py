@@ -59,8 +59,8 @@ class FitStages:
         CheckpointError: the folder is a file, cannot be written, or holds another fit's stages.
     """
 
-    def __init__(self, folder: Path | str | None, identity: str) -> None:
-        self._folder = checkpoint_path(folder)
+    def __init__(self, folder: Path | None, identity: str) -> None:
+        self._folder = folder
         self._identity = identity
         self._waiting: dict[str, Stage] = {}
         self._written = time.monotonic()

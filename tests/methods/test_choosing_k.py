@@ -168,12 +168,12 @@ def test_stability_of_several_splits_is_their_mean() -> None:
 
 
 def test_one_cluster_for_all_is_no_candidate_to_be_taken() -> None:
-    """Methods may find fewer clusters than they are asked for."""
-    rows = np.repeat(np.eye(3, dtype=np.float32), 30, axis=0)
-    scores = choose_k(
-        rows, [2, 3, 40], by="silhouette", method="leiden", device="cpu", stability=True
-    ).scores
-    assert all(np.isfinite([s.silhouette, s.calinski_harabasz or 0.0]).all() for s in scores[:1])
+    """Rows that are all as far from each other end in one cluster, whatever was asked for."""
+    chosen = choose_k(
+        np.eye(100), [5, 10, 20], by="silhouette", method="stable-kmeans", device="cpu"
+    )
+    found = [(s.n_used, s.silhouette, s.calinski_harabasz) for s in chosen.scores]
+    assert found == 3 * [(1, -1.0, 0.0)] and chosen.n_clusters == 5
 
 
 def test_progress_and_same_rows() -> None:

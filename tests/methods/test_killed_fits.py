@@ -215,7 +215,8 @@ def test_states_are_written_together_with_those_before_them(
     monkeypatch.setattr("clusterbench.methods.fit_stages.time.monotonic", lambda: clock[0])
     stages = FitStages(tmp_path, "one")
     stages.keep("first", {"a": 1.5})
-    stages.keep("second", labels=np.arange(3))
+    stages.keep("zeroth", labels=np.arange(2))
+    stages.keep("second", instead="zeroth", labels=np.arange(3))
     assert not list(tmp_path.iterdir())
     clock[0] = 31.0
     stages.keep("third", instead="second", labels=np.arange(4))

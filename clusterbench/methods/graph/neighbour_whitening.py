@@ -73,18 +73,19 @@ def neighbour_whitening(
     seed of a method.
 
     Args:
-        unit: zeros have no neighbours.
+        unit: zeros are left out.
         device: where they are looked for.
         place: as `neighbours_of` takes it.
     """
-    dim = unit.shape[1]
-    directed = np.flatnonzero(unit.any(axis=1))
-    if len(directed) < 3 or dim < 2:
+    directed = unit.any(axis=1)
+    if not directed.all():  # zeros are neighbours of nobody
+        unit = unit[directed]
+    n, dim = unit.shape
+    if n < 3 or dim < 2:
         return None
-    asked = directed
-    if len(asked) > MOST_ROWS:
-        drawn = np.random.default_rng(len(asked)).choice(len(asked), MOST_ROWS, replace=False)
-        asked = directed[np.sort(drawn)]
+    asked = np.arange(n)
+    if n > MOST_ROWS:
+        asked = np.sort(np.random.default_rng(n).choice(n, MOST_ROWS, replace=False))
     mean = np.rint(_mean(unit) * _ROW)
     found: NeighbourWhitening | None = None
     for _ in range(ROUNDS):
@@ -114,7 +115,7 @@ def _neighbours(
 ) -> np.ndarray:
     """(m, k) numbers of the nearest other rows of those asked of."""
     k = min(N_NEIGHBORS, len(rows) - 1)
-    if len(asked) == len(rows) or len(rows) <= 2 * MOST_ROWS:
+    if len(rows) <= 2 * MOST_ROWS:  # each pair is looked at once then, and the graph is kept
         ids: np.ndarray = neighbours_of(rows, k, device, place=place).ids[asked]
         return ids
     near = nearest_of(rows[asked], rows, k + 1, device).ids

@@ -17,7 +17,7 @@ from ...neighbours.kept import search_cost
 from ...progress import Progress, Stretches, unseen
 from ..centroids import checked_init
 from ..clusterer import Clusterer, check_enough
-from ..fit_stages import FitStages
+from ..fit_stages import FitStages, checkpoint_path
 from ..fit_warnings import inside_another_fit
 from ..scaling import warn_of
 from ..streaming import in_blocks, streamed
@@ -130,7 +130,7 @@ class StableKMeans(Clusterer):
     _smooths: ClassVar[bool] = True
     _joins: ClassVar[bool] = True
     #: Of the checkpoint of the fit that goes on.
-    _folder: Path | str | None = None
+    _folder: Path | None = None
 
     def __init__(
         self,
@@ -228,7 +228,7 @@ class StableKMeans(Clusterer):
             InputError: as `Clusterer.fit`; a checkpoint of another fit; too little memory.
         """
         del y  # nothing that fits sees a label
-        self._folder = checkpoint
+        self._folder = checkpoint_path(checkpoint)
         try:
             rows = streamed(X)
             if rows is None:

@@ -139,6 +139,15 @@ def test_what_is_even_already_is_left_alone(what: str) -> None:
     assert neighbour_whitening(plain.unit(rows.astype(np.float32)), CPU) is None
 
 
+def test_rows_of_zeros_change_nothing_and_stay_zeros() -> None:
+    unit = stretched(200)
+    with_zeros = np.insert(unit, [0, 70, 71, 200], 0.0, axis=0)
+    made = found(with_zeros)
+    np.testing.assert_array_equal(made.basis, found(unit).basis)
+    np.testing.assert_array_equal(made.mean, found(unit).mean)
+    assert not made(with_zeros)[[0, 71, 73, 203]].any()
+
+
 def test_of_many_rows_a_part_is_asked_for_its_neighbours_among_all(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
