@@ -81,7 +81,7 @@ class DeepClusterer(HeadClusterer):
     precision: str = "auto"
     start: str = "random"
     mutual: bool = False
-    select: str = "loss"
+    select: str = "calinski-harabasz"
 
     def _set(self, settings: dict[str, Any]) -> None:
         """Check and store the settings that heads have in common."""

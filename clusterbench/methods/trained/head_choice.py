@@ -9,16 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...estimator import TrainingError
-from ...neighbours.kept import neighbours_of_rows
 from .head_input import HeadInput
+from .head_scores import rows_looked_at, scores_of_heads
 
 if TYPE_CHECKING:
     from ...heads.one_of_many import OneOfMany
     from ...heads.stack import HeadStack
     from ...heads.trainer import Trained
 
-#: Neighbours that "consistency" asks of where the training looked for none.
-_NEIGHBORS = 10
 #: Losses of a curve in a result, at most.
 _CURVE = 1000
 
@@ -49,8 +47,9 @@ def choose_head(
 ) -> HeadChoice:
     """Choose by a criterion, one of `selection.CRITERIA`, and assign the training rows.
 
-    "loss" is the mean training loss of the last epoch. Other criteria look at the clusters of all
-    heads of all processes, (heads, n) int32, which are held for them.
+    "loss" is the mean training loss of the last epoch. Other criteria look at the clusters that
+    each head gives the rows of `rows_looked_at`, 4 bytes a row and head. Of one head there is
+    nothing to choose.
 
     Args:
         trained: the teachers of this process.
@@ -68,47 +67,50 @@ def choose_head(
     import torch
 
     from ...heads.stack import assign, select_head
+    from ...selection import best
 
     losses = np.array(mates.gathered(trained.losses[-1]))
-    if not np.isfinite(losses).any():
+    finite = np.isfinite(losses)
+    if not finite.any():
         raise TrainingError("no head has a finite loss")
-    keeps_all = criterion != "loss"
-    by_loss = np.argsort(np.where(np.isfinite(losses), losses, np.inf), kind="stable")
+    looks = criterion != "loss" and len(losses) > 1
+    n = seen.raw.n
+    numbers = rows_looked_at(criterion if looks else "loss", n, n_clusters, seed)
+    by_loss = np.argsort(np.where(finite, losses, np.inf), kind="stable")
     chosen = int(by_loss[0])
     mine = [select_head(trained.teacher, h) for h in range(own.stop - own.start)]
     taken = torch.zeros((len(mine), n_clusters), dtype=torch.bool)
-    n = seen.raw.n
-    clusters = np.zeros((len(losses) if keeps_all else 0, n), dtype=np.int32)
+    held = np.empty((len(mine), len(numbers)), dtype=np.int32)
     labels = np.empty(n, dtype=np.int64)
     here = own.start <= chosen < own.stop
-    alone = None if keeps_all else _alone(trained, chosen, mates, own)
+    alone = None if looks else _alone(trained, chosen, mates, own)
     for start, block in seen.blocks():
         found = [assign(head, block).cpu() for head in mine]
+        begin, end = np.searchsorted(numbers, (start, start + len(block)))
         for h, of_head in enumerate(found):
             taken[h, of_head] = True
-            if keeps_all:
-                clusters[own.start + h, start : start + len(block)] = of_head.numpy()
+            held[h, begin:end] = of_head.numpy()[numbers[begin:end] - start]
         if alone is not None:
-            best = found[chosen - own.start] if here else assign(alone, block).cpu()
-            labels[start : start + len(block)] = best.numpy()
+            first = found[chosen - own.start] if here else assign(alone, block).cpu()
+            labels[start : start + len(block)] = first.numpy()
     used = [int(count) for count in mates.gathered(taken.sum(dim=1).double())]
+    # One that collapsed has the lowest loss, and is not taken where there is another.
+    usable = [h for h in by_loss.tolist() if used[h] > 1 and finite[h]]
+    wanted = usable[0] if usable else chosen
     facts: dict[str, Any] = {}
-    usable = [h for h in by_loss.tolist() if used[h] > 1 and np.isfinite(losses[h])]
-    if alone is not None and usable and usable[0] != chosen:
-        # One that collapsed has the lowest loss, and is not taken where there is another.
-        chosen = usable[0]
+    if looks:
+        scores, of_looked = scores_of_heads(
+            held, finite, criterion, numbers, seen, neighbors, n_clusters, seed, mates, own
+        )
+        facts["select_scores"] = [_jsonable(score) for score in scores.tolist()]
+        if not np.isnan(scores).all():
+            wanted = best(scores, of_looked)
+    if wanted != chosen:
+        chosen, alone = wanted, None
+    if alone is None:
         alone = _alone(trained, chosen, mates, own)
         for start, block in seen.blocks():
             labels[start : start + len(block)] = assign(alone, block).cpu().numpy()
-    if alone is None:
-        # Exact as float32: there are fewer than 2^24 clusters.
-        everyone = mates.sum(torch.from_numpy(clusters.astype(np.float32))).numpy()
-        clusters = everyone.astype(np.int32)
-        clusters[~np.isfinite(losses)] = 0  # a head that broke is one of a single cluster
-        chosen, scores = _chosen(clusters, criterion, seen, neighbors, n_clusters, seed)
-        labels = clusters[chosen].astype(np.int64)
-        alone = _alone(trained, chosen, mates, own)
-        facts["select_scores"] = [_jsonable(score) for score in scores]
     facts |= {
         "head": chosen,
         "head_losses": [_jsonable(value) for value in losses.tolist()],
@@ -129,30 +131,6 @@ def _alone(trained: Trained, chosen: int, mates: OneOfMany, own: slice) -> HeadS
         name: mates.sum(tensor[at : at + 1].contiguous() if here else torch.zeros_like(tensor[:1]))
         for name, tensor in trained.teacher.items()
     }
-
-
-def _chosen(
-    clusters: np.ndarray,
-    criterion: Any,
-    seen: HeadInput,
-    neighbors: np.ndarray,
-    n_clusters: int,
-    seed: int,
-) -> tuple[int, tuple[float, ...]]:
-    from ...selection import choose
-
-    if criterion == "consistency" and not neighbors.shape[1]:
-        k = min(_NEIGHBORS, seen.raw.n - 1)
-        neighbors = neighbours_of_rows(seen.raw, k, seen.device).ids
-    found = choose(
-        list(clusters),
-        criterion,
-        neighbours=neighbors if criterion == "consistency" else None,
-        spaces=[seen.raw],
-        n_clusters=n_clusters,
-        random_state=seed,
-    )
-    return found.index, found.scores
 
 
 def _curve(losses: list[float]) -> dict[str, Any]:

@@ -103,7 +103,7 @@ class TURTLE(DeepClusterer):
         gamma: float = 10.0,
         spaces: tuple[int, ...] = (),
         scaling: str = "standardize",
-        select: str = "loss",
+        select: str = "calinski-harabasz",
     ) -> None:
         settings = dict(locals())
         super().__init__(n_clusters, random_state, device)

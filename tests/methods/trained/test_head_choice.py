@@ -29,7 +29,7 @@ def clusters_of_every_head(X: np.ndarray) -> list[np.ndarray]:
     """Heads learn the same whichever predicts, so each is made to be the one."""
     found = []
     for head in range(4):
-        model = TEMI(**SETTINGS)
+        model = TEMI(**SETTINGS, select="loss")
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(
                 "clusterbench.methods.trained.head_choice.np.argsort",
