@@ -11,7 +11,8 @@ folder=${1:-study}
 seeds=${SEEDS:-5}
 run() {
   clusterbench run --results "$folder/results" \
-    --method kmeans,smoothed-kmeans,temi,scanv2 -p temi.n_neighbors=6 "$@"
+    --method kmeans,smoothed-kmeans,temi,scanv2 -p temi.n_neighbors=6 \
+    -p temi.select=loss -p scanv2.select=loss "$@"
   # k-means as it is commonly run, for what its start gives.
   local words=()
   for word in "$@"; do [ "$word" = --references ] || words+=("$word"); done

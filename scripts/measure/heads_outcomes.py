@@ -162,6 +162,7 @@ def our_fit(features: np.ndarray, method: str, seed: int) -> np.ndarray:
         "n_neighbors": NEIGHBOURS,
         "learning_rate": RATE,
         "scaling": "standardize",
+        "select": "loss",  # as the plain loop does
     }
     fitted = cb.methods.get(method)(
         n_clusters=N_CLUSTERS, random_state=seed, device="cpu", **settings

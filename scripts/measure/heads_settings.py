@@ -48,7 +48,7 @@ FOR_IMAGES: dict[str, dict[str, Any]] = {
 
 def fitted(case: Case, base: dict[str, Any], change: dict[str, Any], seed: int) -> list[float]:
     """AMI in per cent, and seconds of processor time."""
-    settings = {**base, **change}
+    settings = {"select": "loss", **base, **change}
     factor = change.get("epochs", 1)
     settings["epochs"] = max(1, round(base["epochs"] * factor))
     settings["warmup_epochs"] = round(base["warmup_epochs"] * factor)

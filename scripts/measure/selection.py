@@ -123,7 +123,7 @@ def cases(
             for task in tasks:
                 yield (
                     f"{name} {benchmark} {task}",
-                    lambda d=dataset, b=benchmark, t=task: _read(  # type: ignore[misc]
+                    lambda d=dataset, b=benchmark, t=task: read_task(  # type: ignore[misc]
                         d, b, t, second.get(d.name)
                     ),
                 )
@@ -131,7 +131,7 @@ def cases(
         yield case.name, lambda c=case: (c, None)  # type: ignore[misc]
 
 
-def _read(
+def read_task(
     dataset: Any, benchmark: str, name: str, second: Path | None
 ) -> tuple[Case, np.ndarray | None]:
     (task,) = build(benchmark, dataset, [name])

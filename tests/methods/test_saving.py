@@ -110,6 +110,17 @@ class TestSaveAndLoad:
         labels = again.labels_
         np.testing.assert_array_equal(again.fit(features(300, 0)).labels_, labels)
 
+    def test_a_file_of_before_there_was_a_choice_of_the_head_chooses_as_then(
+        self, saved: Path, tmp_path: Path
+    ) -> None:
+        old = changed(saved, lambda record, _: record["settings"].pop("select"))
+        (tmp_path / "old").write_bytes(old)
+        again = cb.methods.load(tmp_path / "old", device="cpu")
+        assert again.get_params()["select"] == "loss"
+        X = features(100, 1)
+        wanted = TEMI.load(saved, device="cpu").predict_proba(X)
+        np.testing.assert_array_equal(again.predict_proba(X), wanted)
+
     def test_the_device_is_the_one_asked_for(self, saved: Path) -> None:
         assert cb.methods.load(saved).device == "auto"
         with pytest.raises(InputError, match="device"):

@@ -26,7 +26,7 @@ class ICon(DeepClusterer):
         q(j|i) = (1 - a) sum_c p_i(c) p_j(c) / sum_l p_l(c) + a / N
 
     Neighbours are the nearest ones and those that a walk of `walks` steps reaches. The moving
-    average of the head's weights predicts; of `n_heads` heads that with the lowest loss.
+    average of the head's weights predicts; of `n_heads` heads that which `select` takes.
 
     What differs from the paper: there are no augmented images. A batch is `batch_size` anchors with
     one neighbour each, at most twice as many rows, since rows drawn alone would hardly meet their

@@ -37,8 +37,8 @@ class P2OT(DeepClusterer):
     with q_i of a sum of at most 1, and rho(t) = rho + (1 - rho) exp(-5 (1 - t)^2) at the share t of
     the training.
 
-    Heads are cosines over a temperature of 0.1. Of `n_heads` independent heads the one with the
-    lowest training loss predicts. The paper augments images and trains the encoder's last block
+    Heads are cosines over a temperature of 0.1. Of `n_heads` independent heads the one that
+    `select` takes predicts. The paper augments images and trains the encoder's last block
     along; here features are fixed and the two views are neighbours, transported in one problem.
 
     Memory: the logits of `memory` rows, 4 n_heads memory K bytes, and 32 bytes for each number of

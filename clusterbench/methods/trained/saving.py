@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
     from ...heads.stack import HeadStack
 
+#: Settings whose defaults are not what there was before there was the setting.
+_BEFORE = {"select": "loss"}
+
 
 class HeadClusterer(Clusterer):
     """A method whose clusters are those of one head (`heads.stack`) on scaled features."""
@@ -104,14 +107,16 @@ class HeadClusterer(Clusterer):
                 f"clusterbench has version {cls.version}; install clusterbench "
                 f"{shown(record.clusterbench)} or later"
             )
-        # One that it does not have came later, and its default is what there was before.
+        # One that it does not have came later, and its default is what there was before, or that
+        # of `_BEFORE`.
         if other := sorted(record.settings.keys() - set(cls.setting_names())):
             raise InputError(
                 f"{where}: its settings are not those of {cls.name!r} here, which has no "
                 f"{shown(', '.join(other))}; load it with clusterbench {shown(record.clusterbench)}"
             )
         try:
-            found = cls(**{**record.settings, "device": device})
+            known = {n: v for n, v in _BEFORE.items() if n in cls.setting_names()}
+            found = cls(**{**known, **record.settings, "device": device})
             if getattr(found, "smooth_neighbors", 0):
                 raise InputError("smooth_neighbors is above 0, and such a head is not saved")
             scaler = Scaler(found.scaling, found.spaces)

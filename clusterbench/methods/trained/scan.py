@@ -35,7 +35,7 @@ class SCAN(DeepClusterer):
         L = -mean_i log <p_i, p_n(i)> - alpha H(mean_i p_i)            (eq. 2)
 
     Both sides go through one network, without a teacher. The paper's head is linear; `depth` puts
-    layers below it. Of `n_heads` independent heads the one with the lowest training loss predicts.
+    layers below it. Of `n_heads` independent heads the one that `select` takes predicts.
     The paper augments images and trains the encoder along; here features are fixed. SCANv2, the
     variant with TEMI's heads and teacher, is `SCANv2`.
 

@@ -40,7 +40,7 @@ class Sinkhorn(DeepClusterer):
     P^power, every `every` epochs, with hard labels that a row and its neighbour learn. It holds
     n_samples * n_clusters numbers in float32 and is refused where they do not fit.
 
-    Of `n_heads` independent heads the one with the lowest training loss predicts.
+    Of `n_heads` independent heads the one that `select` takes predicts.
 
     Args:
         n_clusters: K.

@@ -18,8 +18,8 @@ class TEMI(DeepClusterer):
 
     Heads on frozen features learn to give an anchor and one of its nearest neighbours the same
     cluster; the teacher is a moving average of the student. Of `n_heads` independent heads the
-    one with the lowest training loss predicts. The defaults are the published recipe; data sets of
-    a few thousand samples need a higher learning rate (see the presets).
+    one that `select` takes predicts. The other defaults are the published recipe; data sets of a
+    few thousand samples need a higher learning rate (see the presets).
 
     Args:
         n_clusters: K.
@@ -54,9 +54,10 @@ class TEMI(DeepClusterer):
         mutual: draw partners from the neighbours that are so from both sides, where there are any.
         smooth_neighbors: mutual neighbours that each row is averaged with before; 0 for none.
         smooth_rounds: times that it is.
-        select: what chooses among the heads without labels: "loss", the training loss;
-            "consistency", "agreement", "silhouette", "calinski-harabasz" or "linear" look at their
-            clusters (`clusterbench.selection`), all of which are held for it.
+        select: what chooses among the heads without labels: "loss", the training loss, as in the
+            paper; "calinski-harabasz" looks at their clusters of at most the larger of 50,000 and
+            20 `n_clusters` rows, "consistency", "agreement", "silhouette" or "linear" at those of
+            all rows, which are held for it (`clusterbench.selection`).
 
     Raises:
         InputError: a setting of another type or range.

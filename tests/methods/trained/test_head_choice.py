@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from clusterbench.errors import InputError
+from clusterbench.heads import trainer
 from clusterbench.methods import SCAN, TEMI
+from clusterbench.methods.trained import head_scores
 from clusterbench.methods.trained.head_settings import SELECT
 from clusterbench.neighbours import neighbours_of
 from clusterbench.selection import CRITERIA, choose
@@ -62,6 +64,65 @@ def test_the_criterion_takes_the_head(criterion: str) -> None:
     assert model.diagnostics_["select_scores"] == pytest.approx(list(wanted.scores))
     np.testing.assert_array_equal(model.labels_, candidates[wanted.index])
     np.testing.assert_array_equal(model.predict(X), model.labels_)
+
+
+def test_very_many_rows_are_told_apart_by_some_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And all of them have clusters, and all that a head uses are counted."""
+    X = features()
+    candidates = clusters_of_every_head(X)
+    monkeypatch.setattr(head_scores, "_ROWS", 40)
+    monkeypatch.setattr(head_scores, "_ROWS_BY_CLUSTER", 10)
+    numbers = np.sort(np.random.default_rng(0).choice(200, 60, replace=False))
+    wanted = choose([one[numbers] for one in candidates], "calinski-harabasz", spaces=[X[numbers]])
+
+    held = TEMI(**SETTINGS).fit(X)
+    store = X.astype(np.float16).astype(np.float32)
+    read = TEMI(**SETTINGS).fit(store.astype(np.float16))
+
+    for found, of in ((held, X), (read, store)):
+        assert found.get_params()["select"] == "calinski-harabasz"
+        scores = found.diagnostics_["select_scores"]
+        assert found.diagnostics_["head"] == np.argmax(scores)
+        np.testing.assert_array_equal(found.predict(of), found.labels_)
+    assert held.diagnostics_["select_scores"] == pytest.approx(list(wanted.scores))
+    assert held.diagnostics_["head"] == wanted.index
+    every = [len(np.unique(one)) for one in candidates]
+    assert held.diagnostics_["head_clusters_used"] == every
+
+
+@pytest.mark.parametrize("criterion", SELECT)
+def test_a_single_head_is_not_looked_at(criterion: str) -> None:
+    one = SETTINGS | {"n_heads": 1}
+    found = TEMI(**one, select=criterion).fit(features())
+    assert "select_scores" not in found.diagnostics_
+    assert found.diagnostics_["head"] == 0
+    np.testing.assert_array_equal(found.labels_, TEMI(**one).fit(features()).labels_)
+
+
+@pytest.mark.parametrize("criterion", SELECT)
+@pytest.mark.parametrize("broken", [0, 3])
+def test_a_head_that_broke_is_not_taken(
+    criterion: str, broken: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its loss is NaN, whatever its clusters look like."""
+    train = trainer.train_heads
+
+    def breaks(*args: Any, **options: Any) -> Any:
+        found = train(*args, **options)
+        found.losses[-1][broken] = float("nan")
+        for name, tensor in found.teacher.items():
+            if name.startswith("direction"):
+                tensor[broken] = float("nan")
+        return found
+
+    monkeypatch.setattr(trainer, "train_heads", breaks)
+    found = TEMI(**SETTINGS, select=criterion).fit(features())
+    assert found.diagnostics_["head"] != broken
+    assert found.diagnostics_["head_losses"][broken] is None
+    if criterion != "loss":
+        scores = found.diagnostics_["select_scores"]
+        assert scores[broken] is None
+        assert all(scores[h] is not None for h in range(4) if h != broken)
 
 
 @pytest.mark.parametrize(("epochs", "every"), [(7, None), (1001, 2)])
