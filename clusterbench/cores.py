@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +27,41 @@ def torch_threads() -> int:
     import torch
 
     return min(n_cores(), torch.get_num_threads())
+
+
+#: Of this process: whether it was forked from one that had torch, and whether it computes with it.
+_forked_with_torch = False
+_computes = False
+
+
+def torch_computes() -> None:
+    """To be said before torch computes here: in a forked process it then takes one thread.
+
+    The threads of OpenMP do not come along into a fork, and there torch waits for them for ever.
+    """
+    global _computes
+    _computes = True
+    if _forked_with_torch:
+        _one_torch_thread()
+
+
+def _forked() -> None:
+    global _forked_with_torch
+    if "torch" in sys.modules:
+        _forked_with_torch = True
+        if _computes:  # what was fitted before the fork may predict after it
+            _one_torch_thread()
+
+
+def _one_torch_thread() -> None:
+    import torch
+
+    if torch.get_num_threads() > 1:
+        torch.set_num_threads(1)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
 
 
 @cache

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .cores import torch_computes
 from .errors import InputError
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def resolve_device(device: str, local_rank: int | None = None) -> torch.device:
     """
     import torch
 
+    torch_computes()
     if device == "auto":
         if not torch.cuda.is_available():
             return torch.device("cpu")

@@ -134,6 +134,7 @@ def cases(
 def read_task(
     dataset: Any, benchmark: str, name: str, second: Path | None
 ) -> tuple[Case, np.ndarray | None]:
+    """A task, and its train rows by a second encoder if its store is given."""
     (task,) = build(benchmark, dataset, [name])
     store = dataset.store()
     rows = store.read(task.train_rows), store.read(task.eval_rows)

@@ -74,7 +74,13 @@ def main() -> None:
                 amis = []
                 for seed in range(asked.seeds):
                     X, targets = made(ratio, seed)
-                    chosen = {"n_heads": 2, "select": "loss", "memory": memory, "device": "cpu", **settings}
+                    chosen = {
+                        "n_heads": 2,
+                        "select": "loss",
+                        "memory": memory,
+                        "device": "cpu",
+                        **settings,
+                    }
                     labels = P2OT(n_clusters, seed, **{**chosen, **changed}).fit_predict(X)
                     amis.append(100.0 * score(targets, labels).ami)
                     used += len(np.unique(labels)) if ratio > 1 else 0

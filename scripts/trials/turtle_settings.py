@@ -89,7 +89,9 @@ def main() -> None:
         for gamma in (10.0, 3.0, 1.0, 0.5, 0.3):
             found = []
             for seed in seeds:
-                labels = TURTLE(10, seed, "cpu", 2, gamma=gamma, select="loss", **few).fit_predict(X)
+                labels = TURTLE(10, seed, "cpu", 2, gamma=gamma, select="loss", **few).fit_predict(
+                    X
+                )
                 found.append((score(y, labels).ami, len(np.unique(labels))))
             amis, used = zip(*found, strict=True)
             print(

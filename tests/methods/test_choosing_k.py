@@ -96,9 +96,21 @@ def test_a_map_gives_what_the_array_gives_and_a_sample_is_one(tmp_path: Path) ->
     assert sampled.n_clusters == whole.n_clusters and sampled.scores != whole.scores
 
 
-@pytest.mark.parametrize("method", ["kmeans", "smoothed-kmeans", "stable-kmeans", "spectral"])
-@pytest.mark.parametrize("by", ["silhouette", "stability"])
-@pytest.mark.parametrize("n_groups", [5, 20])
+@pytest.mark.parametrize(
+    ("method", "by", "n_groups"),
+    [
+        ("kmeans", "silhouette", 20),
+        ("kmeans", "stability", 20),
+        ("stable-kmeans", "stability", 5),
+        ("spectral", "silhouette", 5),
+        *(
+            pytest.param(method, by, n_groups, marks=pytest.mark.exhaustive)
+            for method in ("smoothed-kmeans", "stable-kmeans", "spectral")
+            for by in ("silhouette", "stability")
+            for n_groups in (7, 20)
+        ),
+    ],
+)
 def test_without_candidates_the_number_of_groups_is_found(
     method: str, by: Any, n_groups: int
 ) -> None:
@@ -117,8 +129,15 @@ def test_without_candidates_the_number_of_groups_is_found(
     assert all((scores.stability is None) == (by == "silhouette") for scores in chosen.scores)
 
 
-@pytest.mark.parametrize("method", ["kmeans", "stable-kmeans"])
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize(
+    ("method", "seed"),
+    [
+        ("kmeans", 0),
+        ("kmeans", 1),
+        pytest.param("stable-kmeans", 0, marks=pytest.mark.exhaustive),
+        ("stable-kmeans", 1),
+    ],
+)
 def test_a_noisy_candidate_is_not_taken_for_the_best(method: str, seed: int) -> None:
     """Ten groups, of which four or seven together are stable as well."""
     rng = np.random.default_rng(seed)

@@ -245,7 +245,7 @@ whole = time.monotonic() - started
 ids = (folder / "ids.npy").read_bytes()
 similarities = (folder / "similarities.npy").read_bytes()
 kills = 0
-while kills < 20:
+while kills < int(sys.argv[4]):
     to = folder / f"work-{kills}"
     while True:
         child = os.fork()
@@ -267,16 +267,17 @@ print(kills)
 
 
 @pytest.mark.slow
-def test_killed_at_twenty_random_moments_it_goes_on_to_the_same_bytes(rows, tmp_path) -> None:
+@pytest.mark.parametrize("times", [5, pytest.param(20, marks=pytest.mark.exhaustive)])
+def test_killed_at_random_moments_it_goes_on_to_the_same_bytes(rows, tmp_path, times) -> None:
     x, path = rows
     done = subprocess.run(
-        [sys.executable, "-c", FORKED, str(path), str(tmp_path), "0"],
+        [sys.executable, "-c", FORKED, str(path), str(tmp_path), "0", str(times)],
         capture_output=True,
         text=True,
         timeout=600,
     )
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout) >= 20
+    assert int(done.stdout) >= times
     np.testing.assert_array_equal(np.load(tmp_path / "ids.npy"), nearest(x, x, 8, own=True))
 
 

@@ -47,8 +47,8 @@ class TURTLE(DeepClusterer):
         n_clusters: K.
         random_state: seed of weights, batches and classifiers.
         device: "auto", "cpu", "cuda[:N]" or "mps".
-        n_heads: independent labellings, of which that which `select` takes predicts; the paper trains
-            one.
+        n_heads: independent labellings, of which the one that `select` takes predicts; the paper
+            trains one.
         steps: outer steps.
         batch_size: samples per step, at most n_samples.
         learning_rate: of the outer Adam.

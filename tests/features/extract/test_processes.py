@@ -231,11 +231,14 @@ print(killed, len(stores))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.exhaustive)])
-def test_killed_at_30_random_moments_the_resumed_stores_are_the_undisturbed_one(world, seed):
+@pytest.mark.parametrize(
+    ("seed", "times"),
+    [(0, 10), *(pytest.param(seed, 30, marks=pytest.mark.exhaustive) for seed in (0, 1))],
+)
+def test_killed_at_random_moments_the_resumed_stores_are_the_undisturbed_one(world, seed, times):
     """A process is killed after a random time, the next one goes on, until a store is done."""
     done = subprocess.run(
-        [sys.executable, "-c", FORKED, str(world), "30", str(seed)],
+        [sys.executable, "-c", FORKED, str(world), str(times), str(seed)],
         env=environment(world, TEST_SLEEP="0.01"),
         capture_output=True,
         text=True,
@@ -243,7 +246,7 @@ def test_killed_at_30_random_moments_the_resumed_stores_are_the_undisturbed_one(
     )
     assert done.returncode == 0, done.stderr
     killed, stores = map(int, done.stdout.split())
-    assert killed >= 30
+    assert killed >= times
     whole = shard_bytes(world / "undisturbed")
     for number in range(stores):
         output = world / f"killed-{number}"

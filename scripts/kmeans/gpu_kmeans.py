@@ -1,8 +1,8 @@
 """k-means on a GPU: is it exact, how fast is each part, and beside what others do.
 
-    python scripts/measure/gpu_kmeans.py --out gpu_kmeans.json          # below four minutes
-    python scripts/measure/gpu_kmeans.py --quick                        # small shapes, one minute
-    python scripts/measure/gpu_kmeans.py --quick --device cpu --rows 2000    # does the script run?
+    python scripts/kmeans/gpu_kmeans.py --out gpu_kmeans.json          # below four minutes
+    python scripts/kmeans/gpu_kmeans.py --quick                        # small shapes, one minute
+    python scripts/kmeans/gpu_kmeans.py --quick --device cpu --rows 2000    # does the script run?
 
 Rows are synthetic, around middles of more groups than clusters, at length 1, made on the device.
 Each step stands for itself: one that fails is reported and the next one goes on; none is begun

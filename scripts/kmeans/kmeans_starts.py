@@ -1,8 +1,8 @@
 """k-means from several starts: objective, iterations and time, by rows per centroid.
 
-    python scripts/measure/kmeans_starts.py                          # what ships with the package
-    python scripts/measure/kmeans_starts.py --data icons-wordnet --per-centroid 4 10
-    python scripts/measure/kmeans_starts.py --data tree --rows 50000 --dim 120 --per-centroid 5
+    python scripts/kmeans/kmeans_starts.py                          # what ships with the package
+    python scripts/kmeans/kmeans_starts.py --data icons-wordnet --per-centroid 4 10
+    python scripts/kmeans/kmeans_starts.py --data tree --rows 50000 --dim 120 --per-centroid 5
 
 Prints a table for Markdown, a line per fit as it ends. Every start is followed by Lloyd's
 iterations to convergence; the objective is divided by that of Ward's start. "10 random" is the
