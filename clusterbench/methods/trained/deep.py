@@ -81,7 +81,7 @@ class DeepClusterer(HeadClusterer):
     precision: str = "auto"
     start: str = "random"
     mutual: bool = False
-    select: str = "calinski-harabasz"
+    select: str = "consistency"
 
     def _set(self, settings: dict[str, Any]) -> None:
         """Check and store the settings that heads have in common."""

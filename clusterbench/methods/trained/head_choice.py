@@ -10,7 +10,7 @@ import numpy as np
 
 from ...estimator import TrainingError
 from .head_input import HeadInput
-from .head_scores import rows_looked_at, scores_of_heads
+from .head_scores import look, scores_of_heads
 
 if TYPE_CHECKING:
     from ...heads.one_of_many import OneOfMany
@@ -48,7 +48,7 @@ def choose_head(
     """Choose by a criterion, one of `selection.CRITERIA`, and assign the training rows.
 
     "loss" is the mean training loss of the last epoch. Other criteria look at the clusters that
-    each head gives the rows of `rows_looked_at`, 4 bytes a row and head. Of one head there is
+    each head gives the rows of `head_scores.look`, 4 bytes a row and head. Of one head there is
     nothing to choose.
 
     Args:
@@ -75,7 +75,8 @@ def choose_head(
         raise TrainingError("no head has a finite loss")
     looks = criterion != "loss" and len(losses) > 1
     n = seen.raw.n
-    numbers = rows_looked_at(criterion if looks else "loss", n, n_clusters, seed)
+    looked = look(criterion if looks else "loss", seen, neighbors, n_clusters, seed)
+    numbers = looked.numbers
     by_loss = np.argsort(np.where(finite, losses, np.inf), kind="stable")
     chosen = int(by_loss[0])
     mine = [select_head(trained.teacher, h) for h in range(own.stop - own.start)]
@@ -100,7 +101,7 @@ def choose_head(
     facts: dict[str, Any] = {}
     if looks:
         scores, of_looked = scores_of_heads(
-            held, finite, criterion, numbers, seen, neighbors, n_clusters, seed, mates, own
+            held, finite, criterion, looked, seen, n_clusters, seed, mates, own
         )
         facts["select_scores"] = [_jsonable(score) for score in scores.tolist()]
         if not np.isnan(scores).all():

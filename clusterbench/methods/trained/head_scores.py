@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,35 +14,70 @@ if TYPE_CHECKING:
     from ...heads.one_of_many import OneOfMany
     from ...kmeans.row_sources import Rows
 
-#: Neighbours that "consistency" asks of where the training looked for none.
+#: Neighbours of a row that "consistency" asks of, at most.
 _NEIGHBORS = 10
-#: Rows of a cluster, and rows at least, that "calinski-harabasz" looks at: the heads of 11 million
-#: rows are told apart by some hundred thousand of them.
-_ROWS_BY_CLUSTER = 20
+#: Rows that are looked at, at most: some hundred thousand pairs tell the heads of 11 million rows
+#: apart. Of "calinski-harabasz", which adds up clusters, there are as many a cluster, too.
 _ROWS = 50_000
+_ROWS_BY_CLUSTER = 20
 
 
-def rows_looked_at(criterion: str, n: int, n_clusters: int, seed: int) -> np.ndarray:
-    """Ascending numbers of the rows whose clusters the criterion sees, int64.
+@dataclass(frozen=True, eq=False)
+class Look:
+    """What a criterion sees of the training rows.
 
-    "loss" sees none. "calinski-harabasz" sees at most the larger of 50,000 and 20 a cluster, drawn
-    by the seed, so that what is held and added up does not grow with the data; others see all.
+    numbers: (m,) int64, ascending, the rows whose clusters it sees. near: (r, k), of "consistency"
+    the nearest neighbours of some of them, as positions in `numbers`. asked: (r,) the positions of
+    these rows; None where they are all.
+    """
+
+    numbers: np.ndarray
+    near: np.ndarray | None = None
+    asked: np.ndarray | None = None
+
+
+def look(
+    criterion: str, seen: HeadInput, neighbors: np.ndarray, n_clusters: int, seed: int
+) -> Look:
+    """The rows that a criterion looks at.
+
+    "loss" sees none; "consistency" 50,000 rows with ten nearest neighbours of each,
+    "calinski-harabasz" the larger of 50,000 and 20 rows a cluster, or as many as there are; drawn
+    by the seed, so that what is held does not grow with the data. Others see all rows.
+
+    Args:
+        criterion: one of `selection.CRITERIA`.
+        seen: the training rows.
+        neighbors: (n, k), nearest ones that the training found, nearest first; (n, 0) where it
+            looked for none.
+        n_clusters: K.
+        seed: of what is drawn.
     """
     from ...selection.spaces import sampled
 
+    n = seen.raw.n
     if criterion == "loss":
-        return np.empty(0, dtype=np.int64)
-    most = max(_ROWS, _ROWS_BY_CLUSTER * n_clusters)
-    return sampled(n, most if criterion == "calinski-harabasz" else None, seed)
+        return Look(np.empty(0, dtype=np.int64))
+    if criterion == "calinski-harabasz":
+        return Look(sampled(n, max(_ROWS, _ROWS_BY_CLUSTER * n_clusters), seed))
+    if criterion != "consistency":
+        return Look(np.arange(n))
+    if not neighbors.shape[1]:
+        neighbors = neighbours_of_rows(seen.raw, min(_NEIGHBORS, n - 1), seen.device).ids
+    asked = sampled(n, _ROWS, seed)
+    near = np.asarray(neighbors[asked, :_NEIGHBORS])
+    if len(asked) == n:
+        return Look(asked, near)
+    numbers = np.union1d(asked, near)
+    return Look(numbers, np.searchsorted(numbers, near), np.searchsorted(numbers, asked))
 
 
 def scores_of_heads(
     clusters: np.ndarray,
     finite: np.ndarray,
     criterion: Any,
-    numbers: np.ndarray,
+    looked: Look,
     seen: HeadInput,
-    neighbors: np.ndarray,
     n_clusters: int,
     seed: int,
     mates: OneOfMany,
@@ -55,9 +91,8 @@ def scores_of_heads(
         clusters: (own heads, m) int32, of the rows looked at.
         finite: (heads,) whether the loss of each is; one that broke has no score.
         criterion: one of `selection.CRITERIA` but "loss".
-        numbers: (m,) the rows looked at.
+        looked: at what.
         seen: what the heads were trained on.
-        neighbors: (n, k), nearest ones that the training found; (n, 0) where it looked for none.
         n_clusters: K.
         seed: of what the criterion draws.
         mates: the processes that share the heads.
@@ -71,21 +106,23 @@ def scores_of_heads(
     from ...selection import choose
 
     options: dict[str, Any] = {"n_clusters": n_clusters, "random_state": seed}
-    if criterion == "consistency":
-        if not neighbors.shape[1]:
-            k = min(_NEIGHBORS, seen.raw.n - 1)
-            neighbors = neighbours_of_rows(seen.raw, k, seen.device).ids
-        options["neighbours"] = neighbors
     if criterion == "agreement":
-        every = np.zeros((len(finite), len(numbers)), dtype=np.float32)
+        every = np.zeros((len(finite), len(looked.numbers)), dtype=np.float32)
         every[own] = clusters  # exact as float32: there are fewer than 2^24 clusters
         clusters = mates.sum(torch.from_numpy(every)).numpy().astype(np.int32)
         clusters[~finite] = 0
         scores = np.array(choose(list(clusters), criterion, **options).scores)
         used = np.array([len(np.unique(one)) for one in clusters])
     else:
-        options["spaces"] = [_Part(seen.raw, numbers)]
-        found = [choose([one], criterion, **options).scores[0] for one in clusters]
+        if criterion == "consistency":
+            options["neighbours"] = looked.near
+        else:
+            options["spaces"] = [_Part(seen.raw, looked.numbers)]
+        found = []
+        for one in clusters:
+            if looked.asked is not None:
+                options["held_out"] = [one[looked.asked]]
+            found.append(choose([one], criterion, **options).scores[0])
         of_own = torch.tensor([len(np.unique(one)) for one in clusters], dtype=torch.float64)
         scores = np.array(mates.gathered(torch.tensor(found, dtype=torch.float64)))
         used = np.array(mates.gathered(of_own)).astype(np.int64)

@@ -105,7 +105,7 @@ class SCAN(DeepClusterer):
         depth: int = 0,
         hidden: int = 512,
         bottleneck: int = 256,
-        select: str = "calinski-harabasz",
+        select: str = "consistency",
         self_labelling: int = 0,
     ) -> None:
         settings = dict(locals())

@@ -77,7 +77,7 @@ class SCANv2(DeepClusterer):
         mutual: bool = False,
         smooth_neighbors: int = 0,
         smooth_rounds: int = 2,
-        select: str = "calinski-harabasz",
+        select: str = "consistency",
     ) -> None:
         settings = dict(locals())
         super().__init__(n_clusters, random_state, device)

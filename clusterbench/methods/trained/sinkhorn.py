@@ -116,7 +116,7 @@ class Sinkhorn(DeepClusterer):
         depth: int = 0,
         hidden: int = 512,
         bottleneck: int = 256,
-        select: str = "calinski-harabasz",
+        select: str = "consistency",
     ) -> None:
         settings = dict(locals())
         super().__init__(n_clusters, random_state, device)

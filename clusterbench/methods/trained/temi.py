@@ -55,9 +55,10 @@ class TEMI(DeepClusterer):
         smooth_neighbors: mutual neighbours that each row is averaged with before; 0 for none.
         smooth_rounds: times that it is.
         select: what chooses among the heads without labels: "loss", the training loss, as in the
-            paper; "calinski-harabasz" looks at their clusters of at most the larger of 50,000 and
-            20 `n_clusters` rows, "consistency", "agreement", "silhouette" or "linear" at those of
-            all rows, which are held for it (`clusterbench.selection`).
+            paper; "consistency" looks at the clusters of at most 50,000 rows and ten of their
+            neighbours, "calinski-harabasz" at those of the larger of 50,000 and 20 `n_clusters`
+            rows, "agreement", "silhouette" or "linear" at those of all rows, which are held for it
+            (`clusterbench.selection`).
 
     Raises:
         InputError: a setting of another type or range.
@@ -112,7 +113,7 @@ class TEMI(DeepClusterer):
         mutual: bool = False,
         smooth_neighbors: int = 0,
         smooth_rounds: int = 2,
-        select: str = "calinski-harabasz",
+        select: str = "consistency",
     ) -> None:
         settings = dict(locals())
         super().__init__(n_clusters, random_state, device)

@@ -103,7 +103,7 @@ class TURTLE(DeepClusterer):
         gamma: float = 10.0,
         spaces: tuple[int, ...] = (),
         scaling: str = "standardize",
-        select: str = "calinski-harabasz",
+        select: str = "consistency",
     ) -> None:
         settings = dict(locals())
         super().__init__(n_clusters, random_state, device)

@@ -66,28 +66,44 @@ def test_the_criterion_takes_the_head(criterion: str) -> None:
     np.testing.assert_array_equal(model.predict(X), model.labels_)
 
 
-def test_very_many_rows_are_told_apart_by_some_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("criterion", ["consistency", "calinski-harabasz"])
+def test_very_many_rows_are_told_apart_by_some_of_them(
+    criterion: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """And all of them have clusters, and all that a head uses are counted."""
     X = features()
     candidates = clusters_of_every_head(X)
-    monkeypatch.setattr(head_scores, "_ROWS", 40)
+    monkeypatch.setattr(head_scores, "_ROWS", 60)
     monkeypatch.setattr(head_scores, "_ROWS_BY_CLUSTER", 10)
     numbers = np.sort(np.random.default_rng(0).choice(200, 60, replace=False))
-    wanted = choose([one[numbers] for one in candidates], "calinski-harabasz", spaces=[X[numbers]])
+    if criterion == "calinski-harabasz":
+        wanted = choose([one[numbers] for one in candidates], criterion, spaces=[X[numbers]])
+    else:
+        near = neighbours_of(X, 5).ids[numbers]
+        seen = np.unique([*numbers, *near.ravel()])
+        wanted = choose(
+            [one[seen] for one in candidates],
+            criterion,
+            neighbours=np.searchsorted(seen, near),
+            held_out=[one[numbers] for one in candidates],
+        )
 
-    held = TEMI(**SETTINGS).fit(X)
-    store = X.astype(np.float16).astype(np.float32)
-    read = TEMI(**SETTINGS).fit(store.astype(np.float16))
+    held = TEMI(**SETTINGS, select=criterion).fit(X)
+    half = X.astype(np.float16)
+    read = TEMI(**SETTINGS, select=criterion).fit(half)
 
-    for found, of in ((held, X), (read, store)):
-        assert found.get_params()["select"] == "calinski-harabasz"
+    assert held.diagnostics_["select_scores"] == pytest.approx(list(wanted.scores))
+    assert held.diagnostics_["head"] == wanted.index
+    for found, of in ((held, X), (read, half.astype(np.float32))):
         scores = found.diagnostics_["select_scores"]
         assert found.diagnostics_["head"] == np.argmax(scores)
         np.testing.assert_array_equal(found.predict(of), found.labels_)
-    assert held.diagnostics_["select_scores"] == pytest.approx(list(wanted.scores))
-    assert held.diagnostics_["head"] == wanted.index
     every = [len(np.unique(one)) for one in candidates]
     assert held.diagnostics_["head_clusters_used"] == every
+
+
+def test_consistency_chooses_where_nothing_else_is_said() -> None:
+    assert TEMI().get_params()["select"] == "consistency"
 
 
 @pytest.mark.parametrize("criterion", SELECT)
