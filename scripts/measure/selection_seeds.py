@@ -74,7 +74,7 @@ def measured(case: Case, method: str, heads: Callable[..., Any] = every_head) ->
     settings = presets.load("laptop")[method]
     said, train = [], []
     for seed in SEEDS:
-        model: Any = methods.get(method)(case.k, random_state=seed, device="cpu", **settings)
+        model = methods.get(method)(case.k, random_state=seed, device="cpu", **settings)
         for head, (loss, of_train, of_val) in enumerate(heads(model, case)):
             oracle = ami(case.targets, of_val)
             what = {"method": method, "seed": seed, "head": head, "loss": loss}
@@ -84,9 +84,7 @@ def measured(case: Case, method: str, heads: Callable[..., Any] = every_head) ->
     rows = np.ascontiguousarray(case.train, dtype=np.float32)
     x, every = space(rows, len(rows)), np.arange(len(rows))
     folded = FoldedSpace.of(x, every, 10, 0)
-    # As in a fit: the nearest of those that were trained on.
-    asked = min(_HELD, model.n_neighbors) if model._uses_neighbors else _HELD
-    table = neighbours_of(rows, min(asked, len(rows) - 1)).ids
+    table = neighbours_of(rows, min(_HELD, len(rows) - 1)).ids
     agreed = np.eye(len(found))
     for i, one in enumerate(found):
         for j, other in enumerate(found[:i]):

@@ -62,10 +62,11 @@ def look(
         return Look(sampled(n, max(_ROWS, _ROWS_BY_CLUSTER * n_clusters), seed))
     if criterion != "consistency":
         return Look(np.arange(n))
-    if not neighbors.shape[1]:
-        neighbors = neighbours_of_rows(seen.raw, min(_NEIGHBORS, n - 1), seen.device).ids
+    k = min(_NEIGHBORS, n - 1)
+    if neighbors.shape[1] < k:  # the graph that was made for the training has as many
+        neighbors = neighbours_of_rows(seen.raw, k, seen.device).ids
     asked = sampled(n, _ROWS, seed)
-    near = np.asarray(neighbors[asked, :_NEIGHBORS])
+    near = np.asarray(neighbors[asked, :k])
     if len(asked) == n:
         return Look(asked, near)
     numbers = np.union1d(asked, near)

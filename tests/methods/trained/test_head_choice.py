@@ -52,7 +52,7 @@ def test_the_criterion_takes_the_head(criterion: str) -> None:
     wanted = choose(
         candidates,
         criterion,  # type: ignore[arg-type]
-        neighbours=neighbours_of(X, 5).ids if criterion == "consistency" else None,
+        neighbours=neighbours_of(X, 10).ids if criterion == "consistency" else None,
         spaces=[X],
         n_clusters=6,
     )
@@ -79,7 +79,7 @@ def test_very_many_rows_are_told_apart_by_some_of_them(
     if criterion == "calinski-harabasz":
         wanted = choose([one[numbers] for one in candidates], criterion, spaces=[X[numbers]])
     else:
-        near = neighbours_of(X, 5).ids[numbers]
+        near = neighbours_of(X, 10).ids[numbers]
         seen = np.unique([*numbers, *near.ravel()])
         wanted = choose(
             [one[seen] for one in candidates],
