@@ -1,12 +1,12 @@
 """Which criterion without labels chooses well among many heads of one method.
 
-    python scripts/measure/selection_seeds.py WORK --also glyphs fashion-mnist      # on two cores
-    python scripts/measure/selection_seeds.py WORK --also glyphs fashion-mnist --processes 0
+    python scripts/measure/selection_seeds.py WORK      # on two cores
+    python scripts/measure/selection_seeds.py WORK --processes 0      # tables alone
 
 Candidates are all heads of five fits (seeds 0 to 4) of a method with the settings of the preset
-laptop, those that the board has: ten heads where the preset has two, five where it has one. WORK
-keeps a JSON file for each task and method, so that the same command goes on where it ended, and
-`--processes 0` prints the tables alone. `--also` adds data sets of one's own.
+laptop, those of the board: ten heads where the preset has two, five where it has one. WORK keeps a
+JSON file for each task and method, so that the same command goes on where it ended. glyphs,
+fashion-mnist and digits take part where they were built (scripts/build_*.py).
 
 The criteria are those that a fit can use, on the train rows at unit length; labels of the val rows
 score (`ami_oracle`), and nothing else. Prints, for Markdown: the regret, AMI of the best candidate
@@ -30,9 +30,10 @@ import numpy as np
 import torch
 from selection import TASKS, every_head, read_task
 from selection_tables import CRITERIA, header, interval, scores
-from smoothing import Case, ami, digits, line
+from smoothing import Case, ami, line
 
 from clusterbench import methods
+from clusterbench.datasets import registry
 from clusterbench.files import write_json
 from clusterbench.metrics import information
 from clusterbench.metrics.counts import count
@@ -46,27 +47,33 @@ from clusterbench.selection.spaces import space
 
 METHODS = ("temi", "scanv2", "scan", "p2ot", "icon", "sinkhorn", "turtle")
 SEEDS = range(5)
-#: Tasks where heads take minutes, or that have the rows of another one.
-LEFT_OUT = ("glyphs granularity fine", "glyphs scale classes-1000")
+#: Tasks by data set and benchmark; of the last three those of docs/methods.md.
+TASKS_OF = {
+    **{
+        name: {b: of for b, of in TASKS[name].items() if b != "granularity-inner"}
+        for name in ("icons-wordnet", "emoji")
+    },
+    "glyphs": {"imbalanced": ["radicals-ratio-1", "radicals-ratio-30"], "scale": ["classes-1000"]},
+    "fashion-mnist": {"whole": ["whole"]},
+    "digits": {"whole": ["whole"]},
+}
 OF_ONE_SPACE = [name for name in CRITERIA if ", " not in name]
 _HELD = 10
 
 
-def cases(also: list[str]) -> dict[str, Callable[[], Case]]:
+def cases() -> dict[str, Callable[[], Case]]:
     """What reads each task, by its name."""
-    from clusterbench.datasets import registry
-
-    tasks = {**TASKS, "fashion-mnist": {"whole": ["whole"]}}
     found: dict[str, Callable[[], Case]] = {}
-    for name in ("icons-wordnet", "emoji", *also):
+    for name, benchmarks in TASKS_OF.items():
+        if name not in registry.names():
+            continue
         dataset = registry.load(name)
-        for benchmark, of in tasks[name].items():
-            for task in of:
+        for benchmark, tasks in benchmarks.items():
+            for task in tasks:
                 found[f"{name} {benchmark} {task}"] = lambda d=dataset, b=benchmark, t=task: (  # type: ignore[misc]
                     read_task(d, b, t, None)[0]
                 )
-    found |= {case.name: lambda c=case: c for case in digits()}  # type: ignore[misc]
-    return {name: read for name, read in found.items() if name not in LEFT_OUT}
+    return found
 
 
 def measured(case: Case, method: str, heads: Callable[..., Any] = every_head) -> dict[str, Any]:
@@ -175,10 +182,10 @@ def left_out(tasks: list[str], values: np.ndarray, columns: list[str], names: li
             print(line([column, str(name), *cells]))
 
 
-def work(name: str, method: str, also: list[str], file: Path) -> str:
+def work(name: str, method: str, file: Path) -> str:
     """Measure a method on a task and keep what was found."""
     torch.set_num_threads(1)
-    write_json(file, measured(cases(also)[name](), method))
+    write_json(file, measured(cases()[name](), method))
     return f"{name}, {method}"
 
 
@@ -188,16 +195,15 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", type=Path, metavar="WORK")
-    parser.add_argument("--also", nargs="*", default=[], metavar="DATASET", help="one's own")
     parser.add_argument("--processes", type=int, default=2, help="0 fits nothing")
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     files = {
         (name, method): arguments.folder / f"{name.replace(' ', '--')}--{method}.json"
-        for name in cases(arguments.also)
+        for name in cases()
         for method in METHODS
     }
-    missing = [(*key, arguments.also, file) for key, file in files.items() if not file.exists()]
+    missing = [(*key, file) for key, file in files.items() if not file.exists()]
     if arguments.processes and missing:
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(arguments.processes, mp_context=context) as pool:
