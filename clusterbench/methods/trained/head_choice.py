@@ -103,7 +103,9 @@ def choose_head(
         scores, of_looked = scores_of_heads(
             held, finite, criterion, looked, seen, n_clusters, seed, mates, own
         )
-        facts["select_scores"] = [_jsonable(score) for score in scores.tolist()]
+        # JSON has no infinity, which is the score of clusters without any scatter.
+        finite_ones = np.minimum(scores, np.finfo(np.float64).max)
+        facts["select_scores"] = [_jsonable(score) for score in finite_ones.tolist()]
         if not np.isnan(scores).all():
             wanted = best(scores, of_looked)
     if wanted != chosen:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -136,6 +137,15 @@ def test_a_head_that_broke_is_not_taken(
         scores = found.diagnostics_["select_scores"]
         assert scores[broken] is None
         assert all(scores[h] is not None for h in range(4) if h != broken)
+
+
+def test_a_score_without_end_is_the_largest_number() -> None:
+    """Of copies in clusters of their own; a score that is None is of a head that is out."""
+    X = np.repeat(features()[:6], 30, axis=0)
+    model = TEMI(**{**SETTINGS, "epochs": 20}, select="calinski-harabasz").fit(X)
+    scores, best = model.diagnostics_["select_scores"], np.finfo(np.float64).max
+    assert max(scores) == best == scores[model.diagnostics_["head"]]
+    assert json.loads(json.dumps(scores, allow_nan=False)) == scores
 
 
 @pytest.mark.parametrize(("epochs", "every"), [(7, None), (1001, 2)])
