@@ -107,7 +107,8 @@ def choose_head(
         finite_ones = np.minimum(scores, np.finfo(np.float64).max)
         facts["select_scores"] = [_jsonable(score) for score in finite_ones.tolist()]
         if not np.isnan(scores).all():
-            wanted = best(scores, of_looked)
+            # Of heads that it finds equally good the one with the lowest loss.
+            wanted = int(by_loss[best(scores[by_loss], of_looked[by_loss])])
     if wanted != chosen:
         chosen, alone = wanted, None
     if alone is None:

@@ -139,6 +139,22 @@ def test_a_head_that_broke_is_not_taken(
         assert all(scores[h] is not None for h in range(4) if h != broken)
 
 
+@pytest.mark.parametrize("equal", [[0, 1, 2, 3], [1, 3], [0, 2]])
+def test_of_heads_that_are_equally_good_the_lowest_loss_is_taken(
+    equal: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Groups that lie far apart hold all neighbours together, however they are merged."""
+    scores = np.zeros(4)
+    scores[equal] = 1.0
+    monkeypatch.setattr(
+        "clusterbench.methods.trained.head_choice.scores_of_heads",
+        lambda *_: (scores, np.full(4, 6)),
+    )
+    model = TEMI(**SETTINGS).fit(features())
+    losses = np.array(model.diagnostics_["head_losses"])
+    assert model.diagnostics_["head"] == equal[int(np.argmin(losses[equal]))]
+
+
 def test_a_score_without_end_is_the_largest_number() -> None:
     """Of copies in clusters of their own; a score that is None is of a head that is out."""
     X = np.repeat(features()[:6], 30, axis=0)
