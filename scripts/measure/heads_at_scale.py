@@ -119,6 +119,7 @@ def main() -> None:
         "n_heads": arguments.heads, "epochs": arguments.epochs, "batch_size": arguments.batch,
         "learning_rate": arguments.rate, "n_neighbors": 2, "momentum": 0.9,
         "warmup_epochs": min(2, arguments.epochs), "start": arguments.start,
+        "select": "loss",  # as docs/training.md has them
     }  # fmt: skip
     for n_classes in arguments.classes:
         for method in arguments.methods:
